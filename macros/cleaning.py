@@ -1,0 +1,33 @@
+"""What cleaning means, stated once. White space is space, tab and line breaks."""
+
+from sqlglot import exp
+from sqlmesh import macro
+
+_TEST_DOMAIN = "@jump.example"
+
+
+def _replace_all(text, pattern, replacement):
+    return exp.RegexpReplace(
+        this=text,
+        expression=exp.Literal.string(pattern),
+        replacement=exp.Literal.string(replacement),
+        modifiers=exp.Literal.string("g"),
+    )
+
+
+@macro()
+def clean_name(evaluator, text):
+    """Trimmed, inner runs of white space made one space, the spelling kept."""
+    return exp.Trim(this=_replace_all(text, r"[ \t\r\n]+", " "))
+
+
+@macro()
+def clean_email(evaluator, text):
+    """Trimmed and lower-cased."""
+    return exp.Lower(this=_replace_all(text, r"^[ \t\r\n]+|[ \t\r\n]+$", ""))
+
+
+@macro()
+def is_test_account(evaluator, clean_email):
+    """Whether a cleaned e-mail address is one of Jump's internal test accounts."""
+    return exp.func("ENDS_WITH", clean_email, exp.Literal.string(_TEST_DOMAIN), dialect="duckdb")

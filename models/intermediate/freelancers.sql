@@ -1,0 +1,56 @@
+MODEL (
+  name intermediate.freelancers,
+  kind FULL,
+  owner data,
+  grain sk,
+  description 'One row per person who signed up in the application, however many accounts they have.',
+  column_descriptions (
+    sk = 'Surrogate key of the person.',
+    last_name = 'Last name, as spelled in the account with the smallest identifier.',
+    first_name = 'First name, as spelled in that account.',
+    email = 'E-mail address.',
+    satisfaction_score = 'The score that the CRM shows now, null without one.'
+  ),
+  audits (
+    not_null(columns := (sk, last_name, first_name, email)),
+    unique_values(columns := (
+      sk
+    )),
+    accepted_range("column" := satisfaction_score, min_v := 0, max_v := 10),
+    crm_knows_freelancers
+  )
+);
+
+WITH accounts AS (
+  SELECT
+    @person_key(last_name, first_name, email) AS sk,
+    id,
+    last_name,
+    first_name,
+    email
+  FROM staging.app__users
+), people AS (
+  SELECT
+    sk,
+    last_name,
+    first_name,
+    email,
+    ROW_NUMBER() OVER (PARTITION BY sk ORDER BY id) AS account_number
+  FROM accounts
+), customers AS (
+  SELECT
+    @person_key(last_name, first_name, email) AS sk,
+    satisfaction_score
+  FROM staging.crm__customers
+)
+SELECT
+  people.sk::UUID AS sk,
+  people.last_name::TEXT AS last_name,
+  people.first_name::TEXT AS first_name,
+  people.email::TEXT AS email,
+  customers.satisfaction_score::INT AS satisfaction_score
+FROM people
+LEFT JOIN customers
+  ON people.sk = customers.sk
+WHERE
+  people.account_number = 1

@@ -1,0 +1,45 @@
+MODEL (
+  name intermediate.invoices,
+  kind FULL,
+  owner data,
+  grain sk,
+  references (job_contract_sk, client_sk),
+  depends_on (intermediate.job_contracts, intermediate.clients),
+  description 'One row per invoice that a freelancer sent to a client through Jump.',
+  column_descriptions (
+    sk = 'Surrogate key of the invoice: its reference.',
+    job_contract_sk = 'The contract under which it was invoiced.',
+    client_sk = 'The client that was invoiced.',
+    reference = 'Number on the invoice.',
+    issue_date = 'Day of issue.',
+    amount = 'Amount in euros.'
+  ),
+  audits (
+    not_null(columns := (sk, job_contract_sk, client_sk, reference, issue_date, amount)),
+    unique_values(columns := (
+      sk
+    )),
+    foreign_key(
+      key_column := job_contract_sk,
+      parent := intermediate.job_contracts,
+      parent_column := sk
+    ),
+    foreign_key(key_column := client_sk, parent := intermediate.clients, parent_column := sk),
+    issued_within_the_contract,
+    same_total(total_column := amount, other := staging.app__invoices, other_column := amount),
+    same_number_of_rows(other := staging.app__invoices)
+  )
+);
+
+SELECT
+  @surrogate_key(invoices.reference)::UUID AS sk,
+  contracts.job_contract_sk::UUID AS job_contract_sk,
+  @client_key(clients.name)::UUID AS client_sk,
+  invoices.reference::TEXT AS reference,
+  invoices.issue_date::DATE AS issue_date,
+  invoices.amount::DECIMAL(10, 2) AS amount
+FROM staging.app__invoices AS invoices
+LEFT JOIN intermediate.job_contract_keys AS contracts
+  ON invoices.job_contract_id = contracts.job_contract_id
+LEFT JOIN staging.app__clients AS clients
+  ON invoices.client_id = clients.id

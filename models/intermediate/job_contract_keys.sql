@@ -1,0 +1,33 @@
+MODEL (
+  name intermediate.job_contract_keys,
+  kind FULL,
+  owner data,
+  grain job_contract_id,
+  references (job_contract_sk, freelancer_sk),
+  description 'One row per job contract of the application: from its identifier to the surrogate keys.',
+  column_descriptions (
+    job_contract_id = 'Identifier of the contract in the application.',
+    job_contract_sk = 'Surrogate key of the contract: the freelancer and the start date.',
+    freelancer_sk = 'Surrogate key of the person who signed.'
+  ),
+  audits (
+    not_null(columns := (job_contract_id, job_contract_sk, freelancer_sk)),
+    unique_values(columns := (job_contract_id, job_contract_sk)),
+    same_number_of_rows(other := staging.app__job_contracts)
+  )
+);
+
+WITH signed AS (
+  SELECT
+    contracts.id,
+    contracts.start_date,
+    @person_key(users.last_name, users.first_name, users.email) AS freelancer_sk
+  FROM staging.app__job_contracts AS contracts
+  INNER JOIN staging.app__users AS users
+    ON contracts.user_id = users.id
+)
+SELECT
+  id::TEXT AS job_contract_id,
+  @surrogate_key(freelancer_sk, start_date)::UUID AS job_contract_sk,
+  freelancer_sk::UUID AS freelancer_sk
+FROM signed

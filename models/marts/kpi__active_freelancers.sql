@@ -1,0 +1,87 @@
+MODEL (
+  name marts.kpi__active_freelancers,
+  kind FULL,
+  owner sales,
+  grain (month, entity),
+  description 'One row per month and entity from the first contract to the as-of month: who is with Jump, who came, who left.',
+  column_descriptions (
+    month = 'First day of the month.',
+    entity = 'The Jump company that employs, blue or green.',
+    active = 'Freelancers under contract on the last day of the month, the as-of day for the as-of month.',
+    joined = 'Contracts that started in the month.',
+    left_jump = 'Contracts whose last day was in the month.'
+  ),
+  audits (
+    not_null(columns := (month, entity, active, joined, left_jump)),
+    unique_combination_of_columns(columns := (month, entity)),
+    accepted_values("column" := entity, is_in := ('blue', 'green')),
+    months_have_no_gaps(month_column := month, key_columns := (
+      entity
+    )),
+    months_reach_the_as_of_month(month_column := month)
+  ),
+  depends_on (
+    intermediate.as_of
+  )
+);
+
+WITH first_contract AS (
+  SELECT
+    DATE_TRUNC('MONTH', MIN(start_date))::DATE AS month
+  FROM intermediate.job_contracts
+), spine AS (
+  SELECT
+    months.month,
+    months.last_day,
+    entities.entity
+  FROM intermediate.months AS months
+  INNER JOIN first_contract
+    ON months.month >= first_contract.month
+  CROSS JOIN (VALUES
+    ('blue'),
+    ('green')) AS entities(entity)
+), active AS (
+  SELECT
+    spine.month,
+    spine.entity,
+    COUNT(DISTINCT contracts.freelancer_sk) AS freelancers
+  FROM spine
+  INNER JOIN intermediate.job_contracts AS contracts
+    ON spine.entity = contracts.entity
+    AND contracts.start_date <= spine.last_day
+    AND spine.last_day <= COALESCE(contracts.end_date, '9999-12-31'::DATE)
+  GROUP BY
+    spine.month,
+    spine.entity
+), joined AS (
+  SELECT
+    DATE_TRUNC('MONTH', start_date)::DATE AS month,
+    entity,
+    COUNT(*) AS contracts
+  FROM intermediate.job_contracts
+  GROUP BY
+    DATE_TRUNC('MONTH', start_date)::DATE,
+    entity
+), departed AS (
+  SELECT
+    DATE_TRUNC('MONTH', end_date)::DATE AS month,
+    entity,
+    COUNT(*) AS contracts
+  FROM intermediate.job_contracts
+  GROUP BY
+    DATE_TRUNC('MONTH', end_date)::DATE,
+    entity
+)
+SELECT
+  spine.month::DATE AS month,
+  spine.entity::TEXT AS entity,
+  COALESCE(active.freelancers, 0)::BIGINT AS active,
+  COALESCE(joined.contracts, 0)::BIGINT AS joined,
+  COALESCE(departed.contracts, 0)::BIGINT AS left_jump
+FROM spine
+LEFT JOIN active
+  ON spine.month = active.month AND spine.entity = active.entity
+LEFT JOIN joined
+  ON spine.month = joined.month AND spine.entity = joined.entity
+LEFT JOIN departed
+  ON spine.month = departed.month AND spine.entity = departed.entity

@@ -1,0 +1,37 @@
+MODEL (
+  name marts.kpi__nps,
+  kind FULL,
+  owner care,
+  grain respondents,
+  description 'One row: the net promoter score over the freelancers with a score, as the CRM shows them now.',
+  column_descriptions (
+    nps = 'Net promoter score, -100 to 100, null without respondents.',
+    promoters = 'Freelancers with a score of 9 or 10.',
+    passives = 'Freelancers with a score of 7 or 8.',
+    detractors = 'Freelancers with a score of 0 to 6.',
+    respondents = 'Freelancers with a score.'
+  ),
+  audits (
+    has_one_row,
+    not_null(columns := (promoters, passives, detractors, respondents)),
+    forall(
+      criteria := (promoters + passives + detractors = respondents, nps BETWEEN -100 AND 100)
+    )
+  )
+);
+
+WITH counts AS (
+  SELECT
+    COUNT(CASE WHEN satisfaction_score >= 9 THEN 1 END) AS promoters,
+    COUNT(CASE WHEN satisfaction_score BETWEEN 7 AND 8 THEN 1 END) AS passives,
+    COUNT(CASE WHEN satisfaction_score <= 6 THEN 1 END) AS detractors,
+    COUNT(satisfaction_score) AS respondents
+  FROM intermediate.freelancers
+)
+SELECT
+  @net_promoter_score(promoters, detractors, respondents)::DECIMAL(5, 2) AS nps,
+  promoters::BIGINT AS promoters,
+  passives::BIGINT AS passives,
+  detractors::BIGINT AS detractors,
+  respondents::BIGINT AS respondents
+FROM counts

@@ -1,0 +1,58 @@
+MODEL (
+  name marts.kpi__nps_monthly,
+  kind FULL,
+  owner care,
+  grain month,
+  description 'One row per month from the first score to the as-of month: the net promoter score at the end of its last day.',
+  column_descriptions (
+    month = 'First day of the month.',
+    nps = 'Net promoter score, -100 to 100, null without respondents.',
+    promoters = 'Freelancers whose score in force was 9 or 10.',
+    passives = 'Freelancers whose score in force was 7 or 8.',
+    detractors = 'Freelancers whose score in force was 0 to 6.',
+    respondents = 'Freelancers with a score in force.'
+  ),
+  audits (
+    not_null(columns := (month, promoters, passives, detractors, respondents)),
+    unique_values(columns := (
+      month
+    )),
+    months_have_no_gaps(month_column := month),
+    months_reach_the_as_of_month(month_column := month),
+    forall(
+      criteria := (promoters + passives + detractors = respondents, nps BETWEEN -100 AND 100)
+    )
+  ),
+  depends_on (
+    intermediate.as_of
+  )
+);
+
+WITH first_score AS (
+  SELECT
+    DATE_TRUNC('MONTH', MIN(valid_from))::DATE AS month
+  FROM intermediate.satisfaction_scores
+), counts AS (
+  SELECT
+    months.month,
+    COUNT(CASE WHEN scores.satisfaction_score >= 9 THEN 1 END) AS promoters,
+    COUNT(CASE WHEN scores.satisfaction_score BETWEEN 7 AND 8 THEN 1 END) AS passives,
+    COUNT(CASE WHEN scores.satisfaction_score <= 6 THEN 1 END) AS detractors,
+    COUNT(scores.satisfaction_score) AS respondents
+  FROM intermediate.months AS months
+  INNER JOIN first_score
+    ON months.month >= first_score.month
+  LEFT JOIN intermediate.satisfaction_scores AS scores
+    ON scores.valid_from <= months.last_day
+    AND months.last_day < COALESCE(scores.valid_to, '9999-12-31'::DATE)
+  GROUP BY
+    months.month
+)
+SELECT
+  month::DATE AS month,
+  @net_promoter_score(promoters, detractors, respondents)::DECIMAL(5, 2) AS nps,
+  promoters::BIGINT AS promoters,
+  passives::BIGINT AS passives,
+  detractors::BIGINT AS detractors,
+  respondents::BIGINT AS respondents
+FROM counts

@@ -1,0 +1,19 @@
+MODEL (
+  name staging.app__clients,
+  kind VIEW,
+  owner data,
+  grain id,
+  description 'One row per client entry, cleaned; a client may have been entered twice.',
+  column_descriptions (
+    id = 'Identifier of the entry.',
+    name = 'Name of the client, without stray white space, the spelling kept.'
+  ),
+  audits (not_null(columns := (id, name)), unique_values(columns := (
+      id
+  )))
+);
+
+SELECT
+  id::TEXT AS id,
+  @clean_name(name)::TEXT AS name
+FROM sources.app__clients

@@ -1,0 +1,9 @@
+"""The one exception that the platform raises for a person to read."""
+
+
+class PlatformError(Exception):
+    """What is wrong, where, what was expected and found, and what to do next, in one line."""
+
+
+class UsageError(PlatformError):
+    """The caller asked for something that does not exist or cannot be (exit code 2)."""

@@ -1,0 +1,178 @@
+"""The extract step: from the applications to Parquet files and a manifest."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+
+from data_platform.contract import SourceTable, read_contract
+from data_platform.errors import PlatformError, UsageError
+from data_platform.files import file_digest, replace_text, replacing, writable_folder
+from data_platform.manifest import (
+    FILE_NAME,
+    Batch,
+    ExtractedFile,
+    Manifest,
+    read_manifest,
+    write_manifest,
+)
+from data_platform.settings import Settings
+from data_platform.sources import SOURCES
+from data_platform.sources.company import Company
+from data_platform.sources.dirt import Dirt, Truth
+from data_platform.sources.faults import FAULTS, with_faults
+from data_platform.sources.part import Part
+
+TRUTH_FILE = "truth.json"
+_ROW_GROUP_ROWS = 131_072  # fixed, so that the bytes do not depend on the machine
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What an extract did."""
+
+    batch: Batch
+    rows: int
+    files_written: int
+    files_unchanged: int
+
+
+def _variant(pristine: bool, inject: Sequence[str]) -> str:
+    names = (["pristine"] if pristine else []) + sorted(set(inject))
+    return ",".join(names) or "dirty"
+
+
+def _batch(settings: Settings, variant: str) -> Batch:
+    """The batch id is a function of what was asked for: the same extract is the same batch."""
+    asked = f"{settings.random_seed}/{settings.scale!r}/{settings.as_of}/{variant}"
+    digest = hashlib.sha256(asked.encode()).hexdigest()[:8]
+    return Batch(
+        batch_id=f"{settings.as_of}-{digest}",
+        random_seed=settings.random_seed,
+        scale=settings.scale,
+        as_of=settings.as_of,
+        variant=variant,
+    )
+
+
+def _write(table: SourceTable, part: Part, folder: Path) -> tuple[ExtractedFile, bool] | None:
+    """Write a part unless the same file is there; None for a part without rows.
+
+    The file's name carries its digest: a new content never overwrites a file that the manifest in
+    force lists.
+    """
+    frame = part.make().select(table.polars_schema.names()).cast(dict(table.polars_schema))
+    if frame.is_empty():
+        return None
+    buffer = BytesIO()
+    frame.rechunk().write_parquet(buffer, row_group_size=_ROW_GROUP_ROWS, statistics=True)
+    content = buffer.getbuffer()
+    digest = hashlib.sha256(content).hexdigest()
+    path = folder / table.source / part.table / f"{part.name}.{digest[:12]}.parquet"
+    fresh = not (path.is_file() and file_digest(path) == digest)
+    if fresh:
+        with replacing(path) as partial:
+            partial.write_bytes(content)
+    dates = frame["issue_date"] if "issue_date" in frame.columns else None
+    file = ExtractedFile(
+        path=str(path.relative_to(folder)),
+        rows=len(frame),
+        digest=digest,
+        first_date=None if dates is None else dates.min(),  # type: ignore[arg-type]
+        last_date=None if dates is None else dates.max(),  # type: ignore[arg-type]
+    )
+    return file, fresh
+
+
+def _known(folder: Path) -> Manifest:
+    """The manifest in force; an unreadable one is replaced as if there were none."""
+    try:
+        return read_manifest(folder)
+    except PlatformError:
+        return Manifest()
+
+
+def _known_truth(folder: Path) -> dict[str, dict[str, object]]:
+    try:
+        document = json.loads((folder / TRUTH_FILE).read_text(encoding="utf-8"))
+        return document if isinstance(document, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def _remove_unlisted(manifest: Manifest, folder: Path) -> None:
+    """Remove the files of earlier extracts, and what a killed one left."""
+    listed = {folder / file.path for files in manifest.tables.values() for file in files}
+    for source in SOURCES:
+        for path in (folder / source).rglob("*"):
+            if path.is_file() and path not in listed:
+                path.unlink()
+
+
+def extract(
+    settings: Settings,
+    sources: Sequence[str] = (),
+    pristine: bool = False,
+    inject: Sequence[str] = (),
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Extracted:
+    """Extract sources (all of them by default) as of the settings' date, and commit the manifest.
+
+    Args:
+        pristine: leave out the life-like dirt.
+        inject: kinds of real errors to plant, of `FAULTS`.
+        progress: called with (files done, files in all).
+
+    Raises:
+        UsageError: an injected error does not belong to the extracted sources.
+        PlatformError: the folder cannot be written, or a fault cannot be planted.
+    """
+    chosen = tuple(sources) or tuple(SOURCES)
+    if inject and "app" not in chosen:
+        raise UsageError("--inject plants errors in source app, which is not extracted; add -s app")
+    contract = read_contract(settings.project_dir)
+    folder = writable_folder(settings.sources_dir)
+    known = _known(folder)
+
+    batch = _batch(settings, _variant(pristine, inject))
+    company = Company(settings.random_seed, settings.scale, settings.as_of)
+    batches, tables, truths = dict(known.sources), dict(known.tables), _known_truth(folder)
+    work: list[tuple[str, SourceTable, Part]] = []
+    truth_of: dict[str, Truth] = {}
+    for source in chosen:
+        truth = truth_of[source] = Truth()
+        parts = SOURCES[source](company, Dirt(settings.random_seed, pristine, truth)).parts()
+        if inject and source == "app":
+            parts = with_faults(parts, inject, truth)
+        batches[source] = batch
+        for table in contract.of_sources((source,)):
+            tables[table.key] = ()
+        work += [(f"{source}.{part.table}", contract.tables[f"{source}__{part.table}"], part) for part in parts]
+
+    rows = written = unchanged = 0
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        done = pool.map(lambda item: _write(item[1], item[2], folder), work)
+        for number, (item, result) in enumerate(zip(work, done, strict=True), start=1):
+            if result is not None:
+                file, fresh = result
+                tables[item[0]] += (file,)
+                rows += file.rows
+                written, unchanged = written + fresh, unchanged + (not fresh)
+            progress(number, len(work))
+
+    for source, truth in truth_of.items():
+        truths[source] = truth.as_json()
+    replace_text(folder / TRUTH_FILE, json.dumps(truths, indent=1, ensure_ascii=False) + "\n")
+    manifest = Manifest(batches, tables)
+    write_manifest(manifest, folder)
+    _remove_unlisted(manifest, folder)
+    return Extracted(batch, rows, written, unchanged)
+
+
+__all__ = ["FAULTS", "FILE_NAME", "Extracted", "extract"]

@@ -1,0 +1,35 @@
+"""What the global options say: which company, as of when, where."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The global options of a command line, all of them checked."""
+
+    random_seed: int
+    scale: float
+    as_of: date
+    project_dir: Path
+    data_dir: Path
+    gateway: str
+
+    @property
+    def sources_dir(self) -> Path:
+        return self.data_dir / "sources"
+
+    @property
+    def lakehouse(self) -> Path:
+        """The DuckDB file; SQLMesh's config.yaml names the same one."""
+        return self.data_dir / "lakehouse" / "lakehouse.duckdb"
+
+    @property
+    def exports_dir(self) -> Path:
+        return self.data_dir / "exports"
+
+
+def yesterday() -> date:
+    """The last complete day (UTC)."""
+    return (datetime.now(UTC) - timedelta(days=1)).date()

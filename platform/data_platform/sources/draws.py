@@ -1,0 +1,74 @@
+"""Counter-based random draws: any chunk of any column can be drawn alone, in any order.
+
+A draw depends on nothing but (seed, table, column, chunk, position): NumPy's Philox generator is
+keyed with a digest of the first four and the position is its counter. Drawing more of a chunk
+never changes what was drawn before, which is what keeps the simulated history stable.
+"""
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+Words = NDArray[np.uint64]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+CHUNK_ROWS = 65_536
+
+
+def chunk_words(seed: int, table: str, column: str, chunk: int, count: int) -> Words:
+    """The first `count` 64-bit words of one chunk of a column; shape (count,)."""
+    name = f"{seed}/{table}/{column}/{chunk}".encode()
+    key = np.frombuffer(hashlib.blake2b(name, digest_size=16).digest(), dtype="<u8")
+    return np.random.Philox(key=key).random_raw(count)
+
+
+def words(seed: int, table: str, column: str, count: int) -> Words:
+    """The words of rows 0 to `count` of a column that is cut into chunks of `CHUNK_ROWS` rows."""
+    if count <= 0:
+        return np.empty(0, dtype=np.uint64)
+    starts = range(0, count, CHUNK_ROWS)
+    return np.concatenate(
+        [
+            chunk_words(seed, table, column, chunk, min(CHUNK_ROWS, count - start))
+            for chunk, start in enumerate(starts)
+        ]
+    )
+
+
+def fractions(raw: Words) -> Floats:
+    """Words as floats in [0, 1), 53 bits each."""
+    return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def uniform(seed: int, table: str, column: str, count: int) -> Floats:
+    """`count` floats in [0, 1), one a row."""
+    return fractions(words(seed, table, column, count))
+
+
+def integers(seed: int, table: str, column: str, count: int, low: int, high: int) -> Ints:
+    """`count` integers in [low, high), one a row."""
+    return low + (uniform(seed, table, column, count) * (high - low)).astype(np.int64)
+
+
+def every(seed: int, table: str, column: str, count: int, period: int) -> Flags:
+    """Flags one row in `period`, at a fixed rate from a drawn first row: dirt of a known amount."""
+    first = int(chunk_words(seed, table, column, 0, 1)[0] % np.uint64(period))
+    return np.arange(count) % period == first
+
+
+_HEX = np.array([f"{byte:02x}".encode() for byte in range(256)], dtype="S2").view("<u2")
+
+
+def uuid_bytes(raw: Words) -> NDArray[np.uint8]:
+    """Pairs of words as version 4 UUIDs in their 36 ASCII characters; shape (len(raw) / 2, 36)."""
+    octets = raw.astype("<u8").view(np.uint8).reshape(-1, 16)
+    octets[:, 6] = (octets[:, 6] & 0x0F) | 0x40
+    octets[:, 8] = (octets[:, 8] & 0x3F) | 0x80
+    digits = _HEX[octets].view(np.uint8).reshape(-1, 32)
+    text = np.full((len(octets), 36), ord("-"), dtype=np.uint8)
+    for target, source, length in ((0, 0, 8), (9, 8, 4), (14, 12, 4), (19, 16, 4), (24, 20, 12)):
+        text[:, target : target + length] = digits[:, source : source + length]
+    return text

@@ -1,0 +1,15 @@
+"""A part of a source's table: what becomes one Parquet file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Part:
+    """`name` tells the parts of a table apart; `make` may be called from any thread, in any order."""
+
+    table: str
+    name: str
+    make: Callable[[], pl.DataFrame]
