@@ -24,7 +24,7 @@ def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     writable_folder(path.parent)
     is_new = not path.exists()
     try:
-        with _connect(path, read_only=False) as connection:
+        with _connect(path, False, {}) as connection:
             yield connection
     except BaseException:
         if is_new:
@@ -33,45 +33,51 @@ def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that can only read this file: no writes, no other files, no extensions.
+def reading(path: Path, locked_down: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that cannot write to the lakehouse.
+
+    Args:
+        locked_down: it cannot read or write any other file either, nor load an extension or reach
+            the network, and nothing can be done about it from SQL.
 
     Raises:
         PlatformError: there is no lakehouse yet, or another process is writing to it.
     """
     if not path.exists():
         raise PlatformError(f"there is no lakehouse yet at {path}; run: data-platform run")
-    with _connect(path, read_only=True) as connection:
+    with _connect(path, True, _LOCKED_DOWN if locked_down else {}) as connection:
         yield connection
 
 
+_LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "lock_configuration": "true",
+}
+
+
 @contextmanager
-def _connect(path: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-    locked_down = {
-        "enable_external_access": "false",
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-    }
+def _connect(
+    path: Path, read_only: bool, config: dict[str, str | bool | int | float | list[str]]
+) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
-        connection = duckdb.connect(
-            str(path), read_only=read_only, config=locked_down if read_only else {}
-        )
+        connection = duckdb.connect(str(path), read_only=read_only, config=config)
     except duckdb.Error as error:
         message = str(error)
         if holder := re.search(r"Conflicting lock is held in (.*?)\.? See also", message):
             raise PlatformError(
                 f"the lakehouse {path} is in use by {holder[1]}; wait for it to end, then try again"
             ) from error
-        raise PlatformError(f"cannot open the lakehouse {path}: {_one_line(message)}") from error
+        raise PlatformError(f"cannot open the lakehouse {path}: {one_line(message)}") from error
     try:
-        if read_only:
-            connection.execute("SET lock_configuration = true")
         yield connection
     finally:
         connection.close()
 
 
-def _one_line(message: str) -> str:
+def one_line(message: str) -> str:
+    """A message without its line breaks."""
     return " ".join(message.split())
 
 
@@ -108,6 +114,11 @@ CREATE TABLE IF NOT EXISTS ops.model_versions (
   version VARCHAR NOT NULL,
   load_number INTEGER NOT NULL,
   PRIMARY KEY (model_name, version)
+);
+-- A row for each transform after which all of production reflected a load.
+CREATE TABLE IF NOT EXISTS ops.transforms (
+  load_number INTEGER NOT NULL,
+  finished_at TIMESTAMPTZ NOT NULL
 );
 """
 
@@ -157,3 +168,11 @@ def loaded_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, LoadedTabl
         name: LoadedTable(Batch(batch_id, seed, scale, as_of, variant), digest)
         for name, batch_id, seed, scale, as_of, variant, digest in rows
     }
+
+
+def last_transformed(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The number of the last load that all of production reflected, None if there was none."""
+    if not has_table(connection, "ops", "transforms"):
+        return None
+    row = connection.execute("SELECT MAX(load_number) FROM ops.transforms").fetchone()
+    return None if row is None else row[0]

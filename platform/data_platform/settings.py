@@ -4,6 +4,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+# What the options may name, where Click has to know it before the steps are imported.
+FIRST_DAY = date(2022, 1, 1)
+SOURCE_NAMES = ("app", "crm")
+LAYERS = ("staging", "intermediate", "marts", "exports")
+FAULT_KINDS = (
+    "overlapping-contracts",
+    "orphan-invoices",
+    "duplicate-references",
+    "unknown-entity",
+    "negative-amounts",
+    "end-before-start",
+)
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -1,0 +1,134 @@
+"""What a person sees of a command: progress and a summary at a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from data_platform.query import Result
+
+_TABLE_ROWS = 1_000
+
+
+@dataclass
+class StepReport:
+    """What the closing summary says of a step."""
+
+    name: str
+    outcome: str = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class Reporter:
+    """Speaks to the user; `quiet` leaves warnings and errors alone."""
+
+    quiet: bool = False
+    verbose: bool = False
+    reports: list[StepReport] = field(default_factory=list)
+    warnings: int = 0
+
+    def __post_init__(self) -> None:
+        self._out = Console(soft_wrap=True, highlight=False)
+        self._err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator["Step"]:
+        """Show a step's progress while the block runs, and its outcome afterwards."""
+        report, started = StepReport(name), time.perf_counter()
+        bars = Progress(
+            TextColumn("[bold]{task.fields[step]}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=self._out,
+            transient=True,
+            disable=self.quiet or not self._out.is_terminal,
+        )
+        with bars:
+            yield Step(report, bars, bars.add_task("", total=None, step=name))
+        report.seconds = time.perf_counter() - started
+        self.reports.append(report)
+        if not self._out.is_terminal:
+            self.say(f"{name}: {report.outcome} in {report.seconds:.1f} s")
+
+    def say(self, text: str) -> None:
+        """A plain line."""
+        if not self.quiet:
+            self._out.print(text, markup=False)
+
+    def detail(self, text: str) -> None:
+        """A line for those who asked for more."""
+        if self.verbose:
+            self.say(text)
+
+    def warn(self, text: str) -> None:
+        """Something that stops nothing, and that somebody should look at."""
+        self.warnings += 1
+        self._err.print("Warning: " + text, style="yellow", markup=False)
+
+    def fail(self, text: str) -> None:
+        """Why the command ends."""
+        self._err.print("Error: " + text, style="red", markup=False)
+
+    def summary(self) -> None:
+        """What was done, at a terminal as a table."""
+        if not self.reports or self.quiet:
+            return
+        seconds = sum(report.seconds for report in self.reports)
+        if self._out.is_terminal:
+            table = Table("Step", "Outcome")
+            table.add_column("Seconds", justify="right")
+            for report in self.reports:
+                table.add_row(report.name, report.outcome, f"{report.seconds:.1f}")
+            self._out.print(table, soft_wrap=False)
+        counted = "1 warning" if self.warnings == 1 else f"{self.warnings} warnings"
+        self.say(f"Done in {seconds:.1f} s, {counted}.")
+
+    def table(self, result: Result) -> None:
+        """Rows of a query; the first thousand of them."""
+        table = Table(*(str(column) for column in result.columns))
+        for row in result.rows[:_TABLE_ROWS]:
+            table.add_row(*("" if cell is None else _plain(cell) for cell in row))
+        out = Console(
+            width=None if self._out.is_terminal else 100_000, highlight=False, markup=False
+        )
+        if result.columns:
+            out.print(table)
+        if len(result.rows) > _TABLE_ROWS:
+            self._err.print(
+                f"{len(result.rows):,} rows, the first {_TABLE_ROWS:,} shown; "
+                "--format csv gives them all"
+            )
+
+    def write(self, text: str) -> None:
+        """Data for another program."""
+        sys.stdout.write(text)
+
+
+def _plain(cell: Any) -> str:
+    return str(cell)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A running step."""
+
+    report: StepReport
+    _bars: Progress
+    _task: Any
+
+    def advance(self, done: int, total: int, what: str = "") -> None:
+        """`done` of `total` parts are done, the last one of them `what`."""
+        self._bars.update(self._task, completed=done, total=total, description=what)
+
+    def done(self, outcome: str) -> None:
+        """What the step came to, in a few words."""
+        object.__setattr__(self.report, "outcome", outcome)

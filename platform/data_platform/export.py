@@ -1,0 +1,133 @@
+"""The export step: every view of the exports schema becomes a file for a reader."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from data_platform.errors import PlatformError
+from data_platform.files import replacing, writable_folder
+from data_platform.lakehouse import last_load, last_transformed, one_line, reading
+from data_platform.settings import Settings
+
+SCHEMA = "exports"
+FORMATS = ("csv", "parquet", "xlsx")
+_XLSX_ROWS = 1_048_575  # a sheet's rows, less the header
+
+# A spreadsheet runs a cell that starts like this, unless it is a number.
+_FORMULA = r"^[=+\-@\t\r\n]"
+_NUMBER = r"^[+-]?[0-9][0-9 .,]*$"
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A file that was written."""
+
+    path: Path
+    rows: int
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _check_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
+    load, transformed = last_load(connection), last_transformed(connection)
+    if load is None:
+        raise PlatformError("nothing is loaded yet; run: data-platform run")
+    if transformed != load.load_number:
+        shown = "no load" if transformed is None else f"load {transformed}"
+        raise PlatformError(
+            f"the models are behind: they reflect {shown}, but load {load.load_number} "
+            f"(as of {load.as_of}) is in the lakehouse; run: data-platform transform export"
+        )
+
+
+def _select(connection: duckdb.DuckDBPyConnection, view: str, neutralise: bool) -> str:
+    """The view's rows, sorted by its columns from left to right.
+
+    Where `neutralise`, an apostrophe is put before a text that a spreadsheet would run.
+    """
+    source = f"{SCHEMA}.{_quoted(view)}"
+    columns = connection.execute(f"DESCRIBE {source}").fetchall()
+    selected = []
+    for name, type_, *_ in columns:
+        column = f"source.{_quoted(name)}"
+        if neutralise and type_ == "VARCHAR":
+            column = (
+                f"CASE WHEN REGEXP_MATCHES({column}, {_literal(_FORMULA)}) "
+                f"AND NOT REGEXP_MATCHES({column}, {_literal(_NUMBER)}) "
+                f"THEN '''' || {column} ELSE {column} END"
+            )
+        selected.append(f"{column} AS {_quoted(name)}")
+    order = ", ".join(f"source.{_quoted(name)} NULLS FIRST" for name, *_ in columns)
+    return f"SELECT {', '.join(selected)} FROM {source} AS source ORDER BY {order}"
+
+
+def _write(connection: duckdb.DuckDBPyConnection, view: str, file_format: str, path: Path) -> int:
+    query = _select(connection, view, neutralise=file_format != "parquet")
+    with replacing(path) as partial:
+        if file_format == "xlsx":
+            frame = connection.execute(query).pl()
+            if len(frame) > _XLSX_ROWS:
+                raise PlatformError(
+                    f"export {view} has {len(frame):,} rows, a sheet holds {_XLSX_ROWS:,}; "
+                    "export it as csv or parquet"
+                )
+            frame.write_excel(partial, worksheet=view[:31])
+            return len(frame)
+        options = "FORMAT parquet" if file_format == "parquet" else "FORMAT csv, HEADER true"
+        written = connection.execute(f"COPY ({query}) TO {_literal(str(partial))} ({options})")
+        row = written.fetchone()
+        return 0 if row is None else row[0]
+
+
+def export(
+    settings: Settings,
+    file_format: str = "csv",
+    output_dir: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[ExportedFile]:
+    """Write every view of the exports schema to a file of its name.
+
+    A file of a view that is gone is removed from the platform's own exports folder.
+
+    Args:
+        output_dir: where to; `data/exports` by default.
+        progress: called with (files done, files in all).
+
+    Raises:
+        PlatformError: there is nothing to export, the models are behind the last load, or a file
+            cannot be written.
+    """
+    folder = output_dir or settings.exports_dir
+    with reading(settings.lakehouse, locked_down=False) as connection:
+        _check_up_to_date(connection)
+        views = [
+            name
+            for (name,) in connection.execute(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = ? ORDER BY 1",
+                [SCHEMA],
+            ).fetchall()
+        ]
+        writable_folder(folder)
+        written = []
+        for done, view in enumerate(views):
+            progress(done, len(views))
+            path = folder / f"{view}.{file_format}"
+            try:
+                written.append(ExportedFile(path, _write(connection, view, file_format, path)))
+            except (duckdb.Error, OSError) as error:
+                raise PlatformError(f"cannot write {path}: {one_line(str(error))}") from error
+        progress(len(views), len(views))
+    if output_dir is None:
+        current = {file.path for file in written}
+        for path in folder.glob(f"*.{file_format}"):
+            if path not in current:
+                path.unlink()
+    return written

@@ -1,0 +1,175 @@
+"""The SQLMesh project, opened once a process: importing SQLMesh takes seconds, so do it late.
+
+Only steps that need models import this module.
+"""
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlmesh import Context
+from sqlmesh.core.console import NoopConsole, set_console
+from sqlmesh.core.notification_target import BaseNotificationTarget, NotificationEvent
+from sqlmesh.core.snapshot import Snapshot
+from sqlmesh.utils.errors import AuditError, NodeAuditsErrors, SQLMeshError
+
+from data_platform.errors import PlatformError, UsageError
+from data_platform.settings import Settings
+
+# A sample of the failing rows' keys; enough to look them up.
+_SAMPLE_ROWS = 5
+# What SQLMesh's own audits select may be personal; ours select keys only.
+_OWN_AUDITS_FOLDER = "audits"
+
+
+@dataclass(frozen=True)
+class FailedAudit:
+    """An audit that found rows; `keys` are a few of them, never personal data."""
+
+    model: str
+    audit: str
+    rows: int
+    blocking: bool
+    keys: tuple[str, ...]
+
+    def __str__(self) -> str:
+        counted = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        if not self.keys:
+            return f"{self.model}: {self.audit} failed for {counted}"
+        more = ", …" if self.rows > len(self.keys) else ""
+        return f"{self.model}: {self.audit} failed for {counted}: {', '.join(self.keys)}{more}"
+
+
+@dataclass
+class Evaluation:
+    """What SQLMesh did in this process."""
+
+    # Physical versions that were computed anew: (fully qualified model name, version).
+    versions: set[tuple[str, str]] = field(default_factory=set)
+    audits_passed: int = 0
+    failed_audits: list[FailedAudit] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+class _Recorder(NoopConsole):
+    """SQLMesh's console: prints nothing, keeps what a summary and an error need."""
+
+    def __init__(self, evaluation: Evaluation, progress: Callable[[int, int, str], None]) -> None:
+        self.evaluation = evaluation
+        self._progress = progress
+        self._done = self._total = 0
+
+    def start_evaluation_progress(self, batched_intervals: Any, *_: Any, **__: Any) -> None:
+        self._done, self._total = 0, len(batched_intervals)
+
+    def update_snapshot_evaluation_progress(
+        self,
+        snapshot: Snapshot,
+        interval: Any,
+        batch_idx: int,
+        duration_ms: int | None,
+        num_audits_passed: int,
+        num_audits_failed: int,
+        *_: Any,
+        **__: Any,
+    ) -> None:
+        self._done += 1
+        self.evaluation.audits_passed += num_audits_passed
+        if snapshot.version:
+            self.evaluation.versions.add((snapshot.name, snapshot.version))
+        self._progress(self._done, self._total, snapshot.model.name)
+
+    def log_failed_models(self, errors: list[Any]) -> None:
+        for error in errors:
+            cause = error.__cause__
+            if not isinstance(cause, NodeAuditsErrors):
+                name = error.node[0] if isinstance(error.node, tuple) else error.node
+                self.evaluation.errors.append(f"{name}: {' '.join(str(cause or error).split())}")
+
+    def log_error(self, message: str, *_: Any, **__: Any) -> None:
+        self.evaluation.errors.append(" ".join(message.split()))
+
+
+class _AuditListener(BaseNotificationTarget):
+    """Told of every audit that finds rows, blocking or not."""
+
+    type_: str = "platform"
+    notify_on: frozenset[NotificationEvent] = frozenset({NotificationEvent.AUDIT_FAILURE})
+    on_failure: Callable[[AuditError], None]
+
+    def notify_audit_failure(self, audit_error: AuditError, *_: Any, **__: Any) -> None:
+        self.on_failure(audit_error)
+
+
+@dataclass(frozen=True)
+class Project:
+    """An open SQLMesh context and the record of what it does."""
+
+    context: Context
+    evaluation: Evaluation
+
+    def note_failed_audit(self, error: AuditError) -> None:
+        """Record a failed audit with a few keys of the rows that it found."""
+        audit = self.context._audits.get(error.audit_name)
+        arguments = ", ".join(
+            f"{name} {value.sql(dialect='duckdb')}" for name, value in error.audit_args.items()
+        )
+        is_blocking = error.audit_args.get("blocking", audit.blocking if audit else True)
+        keys: tuple[str, ...] = ()
+        if audit is not None:
+            rows = self.context.engine_adapter.fetchall(error.query.copy().limit(_SAMPLE_ROWS))
+            keys = tuple(
+                " to ".join(dict.fromkeys(str(value) for value in row if value is not None))
+                for row in rows
+            )
+        self.evaluation.failed_audits.append(
+            FailedAudit(
+                model=error.model_name or "?",
+                audit=error.audit_name + (f"({arguments})" if arguments else ""),
+                rows=error.count,
+                blocking=bool(is_blocking),
+                keys=keys,
+            )
+        )
+
+
+@contextmanager
+def open_project(
+    settings: Settings,
+    progress: Callable[[int, int, str], None] = lambda done, total, model: None,
+) -> Iterator[Project]:
+    """Open the project's SQLMesh context on the settings' lakehouse, and close it after the block.
+
+    Args:
+        progress: called with (models done, models in all, model) as models are computed.
+
+    Raises:
+        UsageError: there is no such gateway.
+        PlatformError: SQLMesh cannot load the project or open the lakehouse.
+    """
+    os.environ["DATA_PLATFORM_DATA_DIR"] = str(settings.data_dir)  # config.yaml reads it
+    warnings.filterwarnings("ignore", category=SyntaxWarning)  # of code that SQLMesh generates
+    logging.getLogger("sqlmesh").setLevel(logging.CRITICAL)  # errors reach the user through us
+    evaluation = Evaluation()
+    set_console(_Recorder(evaluation, progress))
+    listeners: list[Callable[[AuditError], None]] = []
+    target = _AuditListener(on_failure=lambda error: [tell(error) for tell in listeners])
+    try:
+        context = Context(
+            paths=str(settings.project_dir), gateway=settings.gateway, notification_targets=[target]
+        )
+    except SQLMeshError as error:
+        message = " ".join(str(error).split())
+        if "gateway" in message.lower():
+            raise UsageError(f"no gateway {settings.gateway} in config.yaml: {message}") from error
+        raise PlatformError(f"SQLMesh cannot load the project: {message}") from error
+    project = Project(context, evaluation)
+    listeners.append(project.note_failed_audit)
+    try:
+        yield project
+    finally:
+        context.close()
