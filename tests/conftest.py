@@ -1,0 +1,73 @@
+"""What the tests share: a finished run, and ways to call the program as a person does."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from data_platform.settings import Settings
+
+PROJECT = Path(__file__).resolve().parent.parent
+AS_OF = date(2024, 2, 29)
+SCALE = 0.2
+
+
+@dataclass
+class Platform:
+    """The program on a data folder of its own."""
+
+    data: Path
+    project: Path = PROJECT
+    options: list[str] = field(default_factory=lambda: ["--scale", str(SCALE), "--as-of", str(AS_OF)])
+
+    def call(
+        self, *words: str, check: bool = True, options: Sequence[str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `data-platform` as a process, output captured."""
+        command = [
+            str(Path(sys.executable).with_name("data-platform")),
+            *("-p", str(self.project), "-d", str(self.data)),
+            *(self.options if options is None else options),
+            *words,
+        ]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("DATA_PLATFORM")}
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=self.data.parent,
+            stdin=subprocess.DEVNULL,
+        )
+        if check:
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def settings(self, as_of: date = AS_OF, seed: int = 42, scale: float = SCALE) -> Settings:
+        """The same as the options, for calls in this process."""
+        return Settings(seed, scale, as_of, self.project, self.data, "duckdb")
+
+    def rows(self, sql: str) -> list[tuple]:
+        """Read the lakehouse."""
+        with duckdb.connect(str(self.settings().lakehouse), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    """An empty platform."""
+    return Platform(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """A platform after one run; tests only read it."""
+    platform = Platform(tmp_path_factory.mktemp("finished") / "data")
+    platform.call("run")
+    return platform
