@@ -10,7 +10,12 @@ def _text(value: exp.Expression) -> exp.Expression:
 
 def _encoded(value: exp.Expression) -> exp.Expression:
     """A value as its length, a colon and its text; null as a dash, which no value encodes to."""
-    encoded = exp.func("CONCAT", exp.cast(exp.Length(this=_text(value)), "text"), exp.Literal.string(":"), _text(value))
+    encoded = exp.func(
+        "CONCAT",
+        exp.cast(exp.Length(this=_text(value)), "text"),
+        exp.Literal.string(":"),
+        _text(value),
+    )
     return (
         exp.case()
         .when(exp.Is(this=value.copy(), expression=exp.null()), exp.Literal.string("-"))
@@ -32,9 +37,7 @@ def surrogate_key(evaluator, *values):
 @macro()
 def person_key(evaluator, last_name, first_name, email):
     """The surrogate key of a person: cleaned names, compared upper-case, and cleaned e-mail."""
-    return surrogate_key(
-        evaluator, exp.Upper(this=last_name), exp.Upper(this=first_name), email
-    )
+    return surrogate_key(evaluator, exp.Upper(this=last_name), exp.Upper(this=first_name), email)
 
 
 @macro()

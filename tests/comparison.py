@@ -8,9 +8,7 @@ import duckdb
 from conftest import Platform
 from reference import Company
 
-_PERSON = (
-    "UPPER(freelancers.last_name), UPPER(freelancers.first_name), freelancers.email"
-)
+_PERSON = "UPPER(freelancers.last_name), UPPER(freelancers.first_name), freelancers.email"
 _BY_FREELANCER = "JOIN intermediate.freelancers AS freelancers ON freelancers.sk = t.freelancer_sk"
 _BY_CONTRACT = (
     "JOIN intermediate.job_contracts AS contracts ON contracts.sk = t.job_contract_sk "

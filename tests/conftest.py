@@ -24,7 +24,9 @@ class Platform:
 
     data: Path
     project: Path = PROJECT
-    options: list[str] = field(default_factory=lambda: ["--scale", str(SCALE), "--as-of", str(AS_OF)])
+    options: list[str] = field(
+        default_factory=lambda: ["--scale", str(SCALE), "--as-of", str(AS_OF)]
+    )
 
     def call(
         self, *words: str, check: bool = True, options: Sequence[str] | None = None

@@ -147,17 +147,14 @@ class Company:
 
     def freelancers(self) -> list[Row]:
         return [
-            (*names, person[2], self.scores_now.get(person))
-            for person, names in self.names.items()
+            (*names, person[2], self.scores_now.get(person)) for person, names in self.names.items()
         ]
 
     def clients(self) -> list[Row]:
         spellings: dict[str, Counter[str]] = defaultdict(Counter)
         for name in self.client_names.values():
             spellings[name.upper()][name] += 1
-        return [
-            (min(c, key=lambda name: (-c[name], name)),) for c in spellings.values()
-        ]
+        return [(min(c, key=lambda name: (-c[name], name)),) for c in spellings.values()]
 
     def job_contracts(self) -> list[Row]:
         return [
@@ -230,9 +227,7 @@ class Company:
         if not rows:
             return []
         found = []
-        for month in months(
-            month_of(min(row["start_date"] for row in rows)), month_of(self.as_of)
-        ):
+        for month in months(month_of(min(row["start_date"] for row in rows)), month_of(self.as_of)):
             day = min(next_month(month) - timedelta(days=1), self.as_of)
             for entity in ("blue", "green"):
                 of_entity = [row for row in rows if row["entity"] == entity]

@@ -1,6 +1,7 @@
 """The whole pipeline: what it shows is what the extracts hold, whatever was loaded before."""
 
 import pytest
+
 from comparison import assert_exports_equal_the_reference, assert_models_equal_the_reference
 from conftest import Platform
 

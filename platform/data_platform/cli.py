@@ -4,21 +4,21 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from data_platform import __version__
 from data_platform.console import Reporter
 from data_platform.errors import PlatformError, UsageError
-from data_platform.settings import FIRST_DAY, LAYERS, SOURCE_NAMES, Settings, yesterday
+from data_platform.names import ExportFormat, FaultKind, Layer, ResultFormat, SourceName
+from data_platform.settings import FIRST_DAY, Settings, yesterday
 
 _LARGEST_SCALE = 10_000  # 150 million invoices
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Call:
     reporter: Reporter
 
 
-class _AsOf(click.ParamType):
+class _AsOf(click.ParamType[date]):
     name = "date"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
@@ -46,7 +46,7 @@ class _AsOf(click.ParamType):
         return day
 
 
-class _Scale(click.ParamType):
+class _Scale(click.ParamType[float]):
     name = "number"
 
     def convert(
@@ -103,7 +103,7 @@ class _Steps(click.Group):
     "-p",
     "--project-dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path("."),
+    default=Path(),
     show_default="the current folder",
     help="Folder of the project: config.yaml, external_models.yaml, models.",
 )
@@ -147,8 +147,12 @@ def cli(
 
 @cli.result_callback()
 @click.pass_obj
-def _close(call: Call, _results: list[Any], **_options: Any) -> None:
+def _close(call: Call, /, _results: list[Any], **_options: Any) -> None:
     call.reporter.summary()
+
+
+def _choice(names: type[StrEnum]) -> click.Choice[str]:
+    return click.Choice([name.value for name in names])
 
 
 # An option that several commands take is stated once.
@@ -156,33 +160,22 @@ _source = click.option(
     "-s",
     "--source",
     "sources",
-    type=click.Choice(SOURCE_NAMES),
+    type=_choice(SourceName),
     multiple=True,
     help="Only this source; repeatable.",
 )
 _pristine = click.option("--pristine", is_flag=True, help="Leave out the life-like dirt.")
-
-
-class _FaultKind(click.Choice[str]):
-    """The kinds of `--inject`, imported when one is asked for."""
-
-    def __init__(self) -> None:
-        from data_platform.settings import FAULT_KINDS
-
-        super().__init__(FAULT_KINDS)
-
-
 _inject = click.option(
     "--inject",
     "kinds",
-    type=_FaultKind(),
+    type=_choice(FaultKind),
     multiple=True,
     help="Plant a real error, which an audit must stop; repeatable.",
 )
 _layer = click.option(
     "--layer",
     "layers",
-    type=click.Choice(LAYERS),
+    type=_choice(Layer),
     multiple=True,
     help="Compute only this layer and what it reads; repeatable.",
 )
@@ -192,8 +185,8 @@ _deploy = click.option(
 _format = click.option(
     "--format",
     "file_format",
-    type=click.Choice(("csv", "parquet", "xlsx")),
-    default="csv",
+    type=_choice(ExportFormat),
+    default=ExportFormat.CSV.value,
     help="Format of the exports.",
 )
 _output_dir = click.option(
@@ -251,7 +244,7 @@ def _export(call: Call, file_format: str, output_dir: Path | None) -> None:
     with call.reporter.step("export") as step:
         from data_platform.export import export
 
-        files = export(call.settings, file_format, output_dir, step.advance)
+        files = export(call.settings, ExportFormat(file_format), output_dir, step.advance)
         folder = output_dir or call.settings.exports_dir
         rows = sum(file.rows for file in files)
         step.done(f"{rows:,} rows in {len(files)} files in {folder}")
@@ -328,8 +321,8 @@ def run_command(
 @click.option(
     "--format",
     "result_format",
-    type=click.Choice(("table", "csv", "json", "markdown")),
-    default="table",
+    type=_choice(ResultFormat),
+    default=ResultFormat.TABLE.value,
     help="Shape of the result.",
 )
 @click.pass_obj
@@ -352,26 +345,31 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command line; exits with 0 (done), 1 (failed) or 2 (usage)."""
     os.umask(0o077)  # what is written may hold personal data
     words = sys.argv[1:] if arguments is None else arguments
-    verbose = "-v" in words or "--verbose" in words
-    reporter = Reporter()
     try:
         sys.exit(cli.main(words, prog_name="data-platform", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
         sys.exit(2)
-    except click.ClickException as error:
-        message, code = " ".join(error.format_message().split()), error.exit_code
-    except UsageError as error:
-        message, code = str(error), 2
-    except PlatformError as error:
-        message, code = str(error), 1
-    except (KeyboardInterrupt, click.Abort):
-        message, code = "interrupted", 130
     except BrokenPipeError:
         sys.exit(1)
-    except Exception as error:
-        message, code = f"unexpected {type(error).__name__}: {error}; -v shows where", 1
-    if verbose:
-        traceback.print_exc()
-    reporter.fail(" ".join(message.split()))
-    sys.exit(code)
+    except (Exception, KeyboardInterrupt) as error:
+        message, code = _explain(error)
+        if "-v" in words or "--verbose" in words:
+            traceback.print_exception(error)
+        Reporter().fail(" ".join(message.split()))
+        sys.exit(code)
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    """What to say of an error, and the exit code."""
+    match error:
+        case click.ClickException():
+            return error.format_message(), error.exit_code
+        case UsageError():
+            return str(error), 2
+        case PlatformError():
+            return str(error), 1
+        case KeyboardInterrupt() | click.Abort():
+            return "interrupted", 130
+        case _:
+            return f"unexpected {type(error).__name__}: {error}; -v shows where", 1

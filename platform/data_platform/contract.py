@@ -1,4 +1,4 @@
-"""The contract of the sources, read from external_models.yaml: the one statement of their schema."""
+"""The contract of the sources, read from external_models.yaml, which alone states their schema."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -64,6 +64,7 @@ class SourceTable:
 
     @property
     def polars_schema(self) -> pl.Schema:
+        """The columns and types that a Parquet file of the table has."""
         return pl.Schema({column.name: column.polars_type for column in self.columns})
 
     @property

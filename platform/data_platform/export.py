@@ -9,10 +9,10 @@ import duckdb
 from data_platform.errors import PlatformError
 from data_platform.files import replacing, writable_folder
 from data_platform.lakehouse import last_load, last_transformed, one_line, reading
+from data_platform.names import ExportFormat, Layer
 from data_platform.settings import Settings
 
-SCHEMA = "exports"
-FORMATS = ("csv", "parquet", "xlsx")
+SCHEMA = Layer.EXPORTS
 _XLSX_ROWS = 1_048_575  # a sheet's rows, less the header
 
 # A spreadsheet runs a cell that starts like this, unless it is a number.
@@ -69,10 +69,12 @@ def _select(connection: duckdb.DuckDBPyConnection, view: str, neutralise: bool) 
     return f"SELECT {', '.join(selected)} FROM {source} AS source ORDER BY {order}"
 
 
-def _write(connection: duckdb.DuckDBPyConnection, view: str, file_format: str, path: Path) -> int:
-    query = _select(connection, view, neutralise=file_format != "parquet")
+def _write(
+    connection: duckdb.DuckDBPyConnection, view: str, file_format: ExportFormat, path: Path
+) -> int:
+    query = _select(connection, view, neutralise=file_format != ExportFormat.PARQUET)
     with replacing(path) as partial:
-        if file_format == "xlsx":
+        if file_format == ExportFormat.XLSX:
             frame = connection.execute(query).pl()
             if len(frame) > _XLSX_ROWS:
                 raise PlatformError(
@@ -81,7 +83,9 @@ def _write(connection: duckdb.DuckDBPyConnection, view: str, file_format: str, p
                 )
             frame.write_excel(partial, worksheet=view[:31])
             return len(frame)
-        options = "FORMAT parquet" if file_format == "parquet" else "FORMAT csv, HEADER true"
+        options = (
+            "FORMAT parquet" if file_format == ExportFormat.PARQUET else "FORMAT csv, HEADER true"
+        )
         written = connection.execute(f"COPY ({query}) TO {_literal(str(partial))} ({options})")
         row = written.fetchone()
         return 0 if row is None else row[0]
@@ -89,7 +93,7 @@ def _write(connection: duckdb.DuckDBPyConnection, view: str, file_format: str, p
 
 def export(
     settings: Settings,
-    file_format: str = "csv",
+    file_format: ExportFormat = ExportFormat.CSV,
     output_dir: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[ExportedFile]:
@@ -111,7 +115,8 @@ def export(
         views = [
             name
             for (name,) in connection.execute(
-                "SELECT table_name FROM information_schema.tables WHERE table_schema = ? ORDER BY 1",
+                "SELECT table_name FROM information_schema.tables "
+                "WHERE table_schema = ? ORDER BY table_name",
                 [SCHEMA],
             ).fetchall()
         ]

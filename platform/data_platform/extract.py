@@ -9,24 +9,22 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-import polars as pl
-
 from data_platform.contract import SourceTable, read_contract
 from data_platform.errors import PlatformError, UsageError
 from data_platform.files import file_digest, replace_text, replacing, writable_folder
 from data_platform.manifest import (
-    FILE_NAME,
     Batch,
     ExtractedFile,
     Manifest,
     read_manifest,
     write_manifest,
 )
+from data_platform.names import SourceName
 from data_platform.settings import Settings
 from data_platform.sources import SOURCES
 from data_platform.sources.company import Company
 from data_platform.sources.dirt import Dirt, Truth
-from data_platform.sources.faults import FAULTS, with_faults
+from data_platform.sources.faults import with_faults
 from data_platform.sources.part import Part
 
 TRUTH_FILE = "truth.json"
@@ -67,7 +65,7 @@ def _write(table: SourceTable, part: Part, folder: Path) -> tuple[ExtractedFile,
     The file's name carries its digest: a new content never overwrites a file that the manifest in
     force lists.
     """
-    frame = part.make().select(table.polars_schema.names()).cast(dict(table.polars_schema))
+    frame = part.make().select(table.polars_schema.names()).cast(table.polars_schema)
     if frame.is_empty():
         return None
     buffer = BytesIO()
@@ -126,7 +124,7 @@ def extract(
 
     Args:
         pristine: leave out the life-like dirt.
-        inject: kinds of real errors to plant, of `FAULTS`.
+        inject: kinds of real errors to plant, values of `FaultKind`.
         progress: called with (files done, files in all).
 
     Raises:
@@ -134,7 +132,7 @@ def extract(
         PlatformError: the folder cannot be written, or a fault cannot be planted.
     """
     chosen = tuple(sources) or tuple(SOURCES)
-    if inject and "app" not in chosen:
+    if inject and SourceName.APP not in chosen:
         raise UsageError("--inject plants errors in source app, which is not extracted; add -s app")
     contract = read_contract(settings.project_dir)
     folder = writable_folder(settings.sources_dir)
@@ -142,37 +140,33 @@ def extract(
 
     batch = _batch(settings, _variant(pristine, inject))
     company = Company(settings.random_seed, settings.scale, settings.as_of)
-    batches, tables, truths = dict(known.sources), dict(known.tables), _known_truth(folder)
-    work: list[tuple[str, SourceTable, Part]] = []
+    batches, tables = dict(known.sources), dict(known.tables)
+    work: list[tuple[SourceTable, Part]] = []
     truth_of: dict[str, Truth] = {}
     for source in chosen:
         truth = truth_of[source] = Truth()
         parts = SOURCES[source](company, Dirt(settings.random_seed, pristine, truth)).parts()
-        if inject and source == "app":
+        if inject and source == SourceName.APP:
             parts = with_faults(parts, inject, truth)
         batches[source] = batch
         for table in contract.of_sources((source,)):
             tables[table.key] = ()
-        work += [(f"{source}.{part.table}", contract.tables[f"{source}__{part.table}"], part) for part in parts]
+        work += [(contract.tables[f"{source}__{part.table}"], part) for part in parts]
 
     rows = written = unchanged = 0
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        done = pool.map(lambda item: _write(item[1], item[2], folder), work)
-        for number, (item, result) in enumerate(zip(work, done, strict=True), start=1):
+        done = pool.map(lambda item: _write(item[0], item[1], folder), work)
+        for number, ((table, _), result) in enumerate(zip(work, done, strict=True), start=1):
             if result is not None:
                 file, fresh = result
-                tables[item[0]] += (file,)
+                tables[table.key] += (file,)
                 rows += file.rows
                 written, unchanged = written + fresh, unchanged + (not fresh)
             progress(number, len(work))
 
-    for source, truth in truth_of.items():
-        truths[source] = truth.as_json()
+    truths = _known_truth(folder) | {name: truth.as_json() for name, truth in truth_of.items()}
     replace_text(folder / TRUTH_FILE, json.dumps(truths, indent=1, ensure_ascii=False) + "\n")
     manifest = Manifest(batches, tables)
     write_manifest(manifest, folder)
     _remove_unlisted(manifest, folder)
     return Extracted(batch, rows, written, unchanged)
-
-
-__all__ = ["FAULTS", "FILE_NAME", "Extracted", "extract"]

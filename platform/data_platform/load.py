@@ -72,9 +72,7 @@ def _check_columns(where: str, table: SourceTable, found: dict[str, pl.DataType]
                 f"found {', '.join(found)}"
             )
         if found[name] != type_:
-            raise PlatformError(
-                f"{where}: column {name} has type {found[name]}, expected {type_}"
-            )
+            raise PlatformError(f"{where}: column {name} has type {found[name]}, expected {type_}")
     if added := [name for name in found if name not in expected]:
         raise PlatformError(
             f"{where} has column {added[0]}, which the contract does not know; "
@@ -124,9 +122,7 @@ def _replace_table(
         ) from error
 
 
-def _append_to_log(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, batch: Batch
-) -> None:
+def _append_to_log(connection: duckdb.DuckDBPyConnection, contract: Contract, batch: Batch) -> None:
     """Add the CRM entries that the log does not hold yet, value for value."""
     log, customers = contract.tables["crm__customers_log"], contract.tables["crm__customers"]
     same = " AND ".join(

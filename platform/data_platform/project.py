@@ -88,10 +88,17 @@ class _Recorder(NoopConsole):
             cause = error.__cause__
             if not isinstance(cause, NodeAuditsErrors):
                 name = error.node[0] if isinstance(error.node, tuple) else error.node
-                self.evaluation.errors.append(f"{name}: {' '.join(str(cause or error).split())}")
+                self.evaluation.errors.append(f"{name}: {innermost(error)}")
 
     def log_error(self, message: str, *_: Any, **__: Any) -> None:
         self.evaluation.errors.append(" ".join(message.split()))
+
+
+def innermost(error: BaseException) -> str:
+    """What first went wrong, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split())
 
 
 class _AuditListener(BaseNotificationTarget):

@@ -18,8 +18,6 @@ from data_platform.errors import PlatformError
 from data_platform.lakehouse import one_line, reading
 from data_platform.settings import Settings
 
-FORMATS = ("table", "csv", "json", "markdown")
-
 
 @dataclass(frozen=True)
 class Result:

@@ -4,18 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-# What the options may name, where Click has to know it before the steps are imported.
+# The simulated company's first day: nothing can be extracted as of an earlier one.
 FIRST_DAY = date(2022, 1, 1)
-SOURCE_NAMES = ("app", "crm")
-LAYERS = ("staging", "intermediate", "marts", "exports")
-FAULT_KINDS = (
-    "overlapping-contracts",
-    "orphan-invoices",
-    "duplicate-references",
-    "unknown-entity",
-    "negative-amounts",
-    "end-before-start",
-)
 
 
 @dataclass(frozen=True)
@@ -31,6 +21,7 @@ class Settings:
 
     @property
     def sources_dir(self) -> Path:
+        """The folder of the extracts and their manifest."""
         return self.data_dir / "sources"
 
     @property
@@ -40,6 +31,7 @@ class Settings:
 
     @property
     def exports_dir(self) -> Path:
+        """The folder of the export files."""
         return self.data_dir / "exports"
 
 

@@ -18,7 +18,13 @@ from sqlmesh.utils.errors import SQLMeshError
 from data_platform.contract import SCHEMA, read_contract
 from data_platform.errors import PlatformError
 from data_platform.lakehouse import LastLoad, last_load, loaded_tables, reading
-from data_platform.project import Evaluation, FailedAudit, Project, open_project
+from data_platform.project import (
+    Evaluation,
+    FailedAudit,
+    Project,
+    innermost,
+    open_project,
+)
 from data_platform.settings import Settings
 
 PROD = "prod"
@@ -75,6 +81,12 @@ def _production(project: Project) -> Environment | None:
     return project.context.state_reader.get_environment(PROD)
 
 
+def _was_ever_complete(project: Project) -> bool:
+    cursor = project.context.engine_adapter.cursor
+    cursor.execute("SELECT COUNT(*) FROM ops.transforms")
+    return bool(cursor.fetchall()[0][0])
+
+
 def _versions_of(project: Project, load_number: int) -> set[tuple[str, str]]:
     """The physical versions that reflect a load."""
     cursor = project.context.engine_adapter.cursor
@@ -84,7 +96,7 @@ def _versions_of(project: Project, load_number: int) -> set[tuple[str, str]]:
     return set(cursor.fetchall())
 
 
-def _record(project: Project, load_number: int, complete: bool) -> None:
+def _record(project: Project, load_number: int, is_complete: bool) -> None:
     """Note that the versions computed in this process reflect the load."""
     cursor = project.context.engine_adapter.cursor
     if versions := sorted(project.evaluation.versions):
@@ -92,7 +104,7 @@ def _record(project: Project, load_number: int, complete: bool) -> None:
             "INSERT OR REPLACE INTO ops.model_versions VALUES (?, ?, ?)",
             [[name, version, load_number] for name, version in versions],
         )
-    if complete:
+    if is_complete:
         cursor.execute("INSERT INTO ops.transforms VALUES (?, NOW())", [load_number])
 
 
@@ -100,7 +112,7 @@ def _failure(evaluation: Evaluation, error: SQLMeshError) -> PlatformError:
     blocking = [audit for audit in evaluation.failed_audits if audit.blocking]
     if blocking:
         return PlatformError("an audit stopped the run: " + "; ".join(map(str, blocking)))
-    reasons = evaluation.errors or [" ".join(str(error).split())]
+    reasons = evaluation.errors or [innermost(error)]
     return PlatformError("SQLMesh failed: " + "; ".join(dict.fromkeys(reasons)))
 
 
@@ -130,15 +142,16 @@ def transform(
 
     with open_project(settings, progress) as project:
         context, evaluation = project.context, project.evaluation
-        only = [f"{layer}.*" for layer in layers] or None
         production = _production(project)
-        deploys = deploy or production is None
+        # The first deployment goes on until all of production has once reflected a load.
+        is_first = production is None or not _was_ever_complete(project)
+        deploys = deploy or is_first
         try:
             if deploys:
                 context.plan(
                     PROD,
                     execution_time=now,
-                    backfill_models=only,
+                    select_models=[f"+{layer}.*" for layer in layers] or None,
                     skip_tests=True,
                     no_prompts=True,
                     auto_apply=True,
@@ -146,13 +159,13 @@ def transform(
                 production = _production(project)
             assert production is not None
             behind = _behind(project, production, load.load_number)
-            if only:
+            if layers:
                 behind &= _with_ancestors(project, layers)
             if behind:
                 context.plan(
                     PROD,
                     restate_models=_selection(project, behind),
-                    backfill_models=only,
+                    backfill_models=[f"{layer}.*" for layer in layers] or None,
                     start=context.config.model_defaults.start,
                     end=load.as_of,
                     execution_time=now,
@@ -164,7 +177,8 @@ def transform(
         except SQLMeshError as error:
             raise _failure(evaluation, error) from error
         still_behind = _behind(project, production, load.load_number)
-        _record(project, load.load_number, complete=not still_behind)
+        is_complete = not still_behind and not (is_first and layers)
+        _record(project, load.load_number, is_complete)
         return Transformed(
             load_number=load.load_number,
             deployed=deploys,

@@ -6,6 +6,7 @@ A real application takes a simulated one's place in `SOURCES`: anything with `pa
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from data_platform.names import SourceName
 from data_platform.sources.app import App
 from data_platform.sources.company import Company
 from data_platform.sources.crm import Crm
@@ -19,4 +20,4 @@ class Source(Protocol):
     def parts(self) -> Iterable[Part]: ...
 
 
-SOURCES: dict[str, Callable[[Company, Dirt], Source]] = {"app": App, "crm": Crm}
+SOURCES: dict[str, Callable[[Company, Dirt], Source]] = {SourceName.APP: App, SourceName.CRM: Crm}

@@ -83,7 +83,9 @@ class App:
         dirt, company = self.dirt, self.company
         accounts = self._accounts.filter(pl.col("day") <= company.as_of_day)
 
-        testers = dirt.rows("users", "test_account", len(company.people.signup), _TEST_ACCOUNT_EVERY)
+        testers = dirt.rows(
+            "users", "test_account", len(company.people.signup), _TEST_ACCOUNT_EVERY
+        )
         count = int(testers.sum())
         number = pl.Series(range(1, count + 1), dtype=pl.String)
         tests = pl.DataFrame(
@@ -97,7 +99,9 @@ class App:
                 "email": "test." + number + "@jump.example",
             }
         )
-        rows = pl.concat([accounts, tests.select(accounts.columns)]).sort("day", maintain_order=True)
+        rows = pl.concat([accounts, tests.select(accounts.columns)]).sort(
+            "day", maintain_order=True
+        )
         dirt.truth.note("test-accounts", rows.filter(pl.col("person").is_null())["id"])
         dirt.truth.note("second-accounts", rows.filter("is_second")["id"])
         rows = self._soil_people(rows)
@@ -115,9 +119,7 @@ class App:
         rows = dirt.soil(rows, "spaces-in-emails", "email", flags, stray_ends("email"))
         # Whoever signs up again does not mind the capitals.
         flags = rows["is_second"].to_numpy()
-        return dirt.soil(
-            rows, "case-in-second-accounts", "last_name", flags, odd_case("last_name")
-        )
+        return dirt.soil(rows, "case-in-second-accounts", "last_name", flags, odd_case("last_name"))
 
     @cached_property
     def contract_ids(self) -> pl.Series:
@@ -178,7 +180,7 @@ class App:
 
     @cached_property
     def _client_rows(self) -> pl.DataFrame:
-        """Columns client, is_second, day, id, name: the clients, then the second entries of some."""
+        """Columns client, is_second, day, id, name: all clients, then second entries of some."""
         seed, joined = self.company.seed, self.company.client_joined
         n = len(joined)
         first = pl.DataFrame(
@@ -227,7 +229,7 @@ class App:
         return both["id"], both["second_id"], both["second_day"].fill_null(never).to_numpy()
 
     def _numbers(self, first_rank: int, count: int) -> NDArray[np.int64]:
-        """The reference numbers of invoices by rank; a cancelled draft leaves a gap in each block."""
+        """The numbers of invoices by rank; each block has the gap of a cancelled draft."""
         rank = np.arange(first_rank, first_rank + count)
         if self.dirt.pristine or count == 0:
             return rank + 1

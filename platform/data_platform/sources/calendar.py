@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-FIRST_DAY = date(2022, 1, 1)
+from data_platform.settings import FIRST_DAY
 
 
 def day_number(day: date) -> int:
@@ -31,4 +31,5 @@ def to_dates(days: NDArray[np.signedinteger]) -> NDArray[np.datetime64]:
 def to_months(days: NDArray[np.signedinteger]) -> NDArray[np.int64]:
     """Day numbers as month numbers."""
     first = np.datetime64(FIRST_DAY).astype("datetime64[M]")
-    return (to_dates(days).astype("datetime64[M]") - first).astype(np.int64)
+    months: NDArray[np.int64] = (to_dates(days).astype("datetime64[M]") - first).astype(np.int64)
+    return months

@@ -108,7 +108,8 @@ class Company:
         return np.maximum(1, grown.astype(np.int64))
 
     def _arrival_days(self, arrivals: Ints) -> Ints:
-        return np.searchsorted(arrivals, np.arange(arrivals[-1]), side="right")
+        days: Ints = np.searchsorted(arrivals, np.arange(arrivals[-1]), side="right")
+        return days
 
     @cached_property
     def _people_by_day(self) -> Ints:
@@ -131,7 +132,8 @@ class Company:
 
         def length(column: str) -> Ints:
             days = 60 - 590 * np.log1p(-uniform(self.seed, "job_contracts", column, n))
-            return np.minimum(days, 2_500).astype(np.int64)
+            whole: Ints = np.minimum(days, 2_500).astype(np.int64)
+            return whole
 
         start = signup + integers(self.seed, "job_contracts", "delay", n, 0, 15)
         one_day = every(self.seed, "job_contracts", "one_day", n, _ONE_DAY_EVERY)
@@ -174,9 +176,7 @@ class Company:
         end = np.where(ordinal == 0, first_end[person], second_end[person])
 
         quiet = uniform(self.seed, "job_contracts", "quiet", n) < _QUIET_RATE
-        quiet_from = to_months(start) + integers(
-            self.seed, "job_contracts", "quiet_from", n, 1, 30
-        )
+        quiet_from = to_months(start) + integers(self.seed, "job_contracts", "quiet_from", n, 1, 30)
         quiet_months = integers(self.seed, "job_contracts", "quiet_months", n, 3, 10)
         # Only clients whom the company has by the start; a start to come has no client yet.
         known = self._clients_by_day[np.minimum(start, self.as_of_day)]

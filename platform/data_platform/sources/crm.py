@@ -102,9 +102,7 @@ class Crm:
         rows = rows.with_columns(key="email")
         for column in ("first_name", "last_name"):
             flags = dirt.rows("customers", f"{column}_case", n, _CASE_EVERY)
-            rows = dirt.soil(
-                rows, "case-in-crm-names", column, flags, odd_case(column), key="key"
-            )
+            rows = dirt.soil(rows, "case-in-crm-names", column, flags, odd_case(column), key="key")
             flags = dirt.rows("customers", f"{column}_spaces", n, _NAME_SPACE_EVERY)
             rows = dirt.soil(
                 rows, "spaces-in-crm-names", column, flags, stray_spaces(column), key="key"

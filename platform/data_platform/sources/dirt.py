@@ -26,7 +26,8 @@ class Truth:
     def as_json(self) -> dict[str, dict[str, object]]:
         """`{kind: {"count": …, "keys": […]}}`."""
         return {
-            kind: {"count": len(keys), "keys": sorted(keys)} for kind, keys in sorted(self.kinds.items())
+            kind: {"count": len(keys), "keys": sorted(keys)}
+            for kind, keys in sorted(self.kinds.items())
         }
 
 
@@ -60,7 +61,11 @@ class Dirt:
         turn = pl.Series(np.cumsum(flags) % len(spellings))
         spelled = pl.col(column)
         for index, spelling in enumerate(spellings):
-            spelled = pl.when(pl.lit(pl.Series(flags)) & (turn == index)).then(spelling).otherwise(spelled)
+            spelled = (
+                pl.when(pl.lit(pl.Series(flags)) & (turn == index))
+                .then(spelling)
+                .otherwise(spelled)
+            )
         soiled = frame.with_columns(spelled.alias(column))
         self.truth.note(kind, frame.filter(soiled[column] != frame[column])[key])
         return soiled

@@ -56,7 +56,8 @@ def integers(seed: int, table: str, column: str, count: int, low: int, high: int
 def every(seed: int, table: str, column: str, count: int, period: int) -> Flags:
     """Flags one row in `period`, at a fixed rate from a drawn first row: dirt of a known amount."""
     first = int(chunk_words(seed, table, column, 0, 1)[0] % np.uint64(period))
-    return np.arange(count) % period == first
+    flags: Flags = np.arange(count) % period == first
+    return flags
 
 
 _HEX = np.array([f"{byte:02x}".encode() for byte in range(256)], dtype="S2").view("<u2")

@@ -3,17 +3,19 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import polars as pl
 
 from data_platform.errors import PlatformError
+from data_platform.names import FaultKind
 from data_platform.sources.dirt import Truth
 from data_platform.sources.identity import ids
 from data_platform.sources.part import Part
 
 _ROWS = 3  # rows a kind plants, where the company has as many
 
-# (frame, how many rows of it come before or behind, …) -> (faulty frame, keys of the faulty rows)
+# A frame as it should be -> the frame with the fault, the keys of the faulty rows.
 Fault = Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.Series]]
 
 
@@ -81,13 +83,13 @@ def duplicate_references(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
 
 
 # In the order in which they are planted.
-FAULTS: dict[str, tuple[str, Fault]] = {
-    "unknown-entity": ("job_contracts", unknown_entity),
-    "end-before-start": ("job_contracts", end_before_start),
-    "overlapping-contracts": ("job_contracts", overlapping_contracts),
-    "orphan-invoices": ("invoices", orphan_invoices),
-    "negative-amounts": ("invoices", negative_amounts),
-    "duplicate-references": ("invoices", duplicate_references),
+FAULTS: dict[FaultKind, tuple[str, Fault]] = {
+    FaultKind.UNKNOWN_ENTITY: ("job_contracts", unknown_entity),
+    FaultKind.END_BEFORE_START: ("job_contracts", end_before_start),
+    FaultKind.OVERLAPPING_CONTRACTS: ("job_contracts", overlapping_contracts),
+    FaultKind.ORPHAN_INVOICES: ("invoices", orphan_invoices),
+    FaultKind.NEGATIVE_AMOUNTS: ("invoices", negative_amounts),
+    FaultKind.DUPLICATE_REFERENCES: ("invoices", duplicate_references),
 }
 
 
@@ -125,6 +127,6 @@ def with_faults(parts: Iterable[Part], kinds: Sequence[str], truth: Truth) -> It
                     "as of this date; take a later --as-of or a larger --scale"
                 )
             truth.note(kind, keys)
-        faulty = replace(target, make=lambda frame=frame: frame)
+        faulty = replace(target, make=partial(pl.DataFrame, frame))
         parts = [faulty if part is target else part for part in parts]
     yield from parts

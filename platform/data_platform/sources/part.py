@@ -8,7 +8,7 @@ import polars as pl
 
 @dataclass(frozen=True)
 class Part:
-    """`name` tells the parts of a table apart; `make` may be called from any thread, in any order."""
+    """`name` tells the parts of a table apart; `make` may be called in any thread and order."""
 
     table: str
     name: str

@@ -1,0 +1,99 @@
+# Jump's data platform. Each recipe builds .venv by itself when requirements.lock has changed.
+# Options of data-platform itself (--as-of, --scale, …) are environment variables here:
+# DATA_PLATFORM_AS_OF=2026-10-31 DATA_PLATFORM_SCALE=2 just run
+
+python := env("PYTHON", "python3")
+bin := ".venv/bin"
+
+# List the recipes
+[private]
+default:
+    @just --list --unsorted
+
+# The whole pipeline: extract, load, transform, export
+run *options: setup
+    @{{ bin }}/data-platform run {{ options }}
+
+# Extract the applications into Parquet files and a manifest
+extract *options: setup
+    @{{ bin }}/data-platform extract {{ options }}
+
+# Check the extracts against the contract and load them
+load *options: setup
+    @{{ bin }}/data-platform load {{ options }}
+
+# Bring production's models up to date with the last load
+transform *options: setup
+    @{{ bin }}/data-platform transform {{ options }}
+
+# Write the exports: CSV, Parquet or XLSX files for their readers
+export *options: setup
+    @{{ bin }}/data-platform export {{ options }}
+
+# Read the lakehouse: a table of the SQL's rows, or without SQL the DuckDB shell
+query sql="" *options: setup
+    @{{ bin }}/data-platform -q query {{ options }} {{ if sql == "" { "" } else { quote(sql) } }}
+
+# Build the working tree's models in an environment of their own; production is not touched
+plan env="dev" *options: setup
+    @{{ bin }}/sqlmesh plan {{ env }} --include-unmodified --no-prompts --auto-apply {{ options }}
+
+# Compare the tables of an environment with production's, row by row
+diff env="dev" *options: setup
+    @{{ bin }}/sqlmesh table_diff prod:{{ env }} --select-model '*' --skip-grain-check {{ options }}
+
+# Promote the working tree's models to production and renew the exports
+promote: setup
+    @{{ bin }}/data-platform transform --deploy export
+
+# Browse models and their lineage in SQLMesh's UI (nothing else can write meanwhile)
+ui *options: setup
+    @{{ bin }}/sqlmesh ui {{ options }}
+
+# All tests: the models' unit tests and the program's
+test *options: setup
+    @{{ bin }}/sqlmesh test
+    @{{ bin }}/pytest -n 2 {{ options }}
+
+# Check style and types, the models' format and the linter's rules, and the generated docs
+lint: setup
+    @{{ bin }}/ruff check .
+    @{{ bin }}/ruff format --check .
+    @{{ bin }}/mypy
+    @{{ bin }}/sqlmesh format --check
+    @{{ bin }}/sqlmesh lint
+    @{{ bin }}/cog --check -P README.md README.fr.md docs/*.md
+
+# Rewrite Python and SQL in the project's style
+format: setup
+    @{{ bin }}/ruff check --fix --quiet .
+    @{{ bin }}/ruff format .
+    @{{ bin }}/sqlmesh format
+
+# Write the generated parts of the documentation anew
+docs: setup
+    @{{ bin }}/cog -r -P README.md README.fr.md docs/*.md
+
+# Remove everything that was generated: data, caches and logs
+clean:
+    rm -rf data logs .cache
+
+# Pin the newest allowed versions of all dependencies in requirements.lock
+lock:
+    uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+        --custom-compile-command "just lock" pyproject.toml --group dev -o requirements.lock
+
+# Build .venv from requirements.lock; nothing to do when it is up to date
+setup:
+    #!/usr/bin/env sh
+    set -eu
+    stamp=.venv/built-from
+    wanted=$(cksum < requirements.lock)
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then exit 0; fi
+    echo "Building .venv from requirements.lock, once"
+    rm -rf .venv
+    {{ python }} -m venv .venv
+    pip="{{ bin }}/pip --disable-pip-version-check --quiet"
+    $pip install --require-hashes -r requirements.lock
+    $pip install --no-deps --no-build-isolation -e .
+    echo "$wanted" > "$stamp"

@@ -1,0 +1,47 @@
+"""Names that options take, apart from what they stand for: the command line is to start fast."""
+
+from enum import StrEnum
+
+
+class SourceName(StrEnum):
+    """The applications that are extracted."""
+
+    APP = "app"
+    CRM = "crm"
+
+
+class Layer(StrEnum):
+    """The layers of models, in the order in which data flows; also the folders of models/."""
+
+    STAGING = "staging"
+    INTERMEDIATE = "intermediate"
+    MARTS = "marts"
+    EXPORTS = "exports"
+
+
+class FaultKind(StrEnum):
+    """The real errors that can be planted in an extract."""
+
+    OVERLAPPING_CONTRACTS = "overlapping-contracts"
+    ORPHAN_INVOICES = "orphan-invoices"
+    DUPLICATE_REFERENCES = "duplicate-references"
+    UNKNOWN_ENTITY = "unknown-entity"
+    NEGATIVE_AMOUNTS = "negative-amounts"
+    END_BEFORE_START = "end-before-start"
+
+
+class ExportFormat(StrEnum):
+    """The formats of export files; also their endings."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+    XLSX = "xlsx"
+
+
+class ResultFormat(StrEnum):
+    """The shapes of a query's result."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    MARKDOWN = "markdown"
