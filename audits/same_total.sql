@@ -8,12 +8,12 @@ SELECT
   there.total AS total_there
 FROM (
   SELECT
-    COALESCE(SUM(@total_column), 0) AS total
+    COALESCE(SUM(@total_column), 0)::DECIMAL(38, 2) AS total
   FROM @this_model
 ) AS here
 CROSS JOIN (
   SELECT
-    COALESCE(SUM(@other_column), 0) AS total
+    COALESCE(SUM(@other_column), 0)::DECIMAL(38, 2) AS total
   FROM @other
 ) AS there
 WHERE

@@ -1,5 +1,6 @@
 """The simulated company: the same every time, with a past that never changes."""
 
+import itertools
 import json
 from collections import Counter
 from datetime import date, timedelta
@@ -8,11 +9,10 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
-from conftest import PROJECT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reference import clean, clean_email, is_test, person_key
 
+from conftest import PROJECT
 from data_platform.contract import read_contract
 from data_platform.extract import extract
 from data_platform.manifest import Manifest, read_manifest
@@ -20,6 +20,7 @@ from data_platform.names import FaultKind
 from data_platform.settings import Settings
 from data_platform.sources.app import reference_digits
 from data_platform.sources.company import Company
+from reference import clean, clean_email, is_test, person_key
 
 LAST = date(2026, 10, 31)
 DAYS = st.dates(date(2022, 1, 1), LAST)
@@ -108,7 +109,7 @@ def test_business_rules_always_hold(seed: int, scale: float, as_of: date) -> Non
         by_person.setdefault(person_key(users[row["user_id"]]), []).append(row)
     for rows in by_person.values():
         rows.sort(key=lambda row: row["start_date"])
-        for earlier, next_one in zip(rows, rows[1:], strict=False):
+        for earlier, next_one in itertools.pairwise(rows):
             assert earlier["end_date"] < next_one["start_date"]
 
     terms = {row["id"]: row for row in contracts}

@@ -1,0 +1,200 @@
+"""Each audit of the project fails on data that breaks it, and passes on data that does not."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from conftest import PROJECT, Platform
+from data_platform.errors import PlatformError
+from data_platform.extract import extract
+from data_platform.load import load
+from data_platform.names import FaultKind
+from data_platform.project import FailedAudit
+from data_platform.settings import Settings
+from data_platform.transform import transform
+
+# What audits read beside the audited model.
+_NEIGHBOURS = {
+    "intermediate.as_of": (
+        "SELECT '2024-03-10'::DATE AS as_of_date, '2024-03-01'::DATE AS as_of_month"
+    ),
+    "intermediate.job_contracts": (
+        "SELECT 1 AS sk, '2024-01-10'::DATE AS start_date, '2024-01-20'::DATE AS end_date "
+        "UNION ALL SELECT 2, '2024-01-10'::DATE, NULL::DATE"
+    ),
+    "staging.crm__customers": (
+        "SELECT 'PETIT' AS last_name, 'léa' AS first_name, 'l@x.test' AS email"
+    ),
+}
+
+
+def rows(columns: str, *values: str) -> str:
+    listed = ", ".join(f"({value})" for value in values)
+    return f"SELECT {columns} FROM (VALUES {listed}) AS t({columns})"
+
+
+_PERIODS = "(key_column := k, start_column := a, end_column := b)"
+_DAY = "'2024-01-{:02}'::DATE"
+
+
+def periods(*of: tuple[int, int, int | None]) -> str:
+    return rows(
+        "k, a, b",
+        *(
+            f"{k}, {_DAY.format(a)}, {'NULL::DATE' if b is None else _DAY.format(b)}"
+            for k, a, b in of
+        ),
+    )
+
+
+def months(*of: str) -> str:
+    return rows("k, m", *(f"1, '{month}-01'::DATE" for month in of))
+
+
+def references(*of: str) -> str:
+    return rows("reference", *(f"'{reference}'" for reference in of))
+
+
+# (audit, a query that breaks it, how many rows it finds, a query that does not)
+CASES = [
+    ("foreign_key(key_column := k, parent := intermediate.job_contracts, parent_column := sk)",
+     rows("k", "1", "3", "3"), 2, rows("k", "1", "2", "NULL")),
+    (f"starts_before_it_ends{_PERIODS}", periods((1, 2, 1)), 1, periods((1, 2, 2), (1, 3, None))),
+    (f"periods_never_overlap{_PERIODS}", periods((1, 1, 5), (1, 5, 9)), 1,
+     periods((1, 1, 5), (1, 6, 9), (2, 3, 4))),
+    (f"periods_never_overlap{_PERIODS}", periods((1, 1, 30), (1, 5, 6), (1, 7, 8)), 2,
+     periods((1, 1, 1), (1, 2, 2))),
+    (f"periods_never_overlap{_PERIODS}", periods((1, 1, None), (1, 9, None)), 1,
+     periods((1, 1, 8), (1, 9, None))),
+    (f"periods_never_overlap{_PERIODS}", periods((1, 1, 5), (1, 1, 5)), 1, periods((1, 1, 5))),
+    ("issued_within_the_contract",
+     rows("reference, job_contract_sk, issue_date", "'a', 1, '2024-01-09'::DATE",
+          "'b', 1, '2024-01-21'::DATE", "'c', 2, '2024-01-09'::DATE"), 3,
+     rows("reference, job_contract_sk, issue_date", "'a', 1, '2024-01-10'::DATE",
+          "'b', 1, '2024-01-20'::DATE", "'c', 2, '2025-01-01'::DATE")),
+    ("same_total(total_column := v, other := intermediate.job_contracts, other_column := sk)",
+     rows("v", "3", "0.01"), 1, rows("v", "2.99", "0.01")),
+    ("same_total(total_column := v, other := intermediate.job_contracts, other_column := sk)",
+     "SELECT 1 AS v WHERE FALSE", 1, rows("v", "3")),
+    ("same_number_of_rows(other := intermediate.job_contracts)",
+     rows("v", "1", "2", "3"), 1, rows("v", "1", "2")),
+    ("has_one_row", rows("v", "1", "2"), 1, rows("v", "1")),
+    ("has_one_row", "SELECT 1 AS v WHERE FALSE", 1, rows("v", "1")),
+    ("months_have_no_gaps(month_column := m)", months("2023-11", "2024-01"), 1,
+     months("2023-11", "2023-12", "2024-01")),
+    ("months_have_no_gaps(month_column := m)", months("2023-11", "2023-11"), 1, months("2023-11")),
+    ("months_have_no_gaps(month_column := m, key_columns := (k))",
+     f"{months('2023-11', '2024-01')} UNION ALL SELECT 2, '2023-12-01'::DATE", 1,
+     f"{months('2023-11', '2023-12')} UNION ALL SELECT 2, '2024-02-01'::DATE"),
+    ("months_reach_the_as_of_month(month_column := m)", months("2024-02"), 1,
+     months("2024-02", "2024-03")),
+    ("references_follow_the_pattern", references("JMP01", "JMP2", "JPM03", "JMP0X"), 3,
+     references("JMP01", "JMP02")),
+    ("references_are_consecutive", references("JMP01", "JMP04", "JMP06", "JMP07"), 2,
+     references("JMP03", "JMP01", "JMP02")),
+    ("references_are_consecutive", references("JMP02"), 1, references("JMP01", "JMP01")),
+    ("crm_knows_freelancers",
+     rows("sk, last_name, first_name, email", "1, 'Petit', 'Léa', 'l@x.test'",
+          "2, 'Roux', 'Max', 'm@x.test'"), 1,
+     rows("sk, last_name, first_name, email", "1, 'Petit', 'Léa', 'l@x.test'")),
+]  # fmt: skip
+
+
+@contextmanager
+def _project(folder: Path, models: dict[str, tuple[str, str]]) -> Iterator[list[FailedAudit]]:
+    """A project of one model a case, computed; gives the audits that failed."""
+    from sqlmesh.utils.errors import SQLMeshError
+
+    from data_platform.project import open_project
+
+    for name in ("audits", "macros", "linter", "config.yaml"):
+        source = PROJECT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    config = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(config.replace("enabled: true", "enabled: false"))
+    (folder / "models").mkdir()
+    for name, query in _NEIGHBOURS.items():
+        (folder / "models" / f"{name}.sql").write_text(f"MODEL (name {name}, kind FULL);\n{query}")
+    for name, (audit, query) in models.items():
+        (folder / "models" / f"{name}.sql").write_text(
+            f"MODEL (name {name}, kind FULL, audits ({audit}), "
+            f"depends_on ({', '.join(_NEIGHBOURS)}));\n{query}"
+        )
+    settings = Settings(42, 1, date(2024, 3, 10), folder, folder / "data", "duckdb")
+    settings.lakehouse.parent.mkdir(parents=True)
+    with open_project(settings) as project:
+        with suppress(SQLMeshError):
+            project.context.plan(auto_apply=True, no_prompts=True, skip_tests=True)
+        yield project.evaluation.failed_audits
+
+
+def test_every_audit_finds_what_breaks_it_and_nothing_else(tmp_path: Path) -> None:
+    models = {}
+    for number, (audit, broken, _, sound) in enumerate(CASES):
+        models[f"broken.case_{number}"] = (audit, broken)
+        models[f"sound.case_{number}"] = (audit, sound)
+    with _project(tmp_path, models) as failed:
+        found = {(audit.model, audit.audit.partition("(")[0], audit.rows) for audit in failed}
+    expected = {
+        (f"broken.case_{number}", audit.partition("(")[0], count)
+        for number, (audit, _, count, _) in enumerate(CASES)
+    }
+    assert found == expected
+
+
+def test_every_audit_has_a_case() -> None:
+    shown = {audit.partition("(")[0] for audit, *_ in CASES}
+    assert shown == {path.stem for path in (PROJECT / "audits").glob("*.sql")}
+
+
+def run(platform: Platform, **options: object) -> object:
+    settings = platform.settings()
+    extract(settings, **options)  # type: ignore[arg-type]
+    load(settings)
+    return transform(settings)
+
+
+AUDIT_OF = {
+    FaultKind.OVERLAPPING_CONTRACTS: "staging.app__job_contracts: periods_never_overlap",
+    FaultKind.ORPHAN_INVOICES: "staging.app__invoices: foreign_key(key_column job_contract_id",
+    FaultKind.DUPLICATE_REFERENCES: "staging.app__invoices: unique_values(columns (id, reference))",
+    FaultKind.UNKNOWN_ENTITY: "staging.app__job_contracts: accepted_values(column entity",
+    FaultKind.NEGATIVE_AMOUNTS: "staging.app__invoices: accepted_range(column amount",
+    FaultKind.END_BEFORE_START: "staging.app__job_contracts: starts_before_it_ends",
+}
+
+
+def test_each_injected_error_stops_the_run_at_the_audit_that_names_it(platform: Platform) -> None:
+    run(platform)
+    for kind in FaultKind:
+        with pytest.raises(PlatformError) as caught:
+            run(platform, inject=[kind])
+        found = str(caught.value)
+        assert found.count(" failed for ") == 1, found
+        assert AUDIT_OF[kind] in found
+        assert "failed for 3 rows" in found
+
+
+def test_injected_errors_combine(platform: Platform) -> None:
+    with pytest.raises(PlatformError) as caught:
+        run(platform, inject=list(FaultKind))
+    for audit in AUDIT_OF.values():
+        assert audit in str(caught.value)
+    assert str(caught.value).count("failed for 3 rows") == len(FaultKind)
+
+
+def test_warnings_tell_what_the_truth_knows_and_name_no_person(platform: Platform) -> None:
+    done = run(platform)
+    truth = json.loads((platform.data / "sources/truth.json").read_text())
+    warnings = {warning.audit: warning for warning in done.warnings}  # type: ignore[attr-defined]
+    gaps = warnings["references_are_consecutive"]
+    assert gaps.rows == truth["app"]["reference-gaps"]["count"]
+    assert set(gaps.keys) <= set(truth["app"]["reference-gaps"]["keys"])
+    unknown = warnings["crm_knows_freelancers"]
+    assert unknown.rows == truth["crm"]["users-whom-the-crm-lacks"]["count"]
+    assert "@" not in str(unknown)

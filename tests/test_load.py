@@ -1,0 +1,245 @@
+"""The load: the contract is checked before anything is touched, and the last load is what shows."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from conftest import PROJECT, Platform
+from data_platform.contract import read_contract
+from data_platform.errors import PlatformError
+from data_platform.extract import extract
+from data_platform.load import Loaded, load
+from data_platform.manifest import read_manifest, write_manifest
+
+EARLIER, LATER = date(2023, 3, 31), date(2023, 4, 30)
+
+
+def extract_and_load(platform: Platform, as_of: date = EARLIER, **company: float) -> Loaded:
+    settings = platform.settings(as_of, **company)  # type: ignore[arg-type]
+    extract(settings)
+    return load(settings)
+
+
+def file_of(platform: Platform, table: str) -> Path:
+    sources = platform.data / "sources"
+    return sources / read_manifest(sources).tables[table][0].path
+
+
+def rewrite(platform: Platform, table: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    """Change a table's first file, and the manifest with it: the contract alone can notice."""
+    folder, path = platform.data / "sources", file_of(platform, table)
+    frame = change(pl.read_parquet(path))
+    frame.write_parquet(path)
+    manifest = read_manifest(folder)
+    first, *rest = manifest.tables[table]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    first = replace(first, digest=digest, rows=len(frame))
+    write_manifest(replace(manifest, tables={**manifest.tables, table: (first, *rest)}), folder)
+
+
+def everything(platform: Platform) -> dict[str, list[tuple]]:
+    names = platform.rows(
+        "SELECT table_schema, table_name FROM information_schema.tables ORDER BY ALL"
+    )
+    return {
+        f"{schema}.{name}": sorted(platform.rows(f'FROM "{schema}"."{name}"'), key=repr)
+        for schema, name in names
+    }
+
+
+CORRUPTIONS: dict[str, tuple[Callable[[Platform], object], str]] = {
+    "a missing file": (
+        lambda p: file_of(p, "app.users").unlink(),
+        "app.users: file app/users/users.* is in the manifest but not in",
+    ),
+    "a truncated file": (
+        lambda p: file_of(p, "app.users").write_bytes(file_of(p, "app.users").read_bytes()[:100]),
+        "app.users: .* was changed or cut short: expected digest",
+    ),
+    "an empty file": (
+        lambda p: file_of(p, "crm.customers").write_bytes(b""),
+        "crm.customers: .* was changed or cut short",
+    ),
+    "a file of another table": (
+        lambda p: rewrite(p, "app.users", lambda _: pl.read_parquet(file_of(p, "app.clients"))),
+        "app.users: .* lacks column first_name; expected id, first_name, .* found id, name",
+    ),
+    "a missing column": (
+        lambda p: rewrite(p, "app.invoices", lambda f: f.drop("amount")),
+        "app.invoices: .* lacks column amount",
+    ),
+    "a renamed column": (
+        lambda p: rewrite(p, "app.clients", lambda f: f.rename({"name": "label"})),
+        "app.clients: .* lacks column name; .* found id, label",
+    ),
+    "an added column": (
+        lambda p: rewrite(p, "app.clients", lambda f: f.with_columns(vat=pl.lit("FR"))),
+        "app.clients: .* has column vat, which the contract does not know",
+    ),
+    "a mistyped column": (
+        lambda p: rewrite(
+            p, "crm.customers", lambda f: f.with_columns(pl.col("updated_at").cast(pl.String))
+        ),
+        "crm.customers: .*: column updated_at has type String, expected Date",
+    ),
+    "reordered columns": (
+        lambda p: rewrite(p, "app.clients", lambda f: f.select("name", "id")),
+        "app.clients: .* in another order: expected id, name, found name, id",
+    ),
+    "a null": (
+        lambda p: rewrite(p, "app.users", lambda f: f.with_columns(email=pl.lit(None, pl.String))),
+        "app.users: column email is null in some rows",
+    ),
+    "no manifest": (
+        lambda p: (p.data / "sources/manifest.json").unlink(),
+        "there is no extract: .*manifest.json does not exist; run: data-platform extract",
+    ),
+    "a manifest that is none": (
+        lambda p: (p.data / "sources/manifest.json").write_text("{]"),
+        "manifest.json is not a manifest",
+    ),
+    "a manifest of another version": (
+        lambda p: edit_manifest(p, lambda m: m.update(schema_version=99)),
+        "manifest.json has schema version 99, expected 1",
+    ),
+    "a file that is no Parquet": (
+        lambda p: forge(p, b"name,email\n"),
+        "app.users: .* is not a Parquet file",
+    ),
+    "a wrong row count": (
+        lambda p: edit_manifest(p, lambda m: m["tables"]["app.users"][0].update(rows=1)),
+        "app.users: .* rows, expected 1",
+    ),
+    "a path that leaves the folder": (
+        lambda p: edit_manifest(
+            p, lambda m: m["tables"]["app.users"][0].update(path="../../x.parquet")
+        ),
+        "app.users: .* lies outside of the extracts' folder",
+    ),
+    "a table that is not listed": (
+        lambda p: edit_manifest(p, lambda m: m["tables"].pop("app.users")),
+        "app.users is not in the manifest",
+    ),
+}
+
+
+def edit_manifest(platform: Platform, change: Callable[[dict], object]) -> None:
+    path = platform.data / "sources/manifest.json"
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def forge(platform: Platform, content: bytes) -> None:
+    file_of(platform, "app.users").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    edit_manifest(platform, lambda m: m["tables"]["app.users"][0].update(digest=digest))
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_a_broken_extract_stops_the_load_and_changes_nothing(platform: Platform, name: str) -> None:
+    corrupt, message = CORRUPTIONS[name]
+    extract_and_load(platform)
+    before = everything(platform)
+    extract(platform.settings(LATER))
+    corrupt(platform)
+    with pytest.raises(PlatformError, match=message) as caught:
+        load(platform.settings(LATER))
+    assert "\n" not in str(caught.value)
+    assert everything(platform) == before
+
+
+def test_a_broken_first_load_leaves_no_lakehouse(platform: Platform) -> None:
+    extract(platform.settings(EARLIER))
+    rewrite(platform, "app.users", lambda f: f.with_columns(id=pl.lit(None, pl.String)))
+    with pytest.raises(PlatformError, match="app.users: column id is null"):
+        load(platform.settings(EARLIER))
+    assert not platform.settings().lakehouse.exists()
+
+
+def test_the_raw_tables_hold_the_extracts_and_nothing_of_the_load_before(
+    platform: Platform,
+) -> None:
+    extract_and_load(platform, LATER, seed=5)
+    extract_and_load(platform, EARLIER, seed=6)
+    manifest = read_manifest(platform.data / "sources")
+    for table in read_contract(PROJECT).extracted:
+        files = [platform.data / "sources" / f.path for f in manifest.tables[table.key]]
+        expected = pl.concat([pl.read_parquet(f) for f in files]).rows()
+        assert sorted(platform.rows(f"FROM sources.{table.name}"), key=repr) == sorted(
+            expected, key=repr
+        )
+
+
+def test_loading_the_same_batch_twice_changes_nothing_and_says_so(platform: Platform) -> None:
+    assert extract_and_load(platform).changed
+    before = everything(platform)
+    again = extract_and_load(platform)
+    assert not again.changed
+    assert again.changed_tables == ()
+    assert everything(platform) == before
+
+
+def test_only_tables_that_differ_are_replaced(platform: Platform) -> None:
+    extract_and_load(platform, date(2023, 10, 10))
+    done = extract_and_load(platform, date(2023, 10, 11))  # no invoice in this month
+    assert done.changed
+    assert "app.invoices" not in done.changed_tables
+
+
+def test_each_load_that_changed_something_is_recorded(platform: Platform) -> None:
+    for as_of in (LATER, LATER, EARLIER):
+        extract_and_load(platform, as_of)
+    assert platform.rows(
+        "SELECT load_number, as_of, random_seed, scale FROM sources.platform__extracts ORDER BY 1"
+    ) == [(1, LATER, 42, 0.2), (2, EARLIER, 42, 0.2)]
+
+
+def test_sources_of_two_dates_are_not_mixed(platform: Platform) -> None:
+    extract_and_load(platform, EARLIER)
+    before = everything(platform)
+    extract(platform.settings(LATER), sources=["crm"])
+    message = "sources would be mixed: app.* is as of 2023-03-31.* but crm is as of 2023-04-30"
+    with pytest.raises(PlatformError, match=message):
+        load(platform.settings(LATER))
+    with pytest.raises(PlatformError, match="app in the lakehouse is as of 2023-03-31.* crm in"):
+        load(platform.settings(LATER), sources=["crm"])
+    assert everything(platform) == before
+
+
+def test_a_source_alone_can_be_loaded_and_completed_later(platform: Platform) -> None:
+    settings = platform.settings(EARLIER)
+    extract(settings)
+    assert load(settings, sources=["crm"]).changed_tables == ("crm.customers",)
+    assert load(settings, sources=["app"]).load_number == 2
+    assert not load(settings).changed
+
+
+def customers_log(platform: Platform) -> list[tuple]:
+    return platform.rows("FROM sources.crm__customers_log ORDER BY ALL")
+
+
+def test_the_customers_log_only_grows_and_holds_each_state_once(platform: Platform) -> None:
+    extract_and_load(platform, EARLIER)
+    first = set(customers_log(platform))
+    extract_and_load(platform, LATER)
+    second = customers_log(platform)
+    assert first < set(second)
+    assert len({row[:-1] for row in second}) == len(second)
+    assert {row[-1] for row in set(second) - first} == {LATER}
+    extract_and_load(platform, EARLIER)
+    assert customers_log(platform) == second
+
+
+def test_another_company_starts_the_customers_log_afresh(platform: Platform) -> None:
+    extract_and_load(platform, EARLIER)
+    for company in ({"seed": 5}, {"seed": 5, "scale": 0.1}):
+        extract_and_load(platform, EARLIER, **company)
+        log = {row[:-1] for row in customers_log(platform)}
+        assert log == set(platform.rows("FROM sources.crm__customers"))
