@@ -78,7 +78,7 @@ CASES = [
      rows("reference, job_contract_sk, issue_date", "'a', 1, '2024-01-10'::DATE",
           "'b', 1, '2024-01-20'::DATE", "'c', 2, '2025-01-01'::DATE")),
     ("same_total(total_column := v, other := intermediate.job_contracts, other_column := sk)",
-     rows("v", "3", "0.01"), 1, rows("v", "2.99", "0.01")),
+     rows("v", "3.00", "0.01"), 1, rows("v", "2.99", "0.01")),
     ("same_total(total_column := v, other := intermediate.job_contracts, other_column := sk)",
      "SELECT 1 AS v WHERE FALSE", 1, rows("v", "3")),
     ("same_number_of_rows(other := intermediate.job_contracts)",
