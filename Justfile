@@ -32,7 +32,7 @@ export *options: setup
 
 # Read the lakehouse: a table of the SQL's rows, or without SQL the DuckDB shell
 query sql="" *options: setup
-    @{{ bin }}/data-platform -q query {{ options }} {{ if sql == "" { "" } else { quote(sql) } }}
+    @{{ bin }}/data-platform query {{ options }} {{ if sql == "" { "" } else { quote(sql) } }}
 
 # Build the working tree's models in an environment of their own; production is not touched
 plan env="dev" *options: setup

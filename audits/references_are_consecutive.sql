@@ -20,8 +20,16 @@ WITH numbers AS (
   FROM numbers
 )
 SELECT
-  CONCAT('JMP', LPAD(CAST(previous_number + 1 AS TEXT), digits, '0')) AS first_missing,
-  CONCAT('JMP', LPAD(CAST(number - 1 AS TEXT), digits, '0')) AS last_missing
+  CASE
+    WHEN number = previous_number + 2
+    THEN CONCAT('JMP', LPAD(CAST(number - 1 AS TEXT), digits, '0'))
+    ELSE CONCAT(
+      'JMP',
+      LPAD(CAST(previous_number + 1 AS TEXT), digits, '0'),
+      ' to JMP',
+      LPAD(CAST(number - 1 AS TEXT), digits, '0')
+    )
+  END AS missing
 FROM neighbours
 WHERE
   number > previous_number + 1

@@ -61,6 +61,19 @@ class _Scale(click.ParamType[float]):
         return scale
 
 
+class _Seed(click.ParamType[int]):
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            seed = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        if not -(2**63) <= seed < 2**63:
+            self.fail(f"{value} does not fit into 64 bits", param, ctx)
+        return seed
+
+
 class _Steps(click.Group):
     """Lists the commands in the order in which they are used."""
 
@@ -82,7 +95,7 @@ class _Steps(click.Group):
 @click.option(
     "-r",
     "--random-seed",
-    type=click.IntRange(-(2**63), 2**63 - 1),
+    type=_Seed(),
     default=42,
     help="Seed of the simulated company.",
 )
@@ -96,7 +109,7 @@ class _Steps(click.Group):
     "--as-of",
     type=_AsOf(),
     default=None,
-    show_default="yesterday (UTC)",
+    show_default="yesterday, UTC",
     help="Last complete day that the extract covers.",
 )
 @click.option(
@@ -316,7 +329,22 @@ def run_command(
     _export(call, file_format, output_dir)
 
 
-@cli.command("query")
+class _Interspersed(click.Command):
+    """A command whose options may follow its argument, also in a chain."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        return super().make_context(
+            info_name, args, parent, **{**extra, "allow_interspersed_args": True}
+        )
+
+
+@cli.command("query", cls=_Interspersed)
 @click.argument("sql", required=False)
 @click.option(
     "--format",

@@ -64,16 +64,21 @@ def _connect(
     try:
         connection = duckdb.connect(str(path), read_only=read_only, config=config)
     except duckdb.Error as error:
-        message = str(error)
-        if holder := re.search(r"Conflicting lock is held in (.*?)\.? See also", message):
-            raise PlatformError(
-                f"the lakehouse {path} is in use by {holder[1]}; wait for it to end, then try again"
-            ) from error
-        raise PlatformError(f"cannot open the lakehouse {path}: {one_line(message)}") from error
+        raise refusal(path, error) from error
     try:
         yield connection
     finally:
         connection.close()
+
+
+def refusal(path: Path, error: duckdb.Error) -> PlatformError:
+    """What to say when DuckDB does not open the lakehouse."""
+    message = one_line(str(error))
+    if holder := re.search(r"Conflicting lock is held in (.*?)\.? See also", message):
+        return PlatformError(
+            f"the lakehouse {path} is in use by {holder[1]}; wait for it to end, then try again"
+        )
+    return PlatformError(f"cannot open the lakehouse {path}: {message}")
 
 
 def one_line(message: str) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import duckdb
 from sqlmesh import Context
 from sqlmesh.core.console import NoopConsole, set_console
 from sqlmesh.core.notification_target import BaseNotificationTarget, NotificationEvent
@@ -18,6 +19,7 @@ from sqlmesh.core.snapshot import Snapshot
 from sqlmesh.utils.errors import AuditError, NodeAuditsErrors, SQLMeshError
 
 from data_platform.errors import PlatformError, UsageError
+from data_platform.lakehouse import refusal
 from data_platform.settings import Settings
 
 # A sample of the failing rows' keys; enough to look them up.
@@ -129,10 +131,7 @@ class Project:
         keys: tuple[str, ...] = ()
         if audit is not None:
             rows = self.context.engine_adapter.fetchall(error.query.copy().limit(_SAMPLE_ROWS))
-            keys = tuple(
-                " to ".join(dict.fromkeys(str(value) for value in row if value is not None))
-                for row in rows
-            )
+            keys = tuple(" ".join(str(value) for value in row if value is not None) for row in rows)
         self.evaluation.failed_audits.append(
             FailedAudit(
                 model=error.model_name or "?",
@@ -174,6 +173,8 @@ def open_project(
         if "gateway" in message.lower():
             raise UsageError(f"no gateway {settings.gateway} in config.yaml: {message}") from error
         raise PlatformError(f"SQLMesh cannot load the project: {message}") from error
+    except duckdb.Error as error:
+        raise refusal(settings.lakehouse, error) from error
     project = Project(context, evaluation)
     listeners.append(project.note_failed_audit)
     try:

@@ -1,15 +1,14 @@
 """Read the lakehouse: a statement's rows in several shapes, or the DuckDB shell."""
 
 import csv
+import importlib.util
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -50,11 +49,13 @@ def shell(settings: Settings) -> None:
     """
     with reading(settings.lakehouse):
         pass
-    beside = Path(sys.executable).with_name("duckdb")
-    program = str(beside) if beside.exists() else shutil.which("duckdb")
+    # The package's own launcher sets an option first, which -safe forbids.
+    package = importlib.util.find_spec("duckdb_cli")
+    places = package.submodule_search_locations if package else None
+    program = shutil.which("duckdb", path=os.pathsep.join(places or []))
     if program is None:
         raise PlatformError("the DuckDB shell is not installed; run: pip install duckdb-cli")
-    os.execv(program, [program, "-safe", "-readonly", str(settings.lakehouse)])
+    os.execv(program, [program, "-no-init", "-safe", "-readonly", str(settings.lakehouse)])
 
 
 def as_csv(result: Result) -> str:
