@@ -46,7 +46,7 @@ def assert_models_equal_the_reference(platform: Platform, only_log: bool = True)
     company = Company(platform.data / "sources")
     with duckdb.connect(str(platform.settings().lakehouse), read_only=True) as connection:
         if not only_log:
-            log = connection.execute("FROM sources.crm__customers_log").fetch_arrow_table()
+            log = connection.execute("FROM sources.crm__customers_log").to_arrow_table()
             company.log = log.to_pylist()
         for name, query in QUERIES.items():
             found = Counter(connection.execute(query).fetchall())

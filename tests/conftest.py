@@ -1,6 +1,7 @@
 """What the tests share: a finished run, and ways to call the program as a person does."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -51,6 +52,20 @@ class Platform:
             assert done.returncode == 0, done.stdout + done.stderr
         return done
 
+    def sqlmesh(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run SQLMesh's own program in the project's folder, as an analyst does."""
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("sqlmesh")), *words],
+            capture_output=True,
+            text=True,
+            cwd=self.project,
+            env={k: v for k, v in os.environ.items() if not k.startswith("DATA_PLATFORM")},
+            stdin=subprocess.DEVNULL,
+        )
+        if check:
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
     def settings(self, as_of: date = AS_OF, seed: int = 42, scale: float = SCALE) -> Settings:
         """The same as the options, for calls in this process."""
         return Settings(seed, scale, as_of, self.project, self.data, "duckdb")
@@ -73,3 +88,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Platform:
     platform = Platform(tmp_path_factory.mktemp("finished") / "data")
     platform.call("run")
     return platform
+
+
+@pytest.fixture
+def analyst(tmp_path: Path) -> Platform:
+    """A platform with a working tree of its own, to edit models in."""
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("models", "audits", "macros", "linter"):
+        shutil.copytree(PROJECT / name, project / name)
+    for name in ("config.yaml", "external_models.yaml"):
+        shutil.copy(PROJECT / name, project / name)
+    return Platform(project / "data", project)

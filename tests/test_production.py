@@ -1,0 +1,215 @@
+"""Production shows the last load through promoted code, whatever came before."""
+
+from datetime import date
+
+import pytest
+
+from comparison import assert_exports_equal_the_reference, assert_models_equal_the_reference
+from conftest import Platform
+from data_platform.errors import PlatformError
+from data_platform.export import export
+from data_platform.extract import extract
+from data_platform.load import load
+from data_platform.transform import Transformed, transform
+
+CLIENTS = """
+MODEL (
+  name exports.clients,
+  kind VIEW,
+  owner sales,
+  grain "Client",
+  description 'One row per client.',
+  column_descriptions ("Client" = 'Name of the client.'),
+  audits (same_number_of_rows(other := intermediate.clients))
+);
+
+SELECT name::TEXT AS "Client" FROM intermediate.clients
+"""
+MONTHLY = "models/marts/kpi__monthly_turnover.sql"
+
+
+def run(
+    platform: Platform, as_of: str, seed: int = 42, scale: float = 0.1, deploy: bool = False
+) -> Transformed:
+    settings = platform.settings(date.fromisoformat(as_of), seed, scale)
+    extract(settings)
+    load(settings)
+    done = transform(settings, deploy=deploy)
+    export(settings)
+    return done
+
+
+def edit(platform: Platform, path: str, old: str, new: str) -> None:
+    model = platform.project / path
+    text = model.read_text()
+    assert old in text
+    model.write_text(text.replace(old, new))
+
+
+def shown(platform: Platform) -> tuple[object, object]:
+    """(what the mart shows, what was invoiced)."""
+    ((mart, invoiced),) = platform.rows(
+        "SELECT (SELECT SUM(amount) FROM marts.kpi__monthly_turnover), "
+        "(SELECT SUM(amount) FROM sources.app__invoices)"
+    )
+    return mart, invoiced
+
+
+def double_the_turnover(platform: Platform) -> None:
+    """An edit that shows: every amount twice, without the audit that would stop it."""
+    edit(platform, MONTHLY, "COALESCE(turnover.amount, 0)", "COALESCE(turnover.amount * 2, 0)")
+    text = (platform.project / MONTHLY).read_text()
+    lines = [line for line in text.splitlines() if "same_total" not in line]
+    (platform.project / MONTHLY).write_text("\n".join(lines))
+
+
+def test_every_load_shows_at_once_also_of_another_company_and_back_in_time(
+    platform: Platform,
+) -> None:
+    for as_of, seed, scale in [
+        ("2024-01-31", 42, 0.1),
+        ("2024-02-01", 42, 0.1),
+        ("2022-12-15", 42, 0.1),
+        ("2024-05-10", 42, 0.1),
+        ("2024-05-10", 7, 0.1),
+        ("2023-10-31", 7, 0.03),
+        ("2022-01-01", 7, 0.03),
+        ("2024-02-29", 7, 0.03),
+    ]:
+        run(platform, as_of, seed, scale)
+        assert_models_equal_the_reference(platform, only_log=False)
+        assert_exports_equal_the_reference(platform)
+
+
+def test_the_same_batch_again_computes_nothing(platform: Platform) -> None:
+    assert run(platform, "2024-02-29").models_computed > 0
+    assert run(platform, "2024-02-29").models_computed == 0
+
+
+def test_a_load_without_a_transform_is_caught_up_later_and_not_exported_before(
+    platform: Platform,
+) -> None:
+    run(platform, "2024-02-29")
+    settings = platform.settings(date(2024, 3, 31), scale=0.1)
+    extract(settings)
+    load(settings)
+    with pytest.raises(PlatformError, match="they reflect load 1, but load 2"):
+        export(settings)
+    transform(settings)
+    export(settings)
+    assert_models_equal_the_reference(platform, only_log=False)
+    assert_exports_equal_the_reference(platform)
+
+
+def test_a_run_keeps_production_s_code_and_names_the_models_that_differ(analyst: Platform) -> None:
+    run(analyst, "2024-02-29")
+    double_the_turnover(analyst)
+    done = run(analyst, "2024-03-31")
+    assert done.undeployed == ("marts.kpi__monthly_turnover",)
+    mart, invoiced = shown(analyst)
+    assert mart == invoiced
+
+    done = run(analyst, "2024-03-31", deploy=True)
+    assert done.undeployed == ()
+    mart, invoiced = shown(analyst)
+    assert mart == 2 * invoiced  # type: ignore[operator]
+
+
+def test_code_that_was_deployed_and_reverted_shows_the_loads_that_came_between(
+    analyst: Platform,
+) -> None:
+    run(analyst, "2024-02-29")
+    original = (analyst.project / MONTHLY).read_text()
+    double_the_turnover(analyst)
+    run(analyst, "2024-02-29", deploy=True)
+    run(analyst, "2024-03-31")
+    (analyst.project / MONTHLY).write_text(original)
+    run(analyst, "2024-03-31", deploy=True)  # SQLMesh finds the old table with nothing missing
+    assert_models_equal_the_reference(analyst, only_log=False)
+    assert_exports_equal_the_reference(analyst)
+
+
+def test_a_failed_deployment_leaves_production_s_code_in_force(analyst: Platform) -> None:
+    run(analyst, "2024-02-29")
+    edit(analyst, MONTHLY, "COALESCE(turnover.amount, 0)", "COALESCE(turnover.amount * 2, 0)")
+    with pytest.raises(PlatformError, match=r"marts.kpi__monthly_turnover: same_total"):
+        run(analyst, "2024-02-29", deploy=True)
+    mart, invoiced = shown(analyst)
+    assert mart == invoiced
+
+
+def test_a_failed_run_is_followed_by_a_right_one(platform: Platform) -> None:
+    run(platform, "2024-02-29")
+    settings = platform.settings(date(2024, 3, 31), scale=0.1)
+    extract(settings, inject=["orphan-invoices"])
+    load(settings)
+    with pytest.raises(PlatformError, match="foreign_key"):
+        transform(settings)
+    with pytest.raises(PlatformError, match="the models are behind"):
+        export(settings)
+    run(platform, "2024-02-29")
+    assert_models_equal_the_reference(platform, only_log=False)
+    assert_exports_equal_the_reference(platform)
+
+
+def test_layers_are_computed_alone_and_the_rest_catches_up(platform: Platform) -> None:
+    settings = platform.settings(scale=0.1)
+    extract(settings)
+    load(settings)
+    transform(settings, layers=["staging"])
+    schemas = "SELECT DISTINCT table_schema FROM information_schema.tables"
+    assert ("staging",) in platform.rows(schemas)
+    assert ("marts",) not in platform.rows(schemas)
+    transform(settings)
+    assert_models_equal_the_reference(platform)
+
+    later = platform.settings(date(2024, 3, 31), scale=0.1)
+    extract(later)
+    load(later)
+    transform(later, layers=["intermediate"])
+    with pytest.raises(PlatformError, match="the models are behind"):
+        export(later)
+    transform(later)
+    assert_models_equal_the_reference(platform, only_log=False)
+
+
+def test_a_model_that_does_not_run_is_one_line_that_names_it(analyst: Platform) -> None:
+    run(analyst, "2024-02-29")
+    edit(analyst, MONTHLY, "COALESCE(turnover.amount, 0)", "CAST('many' AS INT)")
+    with pytest.raises(PlatformError, match=r"kpi__monthly_turnover.*many") as caught:
+        run(analyst, "2024-02-29", deploy=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_export_is_a_file_of_sql_and_goes_with_it(analyst: Platform) -> None:
+    run(analyst, "2024-02-29")
+    added = analyst.project / "models/exports/clients.sql"
+    added.write_text(CLIENTS)
+    run(analyst, "2024-02-29", deploy=True)
+    file = analyst.data / "exports/clients.csv"
+    assert file.read_text().startswith("Client\n")
+    added.unlink()
+    run(analyst, "2024-02-29", deploy=True)
+    assert not file.exists()
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_neutralised(platform: Platform) -> None:
+    run(platform, "2022-06-30")
+    import duckdb
+
+    cells = {
+        "=1+1": "'=1+1",
+        "+cmd": "'+cmd",
+        "-x": "'-x",
+        "@sum": "'@sum",
+        'a"b': '"a""b"',
+        "c,d": '"c,d"',
+        "-12,50": '"-12,50"',
+        "plain": "plain",
+        "\ttab": "'\ttab",
+    }
+    with duckdb.connect(str(platform.settings().lakehouse)) as connection:
+        connection.execute("CREATE TABLE exports.hostile AS SELECT UNNEST(?) AS cell", [[*cells]])
+    export(platform.settings())
+    _, *lines = (platform.data / "exports/hostile.csv").read_text(encoding="utf-8").splitlines()
+    assert sorted(lines) == sorted(cells.values())

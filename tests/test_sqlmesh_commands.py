@@ -1,0 +1,68 @@
+"""SQLMesh's own commands, from the root of the project with nothing else set."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from conftest import Platform
+
+NPS = "models/marts/kpi__nps.sql"
+
+
+def test_an_analyst_changes_a_model_without_touching_production(analyst: Platform) -> None:
+    analyst.call("run")
+    before = analyst.rows("FROM marts.kpi__nps")
+
+    # Nothing has changed yet: an environment all the same, with what production shows.
+    plan = ("plan", "dev", "--include-unmodified", "--no-prompts", "--auto-apply")
+    analyst.sqlmesh(*plan)
+    assert analyst.rows("FROM marts__dev.kpi__nps") == before
+
+    model = analyst.project / NPS
+    model.write_text(
+        model.read_text()
+        .replace("satisfaction_score >= 9", "satisfaction_score >= 8")
+        .replace("BETWEEN 7 AND 8", "= 7")
+    )
+    analyst.sqlmesh("plan", "dev", "--no-prompts", "--auto-apply")
+    assert analyst.rows("FROM marts.kpi__nps") == before
+    assert analyst.rows("FROM marts__dev.kpi__nps") != before
+
+    diff = analyst.sqlmesh(
+        "table_diff", "prod:dev", "--select-model", "marts.kpi__nps", "--skip-grain-check"
+    )
+    assert "kpi__nps" in diff.stdout
+
+    # SQLMesh's command counts the warnings as errors: the gaps and the unknown freelancers.
+    assert "Finished with 2 audit errors" in analyst.sqlmesh("audit", check=False).stdout
+    analyst.sqlmesh("lint")
+    analyst.sqlmesh("format", "--check")
+
+    analyst.call("transform", "--deploy", "export")
+    assert analyst.rows("FROM marts.kpi__nps") == analyst.rows("FROM marts__dev.kpi__nps")
+
+
+def test_the_ui_serves_its_page(analyst: Platform) -> None:
+    analyst.call("extract", "load", "transform")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("sqlmesh")), "ui", "--port", str(port)]
+    with subprocess.Popen(
+        command, cwd=analyst.project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            page = ""
+            for _ in range(120):
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+                        page = answer.read().decode()
+                    break
+                except OSError:
+                    time.sleep(0.5)
+            assert "<title>" in page
+        finally:
+            server.terminate()
