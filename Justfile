@@ -62,7 +62,7 @@ lint: setup
     @{{ bin }}/mypy
     @{{ bin }}/sqlmesh format --check
     @{{ bin }}/sqlmesh lint
-    @{{ bin }}/cog --check -P README.md README.fr.md docs/*.md
+    @{{ bin }}/cog --check README.md README.fr.md docs/*.md
 
 # Rewrite Python and SQL in the project's style
 format: setup
@@ -72,7 +72,7 @@ format: setup
 
 # Write the generated parts of the documentation anew
 docs: setup
-    @{{ bin }}/cog -r -P README.md README.fr.md docs/*.md
+    @{{ bin }}/cog -r README.md README.fr.md docs/*.md
 
 # Remove everything that was generated: data, caches and logs
 clean:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -179,5 +180,44 @@ def open_project(
     listeners.append(project.note_failed_audit)
     try:
         yield project
+    finally:
+        context.close()
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the project says of a model; `columns` are (name, type, description)."""
+
+    name: str
+    schema: str
+    description: str
+    kind: str
+    owner: str
+    grain: tuple[str, ...]
+    audits: tuple[str, ...]
+    columns: tuple[tuple[str, str, str], ...]
+
+
+def read_models(project_dir: Path) -> list[ModelFacts]:
+    """The project's own models by name, read without a lakehouse."""
+    context = Context(paths=str(project_dir), load_state=False)
+    try:
+        return [
+            ModelFacts(
+                name=model.name,
+                schema=model.schema_name,
+                description=model.description or "",
+                kind="view" if model.kind.is_view else "table",
+                owner=model.owner or "",
+                grain=tuple(grain.sql(dialect="duckdb") for grain in model.grains),
+                audits=tuple(dict.fromkeys(name for name, _ in model.audits)),
+                columns=tuple(
+                    (name, type_.sql(dialect="duckdb"), model.column_descriptions.get(name, ""))
+                    for name, type_ in (model.columns_to_types or {}).items()
+                ),
+            )
+            for model in sorted(context.models.values(), key=lambda model: str(model.name))
+            if not model.kind.is_external
+        ]
     finally:
         context.close()
