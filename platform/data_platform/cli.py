@@ -236,6 +236,7 @@ def _load(call: Call, sources: tuple[str, ...]) -> None:
 
 def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
     with call.reporter.step("transform") as step:
+        step.advance(0, None, "starting SQLMesh")
         from data_platform.transform import transform
 
         done = transform(call.settings, layers, deploy, step.advance)

@@ -125,8 +125,8 @@ class Step:
     _bars: Progress
     _task: Any
 
-    def advance(self, done: int, total: int, what: str = "") -> None:
-        """`done` of `total` parts are done, the last one of them `what`."""
+    def advance(self, done: int, total: int | None, what: str = "") -> None:
+        """`done` of `total` parts are done (None: nobody knows yet), the last of them `what`."""
         self._bars.update(self._task, completed=done, total=total, description=what)
 
     def done(self, outcome: str) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -96,12 +96,17 @@ def _known(folder: Path) -> Manifest:
         return Manifest()
 
 
-def _known_truth(folder: Path) -> dict[str, dict[str, object]]:
+def _write_truth(truths: Mapping[str, Truth], folder: Path) -> None:
+    """Write what was injected into the extracted sources; what others hold stays as it is."""
+    path = folder / TRUTH_FILE
     try:
-        document = json.loads((folder / TRUTH_FILE).read_text(encoding="utf-8"))
-        return document if isinstance(document, dict) else {}
-    except (OSError, ValueError):
-        return {}
+        known = json.loads(path.read_text(encoding="utf-8"))
+        kept = {kind: entry for kind, entry in known.items() if entry["source"] not in truths}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        kept = {}
+    for source, truth in truths.items():
+        kept |= truth.as_json(source)
+    replace_text(path, json.dumps(kept, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 
 def _remove_unlisted(manifest: Manifest, folder: Path) -> None:
@@ -131,7 +136,7 @@ def extract(
         UsageError: an injected error does not belong to the extracted sources.
         PlatformError: the folder cannot be written, or a fault cannot be planted.
     """
-    chosen = tuple(sources) or tuple(SOURCES)
+    chosen = tuple(dict.fromkeys(sources)) or tuple(SOURCES)
     if inject and SourceName.APP not in chosen:
         raise UsageError("--inject plants errors in source app, which is not extracted; add -s app")
     contract = read_contract(settings.project_dir)
@@ -164,8 +169,7 @@ def extract(
                 written, unchanged = written + fresh, unchanged + (not fresh)
             progress(number, len(work))
 
-    truths = _known_truth(folder) | {name: truth.as_json() for name, truth in truth_of.items()}
-    replace_text(folder / TRUTH_FILE, json.dumps(truths, indent=1, ensure_ascii=False) + "\n")
+    _write_truth(truth_of, folder)
     manifest = Manifest(batches, tables)
     write_manifest(manifest, folder)
     _remove_unlisted(manifest, folder)

@@ -166,7 +166,7 @@ def load(
     """
     contract = read_contract(settings.project_dir)
     manifest = read_manifest(settings.sources_dir)
-    chosen = tuple(sources) or tuple(dict.fromkeys(table.source for table in contract.extracted))
+    chosen = tuple(dict.fromkeys(sources or (table.source for table in contract.extracted)))
     batch = manifest.one_batch(chosen)
     files = _check_extracts(contract, manifest, chosen, settings.sources_dir)
     rows = {table: sum(file.rows for file in manifest.tables[table.key]) for table in files}

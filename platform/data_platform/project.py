@@ -82,7 +82,7 @@ class _Recorder(NoopConsole):
     ) -> None:
         self._done += 1
         self.evaluation.audits_passed += num_audits_passed
-        if snapshot.version:
+        if snapshot.version and not snapshot.is_external:
             self.evaluation.versions.add((snapshot.name, snapshot.version))
         self._progress(self._done, self._total, snapshot.model.name)
 

@@ -23,11 +23,11 @@ class Truth:
         """Add the keys of injected rows to a kind; a kind without rows is listed too."""
         self.kinds.setdefault(kind, []).extend(keys)
 
-    def as_json(self) -> dict[str, dict[str, object]]:
-        """`{kind: {"count": …, "keys": […]}}`."""
+    def as_json(self, source: str) -> dict[str, dict[str, object]]:
+        """`{kind: {"source": …, "count": …, "keys": […]}}`."""
         return {
-            kind: {"count": len(keys), "keys": sorted(keys)}
-            for kind, keys in sorted(self.kinds.items())
+            kind: {"source": source, "count": len(keys), "keys": sorted(keys)}
+            for kind, keys in self.kinds.items()
         }
 
 
