@@ -130,7 +130,7 @@ def _project(folder: Path, models: dict[str, tuple[str, str]]) -> Iterator[list[
     with open_project(settings) as project:
         with suppress(SQLMeshError):
             project.context.plan(auto_apply=True, no_prompts=True, skip_tests=True)
-        yield project.evaluation.failed_audits
+        yield list(project.evaluation.failed_audits.values())
 
 
 def test_every_audit_finds_what_breaks_it_and_nothing_else(tmp_path: Path) -> None:

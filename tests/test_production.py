@@ -213,3 +213,11 @@ def test_a_cell_that_a_spreadsheet_would_run_is_neutralised(platform: Platform) 
     export(platform.settings())
     _, *lines = (platform.data / "exports/hostile.csv").read_text(encoding="utf-8").splitlines()
     assert sorted(lines) == sorted(cells.values())
+
+
+def test_code_and_other_data_at_once_are_deployed_over_one_another(analyst: Platform) -> None:
+    run(analyst, "2024-05-10")
+    edit(analyst, MONTHLY, "COALESCE(turnover.amount, 0)", "COALESCE(turnover.amount, 0.00)")
+    run(analyst, "2024-02-29", seed=7, deploy=True)  # back in time, and another company
+    assert_models_equal_the_reference(analyst, only_log=False)
+    assert_exports_equal_the_reference(analyst)

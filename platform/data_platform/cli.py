@@ -1,24 +1,20 @@
 """The command line: parses and prints. Steps are imported only when they run."""
 
-import math
 import os
 import sys
 import traceback
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import click
 
-from data_platform import __version__
+from data_platform import __version__, options
 from data_platform.console import Reporter
 from data_platform.errors import PlatformError, UsageError
-from data_platform.names import ExportFormat, FaultKind, Layer, ResultFormat, SourceName
-from data_platform.settings import FIRST_DAY, Settings, yesterday
-
-_LARGEST_SCALE = 10_000  # 150 million invoices
+from data_platform.names import ExportFormat, ResultFormat
+from data_platform.settings import Settings, yesterday
 
 
 @dataclass(frozen=True)
@@ -27,51 +23,6 @@ class Call:
 
     settings: Settings
     reporter: Reporter
-
-
-class _AsOf(click.ParamType[date]):
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            day = date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a date; write it like 2026-11-22", param, ctx)
-        if day < FIRST_DAY:
-            self.fail(f"{day} is before {FIRST_DAY}, the company's first day", param, ctx)
-        if day > yesterday():
-            self.fail(f"{day} is after {yesterday()}, the last complete day (UTC)", param, ctx)
-        return day
-
-
-class _Scale(click.ParamType[float]):
-    name = "number"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        try:
-            scale = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number", param, ctx)
-        if not (math.isfinite(scale) and 0 < scale <= _LARGEST_SCALE):
-            self.fail(f"{value} is not above 0 and at most {_LARGEST_SCALE:,}", param, ctx)
-        return scale
-
-
-class _Seed(click.ParamType[int]):
-    name = "integer"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            seed = int(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a whole number", param, ctx)
-        if not -(2**63) <= seed < 2**63:
-            self.fail(f"{value} does not fit into 64 bits", param, ctx)
-        return seed
 
 
 class _Steps(click.Group):
@@ -92,45 +43,7 @@ class _Steps(click.Group):
         "max_content_width": 100,
     },
 )
-@click.option(
-    "-r",
-    "--random-seed",
-    type=_Seed(),
-    default=42,
-    help="Seed of the simulated company.",
-)
-@click.option(
-    "--scale",
-    type=_Scale(),
-    default=1.0,
-    help="Size of the simulated company; 1 is about 1,000 users and 15,000 invoices.",
-)
-@click.option(
-    "--as-of",
-    type=_AsOf(),
-    default=None,
-    show_default="yesterday, UTC",
-    help="Last complete day that the extract covers.",
-)
-@click.option(
-    "-p",
-    "--project-dir",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    show_default="the current folder",
-    help="Folder of the project: config.yaml, external_models.yaml, models.",
-)
-@click.option(
-    "-d",
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
-    show_default="data in the project's folder",
-    help="Folder of everything that is generated.",
-)
-@click.option("--gateway", default="duckdb", help="SQLMesh gateway of config.yaml to run on.")
-@click.option("-v", "--verbose", is_flag=True, help="Say more, and show an error's traceback.")
-@click.option("-q", "--quiet", is_flag=True, help="Show warnings and errors only.")
+@options.globally
 @click.version_option(__version__, prog_name="data-platform")
 @click.pass_context
 def cli(
@@ -162,53 +75,6 @@ def cli(
 @click.pass_obj
 def _close(call: Call, /, _results: list[Any], **_options: Any) -> None:
     call.reporter.summary()
-
-
-def _choice(names: type[StrEnum]) -> click.Choice[str]:
-    return click.Choice([name.value for name in names])
-
-
-# An option that several commands take is stated once.
-_source = click.option(
-    "-s",
-    "--source",
-    "sources",
-    type=_choice(SourceName),
-    multiple=True,
-    help="Only this source; repeatable.",
-)
-_pristine = click.option("--pristine", is_flag=True, help="Leave out the life-like dirt.")
-_inject = click.option(
-    "--inject",
-    "kinds",
-    type=_choice(FaultKind),
-    multiple=True,
-    help="Plant a real error, which an audit must stop; repeatable.",
-)
-_layer = click.option(
-    "--layer",
-    "layers",
-    type=_choice(Layer),
-    multiple=True,
-    help="Compute only this layer and what it reads; repeatable.",
-)
-_deploy = click.option(
-    "--deploy", is_flag=True, help="Promote the working tree's models to production first."
-)
-_format = click.option(
-    "--format",
-    "file_format",
-    type=_choice(ExportFormat),
-    default=ExportFormat.CSV.value,
-    help="Format of the exports.",
-)
-_output_dir = click.option(
-    "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
-    show_default="exports in the data folder",
-    help="Where the exports go.",
-)
 
 
 def _extract(call: Call, sources: tuple[str, ...], pristine: bool, kinds: tuple[str, ...]) -> None:
@@ -267,9 +133,9 @@ def _export(call: Call, file_format: str, output_dir: Path | None) -> None:
 
 
 @cli.command("extract")
-@_source
-@_pristine
-@_inject
+@options.source
+@options.pristine
+@options.inject
 @click.pass_obj
 def extract_command(
     call: Call, sources: tuple[str, ...], pristine: bool, kinds: tuple[str, ...]
@@ -279,7 +145,7 @@ def extract_command(
 
 
 @cli.command("load")
-@_source
+@options.source
 @click.pass_obj
 def load_command(call: Call, sources: tuple[str, ...]) -> None:
     """Check the extracts against the contract and load them."""
@@ -287,8 +153,8 @@ def load_command(call: Call, sources: tuple[str, ...]) -> None:
 
 
 @cli.command("transform")
-@_layer
-@_deploy
+@options.layer
+@options.deploy
 @click.pass_obj
 def transform_command(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
     """Bring production's models up to date with the last load."""
@@ -296,8 +162,8 @@ def transform_command(call: Call, layers: tuple[str, ...], deploy: bool) -> None
 
 
 @cli.command("export")
-@_format
-@_output_dir
+@options.export_format
+@options.output_dir
 @click.pass_obj
 def export_command(call: Call, file_format: str, output_dir: Path | None) -> None:
     """Write every view of the exports schema to a file."""
@@ -305,13 +171,13 @@ def export_command(call: Call, file_format: str, output_dir: Path | None) -> Non
 
 
 @cli.command("run")
-@_source
-@_pristine
-@_inject
-@_layer
-@_deploy
-@_format
-@_output_dir
+@options.source
+@options.pristine
+@options.inject
+@options.layer
+@options.deploy
+@options.export_format
+@options.output_dir
 @click.pass_obj
 def run_command(
     call: Call,
@@ -347,13 +213,7 @@ class _Interspersed(click.Command):
 
 @cli.command("query", cls=_Interspersed)
 @click.argument("sql", required=False)
-@click.option(
-    "--format",
-    "result_format",
-    type=_choice(ResultFormat),
-    default=ResultFormat.TABLE.value,
-    help="Shape of the result.",
-)
+@options.result_format
 @click.pass_obj
 def query_command(call: Call, sql: str | None, result_format: str) -> None:
     """Run SQL on the lakehouse, read-only; without SQL, open the DuckDB shell."""
@@ -363,11 +223,15 @@ def query_command(call: Call, sql: str | None, result_format: str) -> None:
         query.shell(call.settings)
         return
     result = query.query(call.settings, sql)
-    if result_format == "table":
-        call.reporter.table(result)
+    shapes = {
+        ResultFormat.CSV: query.as_csv,
+        ResultFormat.JSON: query.as_json,
+        ResultFormat.MARKDOWN: query.as_markdown,
+    }
+    if shape := shapes.get(ResultFormat(result_format)):
+        call.reporter.write(shape(result))
     else:
-        shape = {"csv": query.as_csv, "json": query.as_json, "markdown": query.as_markdown}
-        call.reporter.write(shape[result_format](result))
+        call.reporter.table(result)
 
 
 def main(arguments: list[str] | None = None) -> None:

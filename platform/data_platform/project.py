@@ -25,8 +25,6 @@ from data_platform.settings import Settings
 
 # A sample of the failing rows' keys; enough to look them up.
 _SAMPLE_ROWS = 5
-# What SQLMesh's own audits select may be personal; ours select keys only.
-_OWN_AUDITS_FOLDER = "audits"
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,6 @@ class FailedAudit:
     model: str
     audit: str
     rows: int
-    blocking: bool
     keys: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -54,8 +51,22 @@ class Evaluation:
     # Physical versions that were computed anew: (fully qualified model name, version).
     versions: set[tuple[str, str]] = field(default_factory=set)
     audits_passed: int = 0
-    failed_audits: list[FailedAudit] = field(default_factory=list)
+    failed_audits: dict[AuditError, FailedAudit] = field(default_factory=dict)
+    # Those of them that stopped a model, and what else did.
+    blocking: list[AuditError] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> tuple[FailedAudit, ...]:
+        """The failed audits that stopped nothing."""
+        return tuple(
+            failed for error, failed in self.failed_audits.items() if error not in self.blocking
+        )
+
+    @property
+    def stops(self) -> tuple[FailedAudit, ...]:
+        """The failed audits that stopped a model."""
+        return tuple(self.failed_audits[error] for error in self.blocking)
 
 
 class _Recorder(NoopConsole):
@@ -89,7 +100,9 @@ class _Recorder(NoopConsole):
     def log_failed_models(self, errors: list[Any]) -> None:
         for error in errors:
             cause = error.__cause__
-            if not isinstance(cause, NodeAuditsErrors):
+            if isinstance(cause, NodeAuditsErrors):
+                self.evaluation.blocking.extend(cause.errors)
+            else:
                 name = error.node[0] if isinstance(error.node, tuple) else error.node
                 self.evaluation.errors.append(f"{name}: {innermost(error)}")
 
@@ -124,23 +137,20 @@ class Project:
 
     def note_failed_audit(self, error: AuditError) -> None:
         """Record a failed audit with a few keys of the rows that it found."""
-        audit = self.context._audits.get(error.audit_name)
+        # SQLMesh's own audits select whole rows, which may be personal; ours select keys.
+        is_ours = error.model is not None and error.audit_name in error.model.audit_definitions
         arguments = ", ".join(
             f"{name} {value.sql(dialect='duckdb')}" for name, value in error.audit_args.items()
         )
-        is_blocking = error.audit_args.get("blocking", audit.blocking if audit else True)
         keys: tuple[str, ...] = ()
-        if audit is not None:
+        if is_ours:
             rows = self.context.engine_adapter.fetchall(error.query.copy().limit(_SAMPLE_ROWS))
             keys = tuple(" ".join(str(value) for value in row if value is not None) for row in rows)
-        self.evaluation.failed_audits.append(
-            FailedAudit(
-                model=error.model_name or "?",
-                audit=error.audit_name + (f"({arguments})" if arguments else ""),
-                rows=error.count,
-                blocking=bool(is_blocking),
-                keys=keys,
-            )
+        self.evaluation.failed_audits[error] = FailedAudit(
+            model=error.model_name or "?",
+            audit=error.audit_name + (f"({arguments})" if arguments else ""),
+            rows=error.count,
+            keys=keys,
         )
 
 

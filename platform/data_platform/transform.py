@@ -10,9 +10,10 @@ to an old version whose table is still there with "nothing missing".
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from sqlmesh.core.environment import Environment
 from sqlmesh.core.model import ModelKindName
+from sqlmesh.core.snapshot import SnapshotTableInfo
 from sqlmesh.utils.errors import SQLMeshError
 
 from data_platform.contract import SCHEMA, read_contract
@@ -43,6 +44,51 @@ class Transformed:
     undeployed: tuple[str, ...]
 
 
+def transform(
+    settings: Settings,
+    layers: Sequence[str] = (),
+    deploy: bool = False,
+    progress: Callable[[int, int, str], None] = lambda done, total, model: None,
+) -> Transformed:
+    """Bring production up to date with the last load.
+
+    The first transform deploys the working tree's models; a later one keeps production's code
+    unless `deploy` says so.
+
+    Args:
+        layers: compute only the models of these layers, and what they read; others stay behind
+            until the next transform.
+        progress: called with (models done, models in all, model).
+
+    Raises:
+        UsageError: there is no such gateway.
+        PlatformError: nothing is loaded, a blocking audit failed, or a model did.
+    """
+    load = loaded(settings)
+    with open_project(settings, progress) as project:
+        production = _Production(project, load, tuple(layers))
+        # The first deployment goes on until all of production has once reflected a load.
+        is_first = not production.was_ever_complete()
+        deploys = deploy or is_first
+        try:
+            if deploys:
+                # New code is computed and audited over neighbours that reflect the load.
+                production.restate(production.to_do() - production.differing(), alone=True)
+                production.deploy()
+            production.restate(production.to_do())
+        except SQLMeshError as error:
+            raise _failure(project.evaluation, error) from error
+        production.record(is_complete=not (is_first and layers))
+        return Transformed(
+            load_number=load.load_number,
+            deployed=deploys,
+            models_computed=len(project.evaluation.versions),
+            audits_passed=project.evaluation.audits_passed,
+            warnings=project.evaluation.warnings,
+            undeployed=production.undeployed(),
+        )
+
+
 def loaded(settings: Settings) -> LastLoad:
     """The load that the lakehouse holds, once every source is in it.
 
@@ -62,152 +108,132 @@ def loaded(settings: Settings) -> LastLoad:
     return load
 
 
-def _differences(project: Project, production: Environment) -> tuple[str, ...]:
-    """Models whose own code differs between the working tree and production, in order."""
-    theirs = {info.name: info.fingerprint for info in production.snapshots}
-    ours = {name: snapshot.fingerprint for name, snapshot in project.context.snapshots.items()}
-    names = [
-        name
-        for name in sorted(theirs.keys() | ours.keys())
-        if name not in theirs
-        or name not in ours
-        or (theirs[name].data_hash, theirs[name].metadata_hash)
-        != (ours[name].data_hash, ours[name].metadata_hash)
-    ]
-    return tuple(name.replace('"', "").partition(".")[2] for name in names)
-
-
-def _production(project: Project) -> Environment | None:
-    return project.context.state_reader.get_environment(PROD)
-
-
-def _was_ever_complete(project: Project) -> bool:
-    cursor = project.context.engine_adapter.cursor
-    cursor.execute("SELECT COUNT(*) FROM ops.transforms")
-    return bool(cursor.fetchall()[0][0])
-
-
-def _versions_of(project: Project, load_number: int) -> set[tuple[str, str]]:
-    """The physical versions that reflect a load."""
-    cursor = project.context.engine_adapter.cursor
-    cursor.execute(
-        "SELECT model_name, version FROM ops.model_versions WHERE load_number = ?", [load_number]
-    )
-    return set(cursor.fetchall())
-
-
-def _record(project: Project, load_number: int, is_complete: bool) -> None:
-    """Note that the versions computed in this process reflect the load."""
-    cursor = project.context.engine_adapter.cursor
-    if versions := sorted(project.evaluation.versions):
-        cursor.executemany(
-            "INSERT OR REPLACE INTO ops.model_versions VALUES (?, ?, ?)",
-            [[name, version, load_number] for name, version in versions],
-        )
-    if is_complete:
-        cursor.execute("INSERT INTO ops.transforms VALUES (?, NOW())", [load_number])
-
-
 def _failure(evaluation: Evaluation, error: SQLMeshError) -> PlatformError:
-    blocking = [audit for audit in evaluation.failed_audits if audit.blocking]
-    if blocking:
-        return PlatformError("an audit stopped the run: " + "; ".join(map(str, blocking)))
+    if evaluation.stops:
+        return PlatformError("an audit stopped the run: " + "; ".join(map(str, evaluation.stops)))
     reasons = evaluation.errors or [innermost(error)]
     return PlatformError("SQLMesh failed: " + "; ".join(dict.fromkeys(reasons)))
 
 
-def transform(
-    settings: Settings,
-    layers: Sequence[str] = (),
-    deploy: bool = False,
-    progress: Callable[[int, int, str], None] = lambda done, total, model: None,
-) -> Transformed:
-    """Bring production up to date with the last load.
+@dataclass(frozen=True)
+class _Production:
+    """SQLMesh's environment prod, against the load that it is to reflect."""
 
-    The first transform deploys the working tree's models; a later one keeps production's code
-    unless `deploy` says so.
+    project: Project
+    load: LastLoad
+    layers: tuple[str, ...]
 
-    Args:
-        layers: compute only the models of these layers, and what they read; others stay behind
-            until the next transform.
-        progress: called with (models done, models in all, model).
+    @property
+    def _snapshots(self) -> dict[str, SnapshotTableInfo]:
+        """Production's models by their fully qualified names, without the sources."""
+        environment = self.project.context.state_reader.get_environment(PROD)
+        return {
+            info.name: info
+            for info in (environment.snapshots if environment else ())
+            if info.kind_name != ModelKindName.EXTERNAL
+        }
 
-    Raises:
-        UsageError: there is no such layer or gateway.
-        PlatformError: nothing is loaded, a blocking audit failed, or a model did.
-    """
-    load = loaded(settings)
-    # Time stops at the as-of date: SQLMesh's days end with the last complete one.
-    now = load.as_of + timedelta(days=1)
+    def _query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        cursor = self.project.context.engine_adapter.cursor
+        cursor.execute(sql, list(parameters))
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
-    with open_project(settings, progress) as project:
-        context, evaluation = project.context, project.evaluation
-        production = _production(project)
-        # The first deployment goes on until all of production has once reflected a load.
-        is_first = production is None or not _was_ever_complete(project)
-        deploys = deploy or is_first
-        try:
-            if deploys:
-                context.plan(
-                    PROD,
-                    execution_time=now,
-                    select_models=[f"+{layer}.*" for layer in layers] or None,
-                    skip_tests=True,
-                    no_prompts=True,
-                    auto_apply=True,
-                )
-                production = _production(project)
-            assert production is not None
-            behind = _behind(project, production, load.load_number)
-            if layers:
-                behind &= _with_ancestors(project, layers)
-            if behind:
-                context.plan(
-                    PROD,
-                    restate_models=_selection(project, behind),
-                    backfill_models=[f"{layer}.*" for layer in layers] or None,
-                    start=context.config.model_defaults.start,
-                    end=load.as_of,
-                    execution_time=now,
-                    skip_tests=True,
-                    skip_linter=True,
-                    no_prompts=True,
-                    auto_apply=True,
-                )
-        except SQLMeshError as error:
-            raise _failure(evaluation, error) from error
-        still_behind = _behind(project, production, load.load_number)
-        is_complete = not still_behind and not (is_first and layers)
-        _record(project, load.load_number, is_complete)
-        return Transformed(
-            load_number=load.load_number,
-            deployed=deploys,
-            models_computed=len(evaluation.versions),
-            audits_passed=evaluation.audits_passed,
-            warnings=tuple(audit for audit in evaluation.failed_audits if not audit.blocking),
-            undeployed=() if deploys else _differences(project, production),
+    def was_ever_complete(self) -> bool:
+        """Whether all of production has reflected some load."""
+        return self._query("SELECT COUNT(*) FROM ops.transforms") != [(0,)]
+
+    def behind(self) -> set[str]:
+        """All models that are not known to reflect the load."""
+        current = self.project.evaluation.versions | set(
+            self._query(
+                "SELECT model_name, version FROM ops.model_versions WHERE load_number = ?",
+                self.load.load_number,
+            )
+        )
+        return {name for name, i in self._snapshots.items() if (name, i.version) not in current}
+
+    def to_do(self) -> set[str]:
+        """Models behind the load, of the chosen layers and what those read."""
+        if not self.layers:
+            return self.behind()
+        context = self.project.context
+        chosen = {
+            name for name, model in context.models.items() if model.schema_name in self.layers
+        }
+        return self.behind() & chosen.union(*(context.dag.upstream(name) for name in chosen))
+
+    def differing(self) -> set[str]:
+        """Models whose code, or whose parents' code, differs from the working tree's."""
+        ours = self.project.context.snapshots
+        return {
+            name
+            for name, info in self._snapshots.items()
+            if name not in ours or ours[name].fingerprint != info.fingerprint
+        }
+
+    def undeployed(self) -> tuple[str, ...]:
+        """Models whose own code differs from the working tree's, on either side."""
+        theirs = {name: info.fingerprint for name, info in self._snapshots.items()}
+        ours = {
+            name: snapshot.fingerprint
+            for name, snapshot in self.project.context.snapshots.items()
+            if not snapshot.is_external
+        }
+        names = [
+            name
+            for name in sorted(theirs.keys() | ours.keys())
+            if name not in theirs
+            or name not in ours
+            or (theirs[name].data_hash, theirs[name].metadata_hash)
+            != (ours[name].data_hash, ours[name].metadata_hash)
+        ]
+        return tuple(name.replace('"', "").partition(".")[2] for name in names)
+
+    def deploy(self) -> None:
+        """Make the working tree's models production's."""
+        self._plan(select_models=[f"+{layer}.*" for layer in self.layers] or None)
+
+    def restate(self, models: set[str], alone: bool = False) -> None:
+        """Compute models anew, and what depends on them: all, or that of the chosen layers.
+
+        Args:
+            alone: leave what depends on them behind.
+        """
+        if not models:
+            return
+        known = self.project.context.models
+        if models <= known.keys():
+            selected = sorted(known[name].name for name in models)
+        else:  # the working tree has lost one of them: whatever reads a source
+            selected = [f"{SCHEMA}.*"]
+        self._plan(
+            restate_models=selected,
+            backfill_models=selected if alone else [f"{name}.*" for name in self.layers] or None,
+            start=self.project.context.config.model_defaults.start,
+            end=self.load.as_of,
+            skip_linter=True,
         )
 
+    def _plan(self, **options: Any) -> None:
+        self.project.context.plan(
+            PROD,
+            # Time stops at the as-of date: SQLMesh's days end with the last complete one.
+            execution_time=self.load.as_of + timedelta(days=1),
+            skip_tests=True,
+            no_prompts=True,
+            auto_apply=True,
+            **options,
+        )
 
-def _behind(project: Project, production: Environment, load_number: int) -> set[str]:
-    """Production's models (fully qualified) that are not known to reflect the load."""
-    current = _versions_of(project, load_number) | project.evaluation.versions
-    return {
-        info.name
-        for info in production.snapshots
-        if info.kind_name != ModelKindName.EXTERNAL and (info.name, info.version) not in current
-    }
-
-
-def _with_ancestors(project: Project, layers: Sequence[str]) -> set[str]:
-    """The models of some layers, and everything that they read."""
-    models = project.context.models
-    chosen = {name for name, model in models.items() if model.fully_qualified_table.db in layers}
-    return chosen.union(*(project.context.dag.upstream(name) for name in chosen))
-
-
-def _selection(project: Project, models: set[str]) -> list[str]:
-    """What to restate: these models, or everything where the working tree lacks one of them."""
-    if models <= project.context.models.keys():
-        return sorted(project.context.models[name].name for name in models)
-    return [f"{SCHEMA}.*"]
+    def record(self, is_complete: bool) -> None:
+        """Note which versions reflect the load, and whether all of production does."""
+        is_complete = is_complete and not self.behind()
+        cursor = self.project.context.engine_adapter.cursor
+        if versions := sorted(self.project.evaluation.versions):
+            cursor.executemany(
+                "INSERT OR REPLACE INTO ops.model_versions VALUES (?, ?, ?)",
+                [[name, version, self.load.load_number] for name, version in versions],
+            )
+        if is_complete:
+            cursor.execute("INSERT INTO ops.transforms VALUES (?, NOW())", [self.load.load_number])

@@ -1,0 +1,171 @@
+"""The options of the command line: what they are called, take and mean."""
+
+import math
+from collections.abc import Callable
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from data_platform.names import ExportFormat, FaultKind, Layer, ResultFormat, SourceName
+from data_platform.settings import FIRST_DAY, yesterday
+
+_LARGEST_SCALE = 10_000  # 150 million invoices
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class AsOf(click.ParamType[date]):
+    """A day that the simulated company has lived to its end."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            day = date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a date; write it like 2026-11-22", param, ctx)
+        if day < FIRST_DAY:
+            self.fail(f"{day} is before {FIRST_DAY}, the company's first day", param, ctx)
+        if day > yesterday():
+            self.fail(f"{day} is after {yesterday()}, the last complete day (UTC)", param, ctx)
+        return day
+
+
+class Scale(click.ParamType[float]):
+    """A size of the simulated company."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            scale = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not (math.isfinite(scale) and 0 < scale <= _LARGEST_SCALE):
+            self.fail(f"{value} is not above 0 and at most {_LARGEST_SCALE:,}", param, ctx)
+        return scale
+
+
+class Seed(click.ParamType[int]):
+    """A whole number of 64 bits."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            seed = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        if not -(2**63) <= seed < 2**63:
+            self.fail(f"{value} does not fit into 64 bits", param, ctx)
+        return seed
+
+
+def _choice(names: type[StrEnum]) -> click.Choice[str]:
+    return click.Choice([name.value for name in names])
+
+
+# What the steps take; `run` takes it all.
+source = click.option(
+    "-s",
+    "--source",
+    "sources",
+    type=_choice(SourceName),
+    multiple=True,
+    help="Only this source; repeatable.",
+)
+pristine = click.option("--pristine", is_flag=True, help="Leave out the life-like dirt.")
+inject = click.option(
+    "--inject",
+    "kinds",
+    type=_choice(FaultKind),
+    multiple=True,
+    help="Plant a real error, which an audit must stop; repeatable.",
+)
+layer = click.option(
+    "--layer",
+    "layers",
+    type=_choice(Layer),
+    multiple=True,
+    help="Compute only this layer and what it reads; repeatable.",
+)
+deploy = click.option(
+    "--deploy", is_flag=True, help="Promote the working tree's models to production first."
+)
+export_format = click.option(
+    "--format",
+    "file_format",
+    type=_choice(ExportFormat),
+    default=ExportFormat.CSV.value,
+    help="Format of the exports.",
+)
+output_dir = click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    show_default="exports in the data folder",
+    help="Where the exports go.",
+)
+result_format = click.option(
+    "--format",
+    "result_format",
+    type=_choice(ResultFormat),
+    default=ResultFormat.TABLE.value,
+    help="Shape of the result.",
+)
+
+# What the program as a whole takes, before its first step.
+_GLOBAL = (
+    click.option(
+        "-r",
+        "--random-seed",
+        type=Seed(),
+        default=42,
+        help="Seed of the simulated company.",
+    ),
+    click.option(
+        "--scale",
+        type=Scale(),
+        default=1.0,
+        help="Size of the simulated company; 1 is about 1,000 users and 15,000 invoices.",
+    ),
+    click.option(
+        "--as-of",
+        type=AsOf(),
+        default=None,
+        show_default="yesterday, UTC",
+        help="Last complete day that the extract covers.",
+    ),
+    click.option(
+        "-p",
+        "--project-dir",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        default=Path(),
+        show_default="the current folder",
+        help="Folder of the project: config.yaml, external_models.yaml, models.",
+    ),
+    click.option(
+        "-d",
+        "--data-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=None,
+        show_default="data in the project's folder",
+        help="Folder of everything that is generated.",
+    ),
+    click.option("--gateway", default="duckdb", help="SQLMesh gateway of config.yaml to run on."),
+    click.option("-v", "--verbose", is_flag=True, help="Say more, and show an error's traceback."),
+    click.option("-q", "--quiet", is_flag=True, help="Show warnings and errors only."),
+)
+
+
+def globally(command: _Command) -> _Command:
+    """Give a command the options of the program as a whole."""
+    for option in reversed(_GLOBAL):
+        command = option(command)
+    return command
