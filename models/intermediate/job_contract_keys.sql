@@ -4,6 +4,9 @@ MODEL (
   owner data,
   grain job_contract_id,
   references (job_contract_sk, freelancer_sk),
+  depends_on (
+    intermediate.freelancers
+  ),
   description 'One row per job contract of the application: from its identifier to the surrogate keys.',
   column_descriptions (
     job_contract_id = 'Identifier of the contract in the application.',
@@ -13,6 +16,7 @@ MODEL (
   audits (
     not_null(columns := (job_contract_id, job_contract_sk, freelancer_sk)),
     unique_values(columns := (job_contract_id, job_contract_sk)),
+    foreign_key(key_column := freelancer_sk, parent := intermediate.freelancers, parent_column := sk),
     same_number_of_rows(other := staging.app__job_contracts)
   )
 );

@@ -4,6 +4,9 @@ MODEL (
   owner data,
   grain (job_contract_sk, month),
   references job_contract_sk,
+  depends_on (
+    intermediate.job_contracts
+  ),
   description 'One row per contract and month in which something was invoiced under it.',
   column_descriptions (
     job_contract_sk = 'The contract.',
@@ -13,6 +16,11 @@ MODEL (
   audits (
     not_null(columns := (job_contract_sk, month, turnover)),
     unique_combination_of_columns(columns := (job_contract_sk, month)),
+    foreign_key(
+      key_column := job_contract_sk,
+      parent := intermediate.job_contracts,
+      parent_column := sk
+    ),
     same_total(total_column := turnover, other := intermediate.invoices, other_column := amount)
   )
 );

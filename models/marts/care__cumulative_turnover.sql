@@ -36,6 +36,12 @@ MODEL (
     months_have_no_gaps(month_column := month, key_columns := (
       job_contract_sk
     )),
+    foreign_key(
+      key_column := job_contract_sk,
+      parent := intermediate.job_contracts,
+      parent_column := sk
+    ),
+    foreign_key(key_column := freelancer_sk, parent := intermediate.freelancers, parent_column := sk),
     same_total(total_column := turnover, other := intermediate.invoices, other_column := amount)
   ),
   depends_on (

@@ -35,6 +35,7 @@ MODEL (
       parent := intermediate.job_contracts,
       parent_column := sk
     ),
+    foreign_key(key_column := freelancer_sk, parent := intermediate.freelancers, parent_column := sk),
     forall(
       criteria := (
         COALESCE(last_invoice_date >= contract_start_date, cumulative_turnover = 0)

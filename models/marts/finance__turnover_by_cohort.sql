@@ -22,6 +22,7 @@ MODEL (
     accepted_values("column" := entity, is_in := ('blue', 'green')),
     months_have_no_gaps(month_column := month, key_columns := (freelancer_sk, entity)),
     months_reach_the_as_of_month(month_column := month),
+    foreign_key(key_column := freelancer_sk, parent := intermediate.freelancers, parent_column := sk),
     same_total(total_column := turnover, other := intermediate.invoices, other_column := amount)
   ),
   depends_on (intermediate.invoices, intermediate.as_of)

@@ -264,5 +264,7 @@ def _explain(error: BaseException) -> tuple[str, int]:
             return str(error), 1
         case KeyboardInterrupt() | click.Abort():
             return "interrupted", 130
+        case OSError(filename=str() as path, strerror=str() as reason):
+            return f"{path}: {reason}", 1
         case _:
             return f"unexpected {type(error).__name__}: {error}; -v shows where", 1
