@@ -1,0 +1,91 @@
+"""The macros that models share, as properties: any text, any count."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from uuid import UUID
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from macros import cleaning, keys, numbers
+from sqlglot import exp, parse_one
+
+from reference import clean, clean_email
+
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=12)
+VALUES = st.one_of(st.none(), TEXTS, st.sampled_from(["", "-", "1:", "0:", "2:ab"]))
+COUNTS = st.integers(0, 10**6)
+WHITE = st.text(st.sampled_from(" \t\r\nab"), max_size=12)
+
+
+@pytest.fixture(scope="module")
+def database() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect()
+
+
+def evaluate(database: duckdb.DuckDBPyConnection, expression: exp.Expression) -> object:
+    (value,) = database.execute(f"SELECT {expression.sql('duckdb')}").fetchone() or ()
+    return value
+
+
+def literal(value: str | None) -> exp.Expression:
+    return exp.cast(exp.null() if value is None else exp.Literal.string(value), "text")
+
+
+def key(database: duckdb.DuckDBPyConnection, values: list[str | None]) -> object:
+    return evaluate(database, keys.surrogate_key(None, *map(literal, values)))
+
+
+@given(one=st.lists(VALUES, min_size=1, max_size=4), other=st.lists(VALUES, min_size=1, max_size=4))
+def test_surrogate_keys_are_equal_for_equal_values_only(
+    database: duckdb.DuckDBPyConnection, one: list[str | None], other: list[str | None]
+) -> None:
+    first = key(database, one)
+    assert isinstance(first, UUID)
+    assert first == key(database, one)
+    assert (first == key(database, other)) == (one == other)
+
+
+@given(
+    promoters=st.integers(0, 10**6),
+    passives=st.integers(0, 10**6),
+    detractors=st.integers(0, 10**6),
+)
+def test_the_net_promoter_score_is_exact_and_rounded_half_away_from_zero(
+    database: duckdb.DuckDBPyConnection, promoters: int, passives: int, detractors: int
+) -> None:
+    respondents = promoters + passives + detractors
+    counts = (parse_one(f"CAST({n} AS BIGINT)") for n in (promoters, detractors, respondents))
+    found = evaluate(database, exp.cast(numbers.net_promoter_score(None, *counts), "decimal(5, 2)"))
+    if respondents == 0:
+        assert found is None
+    else:
+        exact = Decimal(100 * (promoters - detractors)) / respondents
+        assert found == exact.quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+@given(text=st.one_of(WHITE, TEXTS))
+def test_names_are_cleaned_of_white_space_only(
+    database: duckdb.DuckDBPyConnection, text: str
+) -> None:
+    assert evaluate(database, cleaning.clean_name(None, literal(text))) == clean(text)
+
+
+@given(text=WHITE)
+def test_emails_are_trimmed_and_keep_what_is_inside(
+    database: duckdb.DuckDBPyConnection, text: str
+) -> None:
+    assert evaluate(database, cleaning.clean_email(None, literal(text.upper()))) == clean_email(
+        text
+    )
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [("34.15", "34,15"), ("0", "0,00"), ("-0.5", "-0,50"), ("1234567.8", "1234567,80")],
+)
+def test_amounts_are_shown_as_french_readers_write_them(
+    database: duckdb.DuckDBPyConnection, amount: str, shown: str
+) -> None:
+    number = parse_one(f"CAST({amount} AS DECIMAL(18, 2))")
+    assert evaluate(database, numbers.euros(None, number)) == shown
