@@ -48,7 +48,15 @@ promote: setup
 
 # Browse models and their lineage in SQLMesh's UI (nothing else can write meanwhile)
 ui *options: setup
-    @{{ bin }}/sqlmesh ui {{ options }}
+    @{{ bin }}/data-platform ui {{ options }}
+
+# Show what a model or a column is made of, and what is made of it
+lineage name *options: setup
+    @{{ bin }}/data-platform lineage {{ options }} {{ quote(name) }}
+
+# Tell what the lakehouse holds and whether production shows it
+status *options: setup
+    @{{ bin }}/data-platform status {{ options }}
 
 # All tests: the models' unit tests and the program's
 test *options: setup

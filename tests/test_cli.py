@@ -51,6 +51,8 @@ USAGE_ERRORS = [
     (["-p", "/no/such/folder", "extract"], "'/no/such/folder' does not exist"),
     (["-d", "/no/such/folder/data", "extract"], "folder /no/such/folder does not exist"),
     (["--gateway", "nowhere", "transform"], "no gateway nowhere in config.yaml"),
+    (["status", "--format", "xml"], "'xml' is not one of 'table', 'json'"),
+    (["lineage", "nothing.like.this"], "there is no model or column nothing.like.this"),
 ]  # fmt: skip
 
 
@@ -74,6 +76,7 @@ def test_a_usage_error_is_one_line_and_exit_code_2(
         (["export"], "there is no lakehouse yet"),
         (["query", "SELECT 1"], "there is no lakehouse yet"),
         (["query"], "there is no lakehouse yet"),
+        (["status"], "there is no lakehouse yet"),
         (["extract", "-s", "app", "load"], "no extract of source crm in the manifest"),
         (["extract", "load", "-s", "app", "transform"], "source crm is not loaded"),
         (["extract", "load", "export"], "the models are behind: they reflect no load"),
@@ -203,6 +206,31 @@ def test_without_sql_the_shell_reads_and_does_not_write(finished: Platform) -> N
     assert "read-only mode" in shell("CREATE TABLE t AS SELECT 1;")
     assert "root:" not in shell("SELECT * FROM read_text('/etc/passwd');")
     assert "safe mode" in shell(".shell echo trapped\n")
+
+
+def test_the_status_tells_what_is_loaded_and_whether_it_shows(finished: Platform) -> None:
+    found = json.loads(finished.call("status", "--format", "json").stdout)
+    assert found["load"]["as_of"] == "2024-02-29"
+    assert found["is_current"]
+    rows = {table["name"]: table["rows"] for table in found["tables"]}
+    assert (
+        rows["app__invoices"] == finished.rows("SELECT COUNT(*) FROM sources.app__invoices")[0][0]
+    )
+    assert "Production reflects it." in finished.call("status").stdout
+
+
+def test_the_lineage_of_a_column_reaches_from_the_source_to_the_export(platform: Platform) -> None:
+    tree = platform.call("lineage", "marts.finance__turnover_by_cohort.turnover").stdout
+    up, down = tree.split("goes into")
+    assert "sources.app__invoices.amount" in up
+    assert "exports.turnover_by_cohort.Turnover (in €)" in down
+    assert not platform.data.exists()
+
+
+def test_an_unknown_model_gets_near_matches(platform: Platform) -> None:
+    done = platform.call("lineage", "marts.kpi_nps", check=False)
+    assert done.returncode == 2
+    assert "no model or column marts.kpi_nps; did you mean marts.kpi__nps" in done.stderr
 
 
 HEADERS = {

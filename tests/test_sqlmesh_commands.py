@@ -50,9 +50,11 @@ def test_the_ui_serves_its_page(analyst: Platform) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("sqlmesh")), "ui", "--port", str(port)]
+    program = str(Path(sys.executable).with_name("data-platform"))
     with subprocess.Popen(
-        command, cwd=analyst.project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [program, "-p", str(analyst.project), "ui", "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as server:
         try:
             page = ""

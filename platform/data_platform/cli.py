@@ -1,9 +1,10 @@
 """The command line: parses and prints. Steps are imported only when they run."""
 
+import json
 import os
 import sys
 import traceback
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import click
 from data_platform import __version__, options
 from data_platform.console import Reporter
 from data_platform.errors import PlatformError, UsageError
-from data_platform.names import ExportFormat, ResultFormat
+from data_platform.names import ExportFormat, ResultFormat, StatusFormat
+from data_platform.query import Result
 from data_platform.settings import Settings, yesterday
 
 
@@ -232,6 +234,65 @@ def query_command(call: Call, sql: str | None, result_format: str) -> None:
         call.reporter.write(shape(result))
     else:
         call.reporter.table(result)
+
+
+@cli.command("status")
+@options.status_format
+@click.pass_obj
+def status_command(call: Call, status_format: str) -> None:
+    """Tell what the lakehouse holds and whether production shows it."""
+    from data_platform.status import status
+
+    found = status(call.settings)
+    if status_format == StatusFormat.JSON:
+        call.reporter.write(json.dumps(asdict(found), indent=1, default=str) + "\n")
+        return
+    load = found.load
+    call.reporter.say(
+        f"Load {load.load_number} as of {load.as_of}, {found.days_old} days behind yesterday, "
+        f"seed {load.random_seed}, scale {load.scale:g}, loaded at {load.loaded_at:%F %T} UTC"
+    )
+    if found.is_current:
+        call.reporter.say("Production reflects it.")
+    else:
+        call.reporter.warn(
+            f"production reflects load {found.production_load_number or 'none'}; "
+            "run: data-platform transform export"
+        )
+    rows: list[tuple[Any, ...]] = [
+        (table.name, f"{table.rows:,}", table.as_of, table.variant) for table in found.tables
+    ]
+    call.reporter.table(Result(("source table", "rows", "as of", "variant"), rows))
+
+
+@cli.command("lineage")
+@click.argument("name", metavar="MODEL[.COLUMN]")
+@click.pass_obj
+def lineage_command(call: Call, name: str) -> None:
+    """Show what a model or a column is made of, and what is made of it."""
+    from data_platform.lineage import read_lineage
+
+    lineage = read_lineage(call.settings.project_dir, name)
+    call.reporter.tree(f"{name} is made of", name, lineage.upstream)
+    call.reporter.tree(f"{name} goes into", name, lineage.downstream)
+
+
+@cli.command("ui")
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
+@click.option("--port", default=8000, help="Port to listen on.")
+@click.pass_obj
+def ui_command(call: Call, host: str, port: int) -> None:
+    """Open SQLMesh's UI; it keeps others from writing to the lakehouse."""
+    from data_platform.query import replace_process
+
+    os.environ["DATA_PLATFORM_DATA_DIR"] = str(call.settings.data_dir)
+    os.chdir(call.settings.project_dir)
+    call.reporter.say(f"SQLMesh's UI: http://{host}:{port} (end it with Ctrl-C)")
+    replace_process(
+        "sqlmesh",
+        Path(sys.executable).parent,
+        ["--gateway", call.settings.gateway, "ui", "--host", host, "--port", str(port)],
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.tree import Tree
 
 from data_platform.query import Result
 
@@ -107,6 +108,18 @@ class Reporter:
                 f"{len(result.rows):,} rows, the first {_TABLE_ROWS:,} shown; "
                 "--format csv gives them all"
             )
+
+    def tree(self, title: str, root: str, children: Callable[[str], list[str]]) -> None:
+        """A tree of names under a title, "nothing" where the root has no children."""
+        tree = Tree(title)
+        grow = [(tree, child) for child in children(root)]
+        while grow:
+            branch, name = grow.pop(0)
+            twig = branch.add(name)
+            grow += [(twig, child) for child in children(name)]
+        if not tree.children:
+            tree.add("nothing")
+        self._out.print(tree, markup=False)
 
     def write(self, text: str) -> None:
         """Data for another program."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -95,6 +95,7 @@ class LastLoad:
     as_of: date
     random_seed: int
     scale: float
+    loaded_at: datetime
 
 
 _BOOKKEEPING = """
@@ -147,8 +148,8 @@ def last_load(connection: duckdb.DuckDBPyConnection) -> LastLoad | None:
     if not has_table(connection, "sources", "platform__extracts"):
         return None
     row = connection.execute(
-        "SELECT load_number, batch_id, as_of, random_seed, scale FROM sources.platform__extracts "
-        "ORDER BY load_number DESC LIMIT 1"
+        "SELECT load_number, batch_id, as_of, random_seed, scale, loaded_at "
+        "FROM sources.platform__extracts ORDER BY load_number DESC LIMIT 1"
     ).fetchone()
     return None if row is None else LastLoad(*row)
 
@@ -158,6 +159,7 @@ class LoadedTable:
     """What the lakehouse holds of a source table."""
 
     batch: Batch
+    rows: int
     digest: str
 
 
@@ -166,12 +168,13 @@ def loaded_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, LoadedTabl
     if not has_table(connection, "ops", "loads"):
         return {}
     rows = connection.execute(
-        "SELECT table_name, batch_id, random_seed, scale, as_of, variant, digest FROM ops.loads "
+        "SELECT table_name, batch_id, random_seed, scale, as_of, variant, number_of_rows, digest "
+        "FROM ops.loads "
         "QUALIFY ROW_NUMBER() OVER (PARTITION BY table_name ORDER BY load_number DESC) = 1"
     ).fetchall()
     return {
-        name: LoadedTable(Batch(batch_id, seed, scale, as_of, variant), digest)
-        for name, batch_id, seed, scale, as_of, variant, digest in rows
+        name: LoadedTable(Batch(batch_id, seed, scale, as_of, variant), number_of_rows, digest)
+        for name, batch_id, seed, scale, as_of, variant, number_of_rows, digest in rows
     }
 
 

@@ -38,6 +38,13 @@ class ExportFormat(StrEnum):
     XLSX = "xlsx"
 
 
+class StatusFormat(StrEnum):
+    """The shapes of the status."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 class ResultFormat(StrEnum):
     """The shapes of a query's result."""
 

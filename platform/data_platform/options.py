@@ -9,7 +9,14 @@ from typing import Any, TypeVar
 
 import click
 
-from data_platform.names import ExportFormat, FaultKind, Layer, ResultFormat, SourceName
+from data_platform.names import (
+    ExportFormat,
+    FaultKind,
+    Layer,
+    ResultFormat,
+    SourceName,
+    StatusFormat,
+)
 from data_platform.settings import FIRST_DAY, yesterday
 
 _LARGEST_SCALE = 10_000  # 150 million invoices
@@ -118,6 +125,14 @@ result_format = click.option(
     type=_choice(ResultFormat),
     default=ResultFormat.TABLE.value,
     help="Shape of the result.",
+)
+
+status_format = click.option(
+    "--format",
+    "status_format",
+    type=_choice(StatusFormat),
+    default=StatusFormat.TABLE.value,
+    help="Shape of the status.",
 )
 
 # What the program as a whole takes, before its first step.

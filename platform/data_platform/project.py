@@ -154,6 +154,10 @@ class Project:
         )
 
 
+def _unloadable(error: SQLMeshError) -> PlatformError:
+    return PlatformError(f"SQLMesh cannot load the project: {' '.join(str(error).split())}")
+
+
 @contextmanager
 def open_project(
     settings: Settings,
@@ -180,10 +184,9 @@ def open_project(
             paths=str(settings.project_dir), gateway=settings.gateway, notification_targets=[target]
         )
     except SQLMeshError as error:
-        message = " ".join(str(error).split())
-        if "gateway" in message.lower():
-            raise UsageError(f"no gateway {settings.gateway} in config.yaml: {message}") from error
-        raise PlatformError(f"SQLMesh cannot load the project: {message}") from error
+        if "gateway" in str(error).lower():
+            raise UsageError(f"no gateway {settings.gateway} in config.yaml") from error
+        raise _unloadable(error) from error
     except duckdb.Error as error:
         raise refusal(settings.lakehouse, error) from error
     project = Project(context, evaluation)
@@ -208,10 +211,32 @@ class ModelFacts:
     columns: tuple[tuple[str, str, str], ...]
 
 
-def read_models(project_dir: Path) -> list[ModelFacts]:
-    """The project's own models by name, read without a lakehouse."""
-    context = Context(paths=str(project_dir), load_state=False)
+@contextmanager
+def read_project(project_dir: Path) -> Iterator[Context]:
+    """The project's SQLMesh context without a lakehouse: code alone, nothing is locked.
+
+    Raises:
+        PlatformError: SQLMesh cannot load the project.
+    """
+    set_console(NoopConsole())
     try:
+        context = Context(paths=str(project_dir), load_state=False)
+    except SQLMeshError as error:
+        raise _unloadable(error) from error
+    try:
+        yield context
+    finally:
+        context.close()
+
+
+def short_name(fully_qualified: str) -> str:
+    """A model's name without its catalog and quotes, like marts.kpi__nps."""
+    return fully_qualified.replace('"', "").partition(".")[2]
+
+
+def read_models(project_dir: Path) -> list[ModelFacts]:
+    """The project's own models by name."""
+    with read_project(project_dir) as context:
         return [
             ModelFacts(
                 name=model.name,
@@ -229,5 +254,3 @@ def read_models(project_dir: Path) -> list[ModelFacts]:
             for model in sorted(context.models.values(), key=lambda model: str(model.name))
             if not model.kind.is_external
         ]
-    finally:
-        context.close()

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from io import StringIO
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import duckdb
 
@@ -52,10 +53,23 @@ def shell(settings: Settings) -> None:
     # The package's own launcher sets an option first, which -safe forbids.
     package = importlib.util.find_spec("duckdb_cli")
     places = package.submodule_search_locations if package else None
-    program = shutil.which("duckdb", path=os.pathsep.join(places or []))
-    if program is None:
-        raise PlatformError("the DuckDB shell is not installed; run: pip install duckdb-cli")
-    os.execv(program, [program, "-no-init", "-safe", "-readonly", str(settings.lakehouse)])
+    replace_process(
+        "duckdb",
+        Path(next(iter(places or []), ".")),
+        ["-no-init", "-safe", "-readonly", str(settings.lakehouse)],
+    )
+
+
+def replace_process(program: str, folder: Path, arguments: Sequence[str]) -> NoReturn:
+    """Go on as another program.
+
+    Raises:
+        PlatformError: the folder has no such program.
+    """
+    found = shutil.which(program, path=str(folder))
+    if found is None:
+        raise PlatformError(f"{program} is not installed in {folder}; run: just setup")
+    os.execv(found, [found, *arguments])
 
 
 def as_csv(result: Result) -> str:

@@ -25,6 +25,7 @@ from data_platform.project import (
     Project,
     innermost,
     open_project,
+    short_name,
 )
 from data_platform.settings import Settings
 
@@ -188,7 +189,7 @@ class _Production:
             or (theirs[name].data_hash, theirs[name].metadata_hash)
             != (ours[name].data_hash, ours[name].metadata_hash)
         ]
-        return tuple(name.replace('"', "").partition(".")[2] for name in names)
+        return tuple(map(short_name, names))
 
     def deploy(self) -> None:
         """Make the working tree's models production's."""

@@ -1,0 +1,58 @@
+"""What the lakehouse holds and whether production shows it."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from data_platform.errors import PlatformError
+from data_platform.lakehouse import (
+    LastLoad,
+    last_load,
+    last_transformed,
+    loaded_tables,
+    reading,
+)
+from data_platform.settings import Settings, yesterday
+
+
+@dataclass(frozen=True)
+class TableStatus:
+    """A source table in the lakehouse."""
+
+    name: str
+    rows: int
+    as_of: date
+    variant: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a lakehouse; `days_old` complete days have passed since its as-of date."""
+
+    load: LastLoad
+    days_old: int
+    production_load_number: int | None
+    is_current: bool
+    tables: tuple[TableStatus, ...]
+
+
+def status(settings: Settings) -> Status:
+    """Read the state of the lakehouse.
+
+    Raises:
+        PlatformError: there is no lakehouse, nothing is loaded, or another process is writing.
+    """
+    with reading(settings.lakehouse) as connection:
+        load, tables = last_load(connection), loaded_tables(connection)
+        production = last_transformed(connection)
+    if load is None:
+        raise PlatformError("nothing is loaded yet; run: data-platform run")
+    return Status(
+        load=load,
+        days_old=(yesterday() - load.as_of).days,
+        production_load_number=production,
+        is_current=production == load.load_number,
+        tables=tuple(
+            TableStatus(name, table.rows, table.batch.as_of, table.batch.variant)
+            for name, table in sorted(tables.items())
+        ),
+    )
