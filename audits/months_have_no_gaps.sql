@@ -8,7 +8,8 @@ AUDIT (
 );
 
 /* A report shows every month between its first and its last, for each key of its own; a month
-   without activity is a row with zero. One row per key that lacks months, or has one twice. */
+   without activity is a row with zero. One row per key that lacks months; a month that is there
+   twice is for an audit of uniqueness to find. */
 SELECT
   MIN(@month_column) AS first_month,
   MAX(@month_column) AS last_month,
@@ -18,4 +19,3 @@ GROUP BY
   @EACH(@key_columns, key_column -> key_column)
 HAVING
   COUNT(*) <> DATE_DIFF('MONTH', MIN(@month_column), MAX(@month_column)) + 1
-  OR COUNT(*) <> COUNT(DISTINCT @month_column)

@@ -93,6 +93,8 @@ CASES = [
      f"{months('2023-11', '2023-12')} UNION ALL SELECT 2, '2024-02-01'::DATE"),
     ("months_reach_the_as_of_month(month_column := m)", months("2024-02"), 1,
      months("2024-02", "2024-03")),
+    ("values_are_unique(key_column := v)", rows("v", "1", "2", "2", "3", "3", "3"), 2,
+     rows("v", "1", "2")),
     ("references_follow_the_pattern", references("JMP01", "JMP2", "JPM03", "JMP0X"), 3,
      references("JMP01", "JMP02")),
     ("references_are_consecutive", references("JMP01", "JMP04", "JMP06", "JMP07"), 2,
@@ -162,7 +164,7 @@ def run(platform: Platform, **options: object) -> object:
 AUDIT_OF = {
     FaultKind.OVERLAPPING_CONTRACTS: "staging.app__job_contracts: periods_never_overlap",
     FaultKind.ORPHAN_INVOICES: "staging.app__invoices: foreign_key(key_column job_contract_id",
-    FaultKind.DUPLICATE_REFERENCES: "staging.app__invoices: unique_values(columns (id, reference))",
+    FaultKind.DUPLICATE_REFERENCES: "app__invoices: values_are_unique(key_column reference)",
     FaultKind.UNKNOWN_ENTITY: "staging.app__job_contracts: accepted_values(column entity",
     FaultKind.NEGATIVE_AMOUNTS: "staging.app__invoices: accepted_range(column amount",
     FaultKind.END_BEFORE_START: "staging.app__job_contracts: starts_before_it_ends",

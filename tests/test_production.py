@@ -215,6 +215,31 @@ def test_a_cell_that_a_spreadsheet_would_run_is_neutralised(platform: Platform) 
     assert sorted(lines) == sorted(cells.values())
 
 
+def test_audits_and_other_data_at_once_are_deployed_over_one_another(analyst: Platform) -> None:
+    run(analyst, "2024-03-31")
+    invoices = "models/intermediate/invoices.sql"
+    edit(analyst, invoices, "    values_are_unique(key_column := sk),\n", "")
+    run(analyst, "2024-02-29", seed=7, deploy=True)
+    assert_models_equal_the_reference(analyst, only_log=False)
+
+
+def test_an_audit_that_new_data_would_fail_can_be_changed_with_its_arrival(
+    analyst: Platform,
+) -> None:
+    run(analyst, "2024-02-29")
+    for model in (analyst.project / "models").rglob("*.sql"):
+        entities = model.read_text().replace("('blue', 'green')", "('blue', 'green', 'purple')")
+        model.write_text(entities)
+    settings = analyst.settings(scale=0.1)
+    extract(settings, inject=["unknown-entity"])
+    load(settings)
+    with pytest.raises(PlatformError, match="accepted_values"):
+        transform(settings)
+    transform(settings, deploy=True)
+    purple = "SELECT COUNT(*) FROM intermediate.job_contracts WHERE entity = 'purple'"
+    assert analyst.rows(purple) == [(3,)]
+
+
 def test_code_and_other_data_at_once_are_deployed_over_one_another(analyst: Platform) -> None:
     run(analyst, "2024-05-10")
     edit(analyst, MONTHLY, "COALESCE(turnover.amount, 0)", "COALESCE(turnover.amount, 0.00)")

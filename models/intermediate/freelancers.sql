@@ -13,9 +13,7 @@ MODEL (
   ),
   audits (
     not_null(columns := (sk, last_name, first_name, email)),
-    unique_values(columns := (
-      sk
-    )),
+    values_are_unique(key_column := sk),
     accepted_range("column" := satisfaction_score, min_v := 0, max_v := 10),
     crm_knows_freelancers
   )

@@ -16,9 +16,7 @@ MODEL (
   ),
   audits (
     not_null(columns := (sk, job_contract_sk, client_sk, reference, issue_date, amount)),
-    unique_values(columns := (
-      sk
-    )),
+    values_are_unique(key_column := sk),
     foreign_key(
       key_column := job_contract_sk,
       parent := intermediate.job_contracts,

@@ -15,7 +15,8 @@ MODEL (
   ),
   audits (
     not_null(columns := (job_contract_id, job_contract_sk, freelancer_sk)),
-    unique_values(columns := (job_contract_id, job_contract_sk)),
+    values_are_unique(key_column := job_contract_id),
+    values_are_unique(key_column := job_contract_sk),
     foreign_key(key_column := freelancer_sk, parent := intermediate.freelancers, parent_column := sk),
     same_number_of_rows(other := staging.app__job_contracts)
   )

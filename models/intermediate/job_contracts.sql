@@ -17,9 +17,7 @@ MODEL (
   ),
   audits (
     not_null(columns := (sk, freelancer_sk, start_date, entity)),
-    unique_values(columns := (
-      sk
-    )),
+    values_are_unique(key_column := sk),
     accepted_values("column" := entity, is_in := ('blue', 'green')),
     foreign_key(key_column := freelancer_sk, parent := intermediate.freelancers, parent_column := sk),
     starts_before_it_ends(start_column := start_date, end_column := end_date),

@@ -10,9 +10,7 @@ MODEL (
   ),
   audits (
     not_null(columns := (month, last_day)),
-    unique_values(columns := (
-      month
-    )),
+    values_are_unique(key_column := month),
     months_have_no_gaps(month_column := month)
   )
 );

@@ -27,9 +27,7 @@ MODEL (
         cumulative_turnover
       )
     ),
-    unique_values(columns := (
-      job_contract_sk
-    )),
+    values_are_unique(key_column := job_contract_sk),
     foreign_key(
       key_column := job_contract_sk,
       parent := intermediate.job_contracts,

@@ -10,9 +10,7 @@ MODEL (
   ),
   audits (
     not_null(columns := (issue_month_date, amount)),
-    unique_values(columns := (
-      issue_month_date
-    )),
+    values_are_unique(key_column := issue_month_date),
     months_have_no_gaps(month_column := issue_month_date),
     months_reach_the_as_of_month(month_column := issue_month_date),
     same_total(total_column := amount, other := intermediate.invoices, other_column := amount)

@@ -14,9 +14,7 @@ MODEL (
   ),
   audits (
     not_null(columns := (month, promoters, passives, detractors, respondents)),
-    unique_values(columns := (
-      month
-    )),
+    values_are_unique(key_column := month),
     months_have_no_gaps(month_column := month),
     months_reach_the_as_of_month(month_column := month),
     forall(

@@ -8,9 +8,7 @@ MODEL (
     id = 'Identifier of the entry.',
     name = 'Name of the client, without stray white space, the spelling kept.'
   ),
-  audits (not_null(columns := (id, name)), unique_values(columns := (
-      id
-  )))
+  audits (not_null(columns := (id, name)), values_are_unique(key_column := id))
 );
 
 SELECT

@@ -16,7 +16,8 @@ MODEL (
   ),
   audits (
     not_null(columns := (id, job_contract_id, client_id, reference, amount, issue_date)),
-    unique_values(columns := (id, reference)),
+    values_are_unique(key_column := id),
+    values_are_unique(key_column := reference),
     accepted_range("column" := amount, min_v := 0),
     foreign_key(
       key_column := job_contract_id,

@@ -17,9 +17,7 @@ MODEL (
   ),
   audits (
     not_null(columns := (id, user_id, entity, start_date)),
-    unique_values(columns := (
-      id
-    )),
+    values_are_unique(key_column := id),
     accepted_values("column" := entity, is_in := ('blue', 'green')),
     foreign_key(key_column := user_id, parent := sources.app__users, parent_column := id),
     starts_before_it_ends(key_column := id, start_column := start_date, end_column := end_date),

@@ -12,9 +12,7 @@ MODEL (
   ),
   audits (
     not_null(columns := (id, last_name, first_name, email)),
-    unique_values(columns := (
-      id
-    ))
+    values_are_unique(key_column := id)
   )
 );
 

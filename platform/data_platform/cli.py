@@ -113,6 +113,8 @@ def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
             if done.models_computed
             else "nothing to do, production is up to date"
         )
+    for model, seconds in sorted(done.seconds.items(), key=lambda item: -item[1]):
+        call.reporter.detail(f"  {model}: {seconds:.2f} s")
     for warning in done.warnings:
         call.reporter.warn(str(warning))
     if done.undeployed:

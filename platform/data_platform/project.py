@@ -50,6 +50,8 @@ class Evaluation:
 
     # Physical versions that were computed anew: (fully qualified model name, version).
     versions: set[tuple[str, str]] = field(default_factory=set)
+    # How long each model took in all, its audits included.
+    seconds: dict[str, float] = field(default_factory=dict)
     audits_passed: int = 0
     failed_audits: dict[AuditError, FailedAudit] = field(default_factory=dict)
     # Those of them that stopped a model, and what else did.
@@ -95,7 +97,10 @@ class _Recorder(NoopConsole):
         self.evaluation.audits_passed += num_audits_passed
         if snapshot.version and not snapshot.is_external:
             self.evaluation.versions.add((snapshot.name, snapshot.version))
-        self._progress(self._done, self._total, snapshot.model.name)
+        name = str(snapshot.model.name)
+        took = (duration_ms or 0) / 1000
+        self.evaluation.seconds[name] = self.evaluation.seconds.get(name, 0) + took
+        self._progress(self._done, self._total, name)
 
     def log_failed_models(self, errors: list[Any]) -> None:
         for error in errors:

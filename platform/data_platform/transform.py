@@ -7,7 +7,7 @@ new load, code that was just deployed from an environment built before it, and c
 to an old version whose table is still there with "nothing missing".
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -39,6 +39,7 @@ class Transformed:
     load_number: int
     deployed: bool
     models_computed: int
+    seconds: Mapping[str, float]  # by model, its audits included
     audits_passed: int
     warnings: tuple[FailedAudit, ...]
     # Models whose code in the working tree is not production's, which was kept.
@@ -73,8 +74,7 @@ def transform(
         deploys = deploy or is_first
         try:
             if deploys:
-                # New code is computed and audited over neighbours that reflect the load.
-                production.restate(production.to_do() - production.differing(), alone=True)
+                production.refresh_neighbours()
                 production.deploy()
             production.restate(production.to_do())
         except SQLMeshError as error:
@@ -84,6 +84,7 @@ def transform(
             load_number=load.load_number,
             deployed=deploys,
             models_computed=len(project.evaluation.versions),
+            seconds=project.evaluation.seconds,
             audits_passed=project.evaluation.audits_passed,
             warnings=project.evaluation.warnings,
             undeployed=production.undeployed(),
@@ -164,14 +165,26 @@ class _Production:
         }
         return self.behind() & chosen.union(*(context.dag.upstream(name) for name in chosen))
 
-    def differing(self) -> set[str]:
-        """Models whose code, or whose parents' code, differs from the working tree's."""
+    def refresh_neighbours(self) -> None:
+        """Before a deployment, bring up to date the tables that it takes over as they are.
+
+        New code is computed, and new audits are run, over what those tables hold. An audit that the
+        deployment itself changes may fail here in its old wording: the new one has the say later.
+        """
         ours = self.project.context.snapshots
-        return {
+        kept = {
             name
             for name, info in self._snapshots.items()
-            if name not in ours or ours[name].fingerprint != info.fingerprint
+            if name in ours and ours[name].fingerprint.to_version() == info.fingerprint.to_version()
         }
+        try:
+            self.restate(self.to_do() & kept, alone=True)
+        except SQLMeshError:
+            evaluation, changing = self.project.evaluation, self.undeployed()
+            if not evaluation.stops or any(s.model not in changing for s in evaluation.stops):
+                raise
+            evaluation.failed_audits.clear()
+            evaluation.blocking.clear()
 
     def undeployed(self) -> tuple[str, ...]:
         """Models whose own code differs from the working tree's, on either side."""

@@ -4,7 +4,7 @@ Everything is a column of numbers, indexed by person, contract or client, and a 
 (seed, scale, as-of date). Days count from the company's first day, months from its first month.
 People, clients and planned contracts are numbered in the order of their arrival and drawn by that
 number, so a later as-of date only appends. What lies after the as-of date (a contract's planned
-end) is known here and must not be told: the applications in `simulator` see to that.
+end) is known here and must not be told: the applications, `app` and `crm`, see to that.
 """
 
 from dataclasses import dataclass
