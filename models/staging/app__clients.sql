@@ -8,7 +8,11 @@ MODEL (
     id = 'Identifier of the entry.',
     name = 'Name of the client, without stray white space, the spelling kept.'
   ),
-  audits (not_null(columns := (id, name)), values_are_unique(key_column := id))
+  audits (
+    not_null(columns := (id, name)),
+    values_are_unique(key_column := id),
+    same_number_of_rows(other := sources.app__clients)
+  )
 );
 
 SELECT

@@ -25,6 +25,8 @@ MODEL (
       parent_column := id
     ),
     foreign_key(key_column := client_id, parent := sources.app__clients, parent_column := id),
+    same_total(total_column := amount, other := sources.app__invoices, other_column := amount),
+    same_number_of_rows(other := sources.app__invoices),
     references_follow_the_pattern,
     references_are_consecutive
   )
