@@ -22,6 +22,7 @@ MODEL (
   )
 );
 
+/* Engines without a UUID type write a key without dashes; a contract's key is the same on all. */
 WITH signed AS (
   SELECT
     contracts.id,
@@ -33,6 +34,6 @@ WITH signed AS (
 )
 SELECT
   id::TEXT AS job_contract_id,
-  @surrogate_key(freelancer_sk, start_date)::UUID AS job_contract_sk,
+  @surrogate_key(REPLACE(freelancer_sk::TEXT, '-', ''), start_date)::UUID AS job_contract_sk,
   freelancer_sk::UUID AS freelancer_sk
 FROM signed
