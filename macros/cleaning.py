@@ -18,7 +18,9 @@ def _replace_all(text, pattern, replacement):
 @macro()
 def clean_name(evaluator, text):
     """Trimmed, inner runs of white space made one space, the spelling kept."""
-    return exp.Trim(this=_replace_all(text, r"[ \t\r\n]+", " "))
+    # TRIM alone would take other white space too, a no-break space among it.
+    one_spaced = _replace_all(text, r"[ \t\r\n]+", " ")
+    return exp.Trim(this=one_spaced, expression=exp.Literal.string(" "))
 
 
 @macro()

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from macros import cleaning, keys, numbers
 from sqlglot import exp, parse_one
@@ -64,6 +64,8 @@ def test_the_net_promoter_score_is_exact_and_rounded_half_away_from_zero(
         assert found == exact.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
+@settings(max_examples=300)
+@example(text="\N{NO-BREAK SPACE} a \N{NO-BREAK SPACE}")
 @given(text=st.one_of(WHITE, TEXTS))
 def test_names_are_cleaned_of_white_space_only(
     database: duckdb.DuckDBPyConnection, text: str
@@ -71,6 +73,8 @@ def test_names_are_cleaned_of_white_space_only(
     assert evaluate(database, cleaning.clean_name(None, literal(text))) == clean(text)
 
 
+@settings(max_examples=300)
+@example(text="\N{NO-BREAK SPACE}a \N{NO-BREAK SPACE}\t")
 @given(text=WHITE)
 def test_emails_are_trimmed_and_keep_what_is_inside(
     database: duckdb.DuckDBPyConnection, text: str
