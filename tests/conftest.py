@@ -11,8 +11,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from hypothesis import settings
 
 from data_platform.settings import Settings
+
+# Time is never asserted.
+settings.register_profile("platform", deadline=None)
+settings.load_profile("platform")
 
 PROJECT = Path(__file__).resolve().parent.parent
 AS_OF = date(2024, 2, 29)
