@@ -212,6 +212,7 @@ def test_the_status_tells_what_is_loaded_and_whether_it_shows(finished: Platform
     found = json.loads(finished.call("status", "--format", "json").stdout)
     assert found["load"]["as_of"] == "2024-02-29"
     assert found["is_current"]
+    assert "references_are_consecutive" in {warning["audit"] for warning in found["warnings"]}
     rows = {table["name"]: table["rows"] for table in found["tables"]}
     assert (
         rows["app__invoices"] == finished.rows("SELECT COUNT(*) FROM sources.app__invoices")[0][0]

@@ -82,8 +82,16 @@ def test_every_load_shows_at_once_also_of_another_company_and_back_in_time(
 
 
 def test_the_same_batch_again_computes_nothing(platform: Platform) -> None:
-    assert run(platform, "2024-02-29").models_computed > 0
-    assert run(platform, "2024-02-29").models_computed == 0
+    first = run(platform, "2024-02-29")
+    assert first.models_computed > 0
+    assert {warning.audit for warning in first.warnings} == {
+        "references_are_consecutive",
+        "crm_knows_freelancers",
+    }
+    again = run(platform, "2024-02-29")
+    assert again.models_computed == 0
+    assert again.warnings == first.warnings  # they stand until their models are audited again
+    assert run(platform, "2022-01-31").warnings == ()
 
 
 def test_a_load_without_a_transform_is_caught_up_later_and_not_exported_before(

@@ -264,6 +264,8 @@ def status_command(call: Call, status_format: str) -> None:
     rows: list[tuple[Any, ...]] = [
         (table.name, f"{table.rows:,}", table.as_of, table.variant) for table in found.tables
     ]
+    for warning in found.warnings:
+        call.reporter.warn(str(warning))
     call.reporter.table(Result(("source table", "rows", "as of", "variant"), rows))
 
 

@@ -121,6 +121,14 @@ CREATE TABLE IF NOT EXISTS ops.model_versions (
   load_number INTEGER NOT NULL,
   PRIMARY KEY (model_name, version)
 );
+-- The non-blocking audits that found rows when their model was last audited.
+CREATE TABLE IF NOT EXISTS ops.standing_warnings (
+  load_number INTEGER NOT NULL,
+  model_name VARCHAR NOT NULL,
+  audit VARCHAR NOT NULL,
+  number_of_rows BIGINT NOT NULL,
+  keys VARCHAR[] NOT NULL
+);
 -- A row for each transform after which all of production reflected a load.
 CREATE TABLE IF NOT EXISTS ops.transforms (
   load_number INTEGER NOT NULL,
@@ -176,6 +184,34 @@ def loaded_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, LoadedTabl
         name: LoadedTable(Batch(batch_id, seed, scale, as_of, variant), number_of_rows, digest)
         for name, batch_id, seed, scale, as_of, variant, number_of_rows, digest in rows
     }
+
+
+@dataclass(frozen=True)
+class FailedAudit:
+    """An audit that found rows; `keys` are a few of them, never personal data."""
+
+    model: str
+    audit: str
+    rows: int
+    keys: tuple[str, ...]
+
+    def __str__(self) -> str:
+        counted = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        if not self.keys:
+            return f"{self.model}: {self.audit} failed for {counted}"
+        more = ", …" if self.rows > len(self.keys) else ""
+        return f"{self.model}: {self.audit} failed for {counted}: {', '.join(self.keys)}{more}"
+
+
+def standing_warnings(connection: duckdb.DuckDBPyConnection) -> tuple[FailedAudit, ...]:
+    """The non-blocking audits that found rows when their model was last audited."""
+    if not has_table(connection, "ops", "standing_warnings"):
+        return ()
+    rows = connection.execute(
+        "SELECT model_name, audit, number_of_rows, keys FROM ops.standing_warnings "
+        "ORDER BY model_name, audit"
+    ).fetchall()
+    return tuple(FailedAudit(name, audit, count, tuple(keys)) for name, audit, count, keys in rows)
 
 
 def last_transformed(connection: duckdb.DuckDBPyConnection) -> int | None:

@@ -20,28 +20,11 @@ from sqlmesh.core.snapshot import Snapshot
 from sqlmesh.utils.errors import AuditError, NodeAuditsErrors, SQLMeshError
 
 from data_platform.errors import PlatformError, UsageError
-from data_platform.lakehouse import refusal
+from data_platform.lakehouse import FailedAudit, refusal
 from data_platform.settings import Settings
 
 # A sample of the failing rows' keys; enough to look them up.
 _SAMPLE_ROWS = 5
-
-
-@dataclass(frozen=True)
-class FailedAudit:
-    """An audit that found rows; `keys` are a few of them, never personal data."""
-
-    model: str
-    audit: str
-    rows: int
-    keys: tuple[str, ...]
-
-    def __str__(self) -> str:
-        counted = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
-        if not self.keys:
-            return f"{self.model}: {self.audit} failed for {counted}"
-        more = ", …" if self.rows > len(self.keys) else ""
-        return f"{self.model}: {self.audit} failed for {counted}: {', '.join(self.keys)}{more}"
 
 
 @dataclass
@@ -90,12 +73,13 @@ class _Recorder(NoopConsole):
         duration_ms: int | None,
         num_audits_passed: int,
         num_audits_failed: int,
+        audit_only: bool = False,
         *_: Any,
         **__: Any,
     ) -> None:
         self._done += 1
         self.evaluation.audits_passed += num_audits_passed
-        if snapshot.version and not snapshot.is_external:
+        if snapshot.version and not snapshot.is_external and not audit_only:
             self.evaluation.versions.add((snapshot.name, snapshot.version))
         name = str(snapshot.model.name)
         took = (duration_ms or 0) / 1000

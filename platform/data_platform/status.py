@@ -5,11 +5,13 @@ from datetime import date
 
 from data_platform.errors import PlatformError
 from data_platform.lakehouse import (
+    FailedAudit,
     LastLoad,
     last_load,
     last_transformed,
     loaded_tables,
     reading,
+    standing_warnings,
 )
 from data_platform.settings import Settings, yesterday
 
@@ -32,6 +34,7 @@ class Status:
     days_old: int
     production_load_number: int | None
     is_current: bool
+    warnings: tuple[FailedAudit, ...]
     tables: tuple[TableStatus, ...]
 
 
@@ -43,7 +46,7 @@ def status(settings: Settings) -> Status:
     """
     with reading(settings.lakehouse) as connection:
         load, tables = last_load(connection), loaded_tables(connection)
-        production = last_transformed(connection)
+        production, warnings = last_transformed(connection), standing_warnings(connection)
     if load is None:
         raise PlatformError("nothing is loaded yet; run: data-platform run")
     return Status(
@@ -51,6 +54,7 @@ def status(settings: Settings) -> Status:
         days_old=(yesterday() - load.as_of).days,
         production_load_number=production,
         is_current=production == load.load_number,
+        warnings=warnings,
         tables=tuple(
             TableStatus(name, table.rows, table.batch.as_of, table.batch.variant)
             for name, table in sorted(tables.items())

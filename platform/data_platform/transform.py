@@ -18,10 +18,17 @@ from sqlmesh.utils.errors import SQLMeshError
 
 from data_platform.contract import SCHEMA, read_contract
 from data_platform.errors import PlatformError
-from data_platform.lakehouse import LastLoad, last_load, loaded_tables, reading
+from data_platform.lakehouse import (
+    FailedAudit,
+    LastLoad,
+    last_load,
+    loaded_tables,
+    prepare,
+    reading,
+    standing_warnings,
+)
 from data_platform.project import (
     Evaluation,
-    FailedAudit,
     Project,
     innermost,
     open_project,
@@ -41,6 +48,7 @@ class Transformed:
     models_computed: int
     seconds: Mapping[str, float]  # by model, its audits included
     audits_passed: int
+    # Of this transform, and those that stand from an earlier one.
     warnings: tuple[FailedAudit, ...]
     # Models whose code in the working tree is not production's, which was kept.
     undeployed: tuple[str, ...]
@@ -68,6 +76,7 @@ def transform(
     """
     load = loaded(settings)
     with open_project(settings, progress) as project:
+        prepare(project.context.engine_adapter.cursor)
         production = _Production(project, load, tuple(layers))
         # The first deployment goes on until all of production has once reflected a load.
         is_first = not production.was_ever_complete()
@@ -86,7 +95,7 @@ def transform(
             models_computed=len(project.evaluation.versions),
             seconds=project.evaluation.seconds,
             audits_passed=project.evaluation.audits_passed,
-            warnings=project.evaluation.warnings,
+            warnings=production.standing_warnings(),
             undeployed=production.undeployed(),
         )
 
@@ -240,10 +249,32 @@ class _Production:
             **options,
         )
 
+    def standing_warnings(self) -> tuple[FailedAudit, ...]:
+        """The warnings of production's models, whenever they were last audited."""
+        return standing_warnings(self.project.context.engine_adapter.cursor)
+
     def record(self, is_complete: bool) -> None:
-        """Note which versions reflect the load, and whether all of production does."""
+        """Note what reflects the load, which warnings stand, and whether all of production does."""
         is_complete = is_complete and not self.behind()
         cursor = self.project.context.engine_adapter.cursor
+        audited = list(self.project.evaluation.seconds)
+        kept = [short_name(name) for name in self._snapshots]
+        cursor.execute(
+            "DELETE FROM ops.standing_warnings "
+            "WHERE list_contains($audited, model_name) OR NOT list_contains($kept, model_name)",
+            {"audited": audited, "kept": kept},
+        )
+        for warning in dict.fromkeys(self.project.evaluation.warnings):
+            cursor.execute(
+                "INSERT INTO ops.standing_warnings VALUES (?, ?, ?, ?, ?)",
+                [
+                    self.load.load_number,
+                    warning.model,
+                    warning.audit,
+                    warning.rows,
+                    list(warning.keys),
+                ],
+            )
         if versions := sorted(self.project.evaluation.versions):
             cursor.executemany(
                 "INSERT OR REPLACE INTO ops.model_versions VALUES (?, ?, ?)",
