@@ -96,7 +96,7 @@ def transform(
             seconds=project.evaluation.seconds,
             audits_passed=project.evaluation.audits_passed,
             warnings=production.standing_warnings(),
-            undeployed=production.undeployed(),
+            undeployed=() if is_first else production.undeployed(),
         )
 
 
