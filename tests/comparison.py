@@ -41,11 +41,15 @@ QUERIES = {
 EXPORTS = ("turnover_by_cohort", "cumulative_turnover", "monthly_turnover", "stagnant_freelancers")
 
 
-def assert_models_equal_the_reference(platform: Platform, only_log: bool = True) -> None:
-    """Every intermediate model and mart holds what the reference holds, no row more or less."""
+def assert_models_equal_the_reference(platform: Platform, keeps_log: bool = False) -> None:
+    """Every intermediate model and mart holds what the reference holds, no row more or less.
+
+    Args:
+        keeps_log: the CRM's log holds more than the last extract; take the history from it.
+    """
     company = Company(platform.data / "sources")
     with duckdb.connect(str(platform.settings().lakehouse), read_only=True) as connection:
-        if not only_log:
+        if keeps_log:
             log = connection.execute("FROM sources.crm__customers_log").to_arrow_table()
             company.log = log.to_pylist()
         for name, query in QUERIES.items():

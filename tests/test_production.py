@@ -10,6 +10,7 @@ from data_platform.errors import PlatformError
 from data_platform.export import export
 from data_platform.extract import extract
 from data_platform.load import load
+from data_platform.project import Evaluation, Recorder
 from data_platform.transform import Transformed, transform
 
 CLIENTS = """
@@ -77,7 +78,7 @@ def test_every_load_shows_at_once_also_of_another_company_and_back_in_time(
         ("2024-02-29", 7, 0.03),
     ]:
         run(platform, as_of, seed, scale)
-        assert_models_equal_the_reference(platform, only_log=False)
+        assert_models_equal_the_reference(platform, keeps_log=True)
         assert_exports_equal_the_reference(platform)
 
 
@@ -105,7 +106,7 @@ def test_a_load_without_a_transform_is_caught_up_later_and_not_exported_before(
         export(settings)
     transform(settings)
     export(settings)
-    assert_models_equal_the_reference(platform, only_log=False)
+    assert_models_equal_the_reference(platform, keeps_log=True)
     assert_exports_equal_the_reference(platform)
 
 
@@ -133,7 +134,7 @@ def test_code_that_was_deployed_and_reverted_shows_the_loads_that_came_between(
     run(analyst, "2024-03-31")
     (analyst.project / MONTHLY).write_text(original)
     run(analyst, "2024-03-31", deploy=True)  # SQLMesh finds the old table with nothing missing
-    assert_models_equal_the_reference(analyst, only_log=False)
+    assert_models_equal_the_reference(analyst, keeps_log=True)
     assert_exports_equal_the_reference(analyst)
 
 
@@ -156,7 +157,7 @@ def test_a_failed_run_is_followed_by_a_right_one(platform: Platform) -> None:
     with pytest.raises(PlatformError, match="the models are behind"):
         export(settings)
     run(platform, "2024-02-29")
-    assert_models_equal_the_reference(platform, only_log=False)
+    assert_models_equal_the_reference(platform, keeps_log=True)
     assert_exports_equal_the_reference(platform)
 
 
@@ -178,7 +179,7 @@ def test_layers_are_computed_alone_and_the_rest_catches_up(platform: Platform) -
     with pytest.raises(PlatformError, match="the models are behind"):
         export(later)
     transform(later)
-    assert_models_equal_the_reference(platform, only_log=False)
+    assert_models_equal_the_reference(platform, keeps_log=True)
 
 
 def test_a_model_that_does_not_run_is_one_line_that_names_it(analyst: Platform) -> None:
@@ -228,7 +229,7 @@ def test_audits_and_other_data_at_once_are_deployed_over_one_another(analyst: Pl
     invoices = "models/intermediate/invoices.sql"
     edit(analyst, invoices, "    values_are_unique(key_column := sk),\n", "")
     run(analyst, "2024-02-29", seed=7, deploy=True)
-    assert_models_equal_the_reference(analyst, only_log=False)
+    assert_models_equal_the_reference(analyst, keeps_log=True)
 
 
 def test_an_audit_that_new_data_would_fail_can_be_changed_with_its_arrival(
@@ -248,9 +249,25 @@ def test_an_audit_that_new_data_would_fail_can_be_changed_with_its_arrival(
     assert analyst.rows(purple) == [(3,)]
 
 
+def test_an_audit_alone_does_not_make_a_table_current() -> None:
+    class Computed:
+        name, version, is_external, model = (
+            '"l"."marts"."m"',
+            "1",
+            False,
+            type("M", (), {"name": "m"}),
+        )
+
+    for audit_only, versions in ((True, set()), (False, {('"l"."marts"."m"', "1")})):
+        recorder = Recorder(Evaluation(), lambda done, total, model: None)
+        recorder.update_snapshot_evaluation_progress(Computed, None, 0, 5, 1, 0, audit_only)
+        assert recorder.evaluation.versions == versions
+        assert recorder.evaluation.audits_passed == 1
+
+
 def test_code_and_other_data_at_once_are_deployed_over_one_another(analyst: Platform) -> None:
     run(analyst, "2024-05-10")
     edit(analyst, MONTHLY, "COALESCE(turnover.amount, 0)", "COALESCE(turnover.amount, 0.00)")
     run(analyst, "2024-02-29", seed=7, deploy=True)  # back in time, and another company
-    assert_models_equal_the_reference(analyst, only_log=False)
+    assert_models_equal_the_reference(analyst, keeps_log=True)
     assert_exports_equal_the_reference(analyst)

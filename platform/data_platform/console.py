@@ -97,7 +97,7 @@ class Reporter:
         """Rows of a query; the first thousand of them."""
         table = Table(*(str(column) for column in result.columns))
         for row in result.rows[:_TABLE_ROWS]:
-            table.add_row(*("" if cell is None else _plain(cell) for cell in row))
+            table.add_row(*("" if cell is None else str(cell) for cell in row))
         out = Console(
             width=None if self._out.is_terminal else 100_000, highlight=False, markup=False
         )
@@ -126,10 +126,6 @@ class Reporter:
         sys.stdout.write(text)
 
 
-def _plain(cell: Any) -> str:
-    return str(cell)
-
-
 @dataclass(frozen=True)
 class Step:
     """A running step."""
@@ -144,4 +140,4 @@ class Step:
 
     def done(self, outcome: str) -> None:
         """What the step came to, in a few words."""
-        object.__setattr__(self.report, "outcome", outcome)
+        self.report.outcome = outcome

@@ -54,7 +54,7 @@ class Evaluation:
         return tuple(self.failed_audits[error] for error in self.blocking)
 
 
-class _Recorder(NoopConsole):
+class Recorder(NoopConsole):
     """SQLMesh's console: prints nothing, keeps what a summary and an error need."""
 
     def __init__(self, evaluation: Evaluation, progress: Callable[[int, int, str], None]) -> None:
@@ -63,6 +63,7 @@ class _Recorder(NoopConsole):
         self._done = self._total = 0
 
     def start_evaluation_progress(self, batched_intervals: Any, *_: Any, **__: Any) -> None:
+        """A plan begins to compute models."""
         self._done, self._total = 0, len(batched_intervals)
 
     def update_snapshot_evaluation_progress(
@@ -77,6 +78,7 @@ class _Recorder(NoopConsole):
         *_: Any,
         **__: Any,
     ) -> None:
+        """A model was computed and audited, or audited alone, which makes no table current."""
         self._done += 1
         self.evaluation.audits_passed += num_audits_passed
         if snapshot.version and not snapshot.is_external and not audit_only:
@@ -87,6 +89,7 @@ class _Recorder(NoopConsole):
         self._progress(self._done, self._total, name)
 
     def log_failed_models(self, errors: list[Any]) -> None:
+        """A plan ends with models that an audit or an error stopped."""
         for error in errors:
             cause = error.__cause__
             if isinstance(cause, NodeAuditsErrors):
@@ -96,6 +99,7 @@ class _Recorder(NoopConsole):
                 self.evaluation.errors.append(f"{name}: {innermost(error)}")
 
     def log_error(self, message: str, *_: Any, **__: Any) -> None:
+        """SQLMesh has something to say that stops it."""
         self.evaluation.errors.append(" ".join(message.split()))
 
 
@@ -165,7 +169,7 @@ def open_project(
     warnings.filterwarnings("ignore", category=SyntaxWarning)  # of code that SQLMesh generates
     logging.getLogger("sqlmesh").setLevel(logging.CRITICAL)  # errors reach the user through us
     evaluation = Evaluation()
-    set_console(_Recorder(evaluation, progress))
+    set_console(Recorder(evaluation, progress))
     listeners: list[Callable[[AuditError], None]] = []
     target = _AuditListener(on_failure=lambda error: [tell(error) for tell in listeners])
     try:
