@@ -26,6 +26,12 @@ def test_a_chunk_made_alone_is_the_slice_of_the_whole_column(seed: int, chunk: i
     assert np.array_equal(alone, whole[chunk * CHUNK_ROWS : (chunk + 1) * CHUNK_ROWS])
 
 
+@given(seed=SEEDS)
+def test_no_two_chunks_are_alike(seed: int) -> None:
+    drawn = {tuple(chunk_words(seed, "table", "column", chunk, 4)) for chunk in range(10)}
+    assert len(drawn) == 10
+
+
 @given(seed=SEEDS, fewer=st.integers(0, 100), more=st.integers(0, 100))
 def test_drawing_more_does_not_change_what_was_drawn(seed: int, fewer: int, more: int) -> None:
     assert np.array_equal(words(seed, "t", "c", fewer), words(seed, "t", "c", fewer + more)[:fewer])
