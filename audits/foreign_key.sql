@@ -1,13 +1,16 @@
 AUDIT (
-  name foreign_key
+  name foreign_key,
+  defaults (
+    shown_column = @key_column
+  )
 );
 
-/* Every value of a column exists in its parent: nothing points to what is not there.
+/* Every row points to a row of the parent, and to one that is there.
    The parent has to be among what the model reads (its query or depends_on). */
 SELECT
-  child.@key_column AS missing_key
+  child.@shown_column AS pointing_nowhere
 FROM @this_model AS child
 LEFT JOIN @parent AS parent
   ON child.@key_column = parent.@parent_column
 WHERE
-  NOT child.@key_column IS NULL AND parent.@parent_column IS NULL
+  parent.@parent_column IS NULL

@@ -3,8 +3,9 @@ AUDIT (
   blocking FALSE
 );
 
-/* DAT-01: invoice numbers have no gaps. A warning that lists the gaps, one row each: a cancelled
-   draft leaves one behind, and nobody can invoice it after the fact. */
+/* DAT-01: invoice numbers have no gaps. A warning that lists the gaps of the period, one row each, the
+   one before its first number included: a cancelled draft leaves one behind, and nobody can invoice it
+   after the fact. */
 WITH numbers AS (
   SELECT DISTINCT
     REGEXP_EXTRACT(reference, '[0-9]+$')::BIGINT AS number,
@@ -12,12 +13,24 @@ WITH numbers AS (
   FROM @this_model
   WHERE
     REGEXP_MATCHES(reference, '^JMP[0-9]+$')
+), before AS (
+  SELECT
+    COALESCE(MAX(REGEXP_EXTRACT(reference, '[0-9]+$')::BIGINT), 0) AS number
+  FROM @here
+  WHERE
+    reference < (
+      SELECT
+        MIN(reference)
+      FROM @this_model
+    )
+    AND REGEXP_MATCHES(reference, '^JMP[0-9]+$')
 ), neighbours AS (
   SELECT
-    LAG(number, 1, 0::BIGINT) OVER (ORDER BY number) AS previous_number,
-    number,
-    digits
+    LAG(numbers.number, 1, before.number) OVER (ORDER BY numbers.number) AS previous_number,
+    numbers.number,
+    numbers.digits
   FROM numbers
+  CROSS JOIN before
 )
 SELECT
   CASE

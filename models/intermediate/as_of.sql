@@ -8,7 +8,9 @@ MODEL (
     as_of_date = 'Last complete day that the data covers.',
     as_of_month = 'First day of its month.'
   ),
-  audits (not_null(columns := (as_of_date, as_of_month)), has_one_row)
+  audits (
+    has_one_row
+  )
 );
 
 WITH loads AS (

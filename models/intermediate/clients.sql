@@ -8,7 +8,9 @@ MODEL (
     sk = 'Surrogate key of the client: its name, compared upper-case.',
     name = 'The most frequent spelling, the smallest of those that are equally frequent.'
   ),
-  audits (not_null(columns := (sk, name)), values_are_unique(key_column := sk))
+  audits (
+    primary_key(key_columns := sk)
+  )
 );
 
 WITH spellings AS (

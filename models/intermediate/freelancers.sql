@@ -11,12 +11,7 @@ MODEL (
     email = 'E-mail address.',
     satisfaction_score = 'The score that the CRM shows now, null without one.'
   ),
-  audits (
-    not_null(columns := (sk, last_name, first_name, email)),
-    values_are_unique(key_column := sk),
-    accepted_range("column" := satisfaction_score, min_v := 0, max_v := 10),
-    crm_knows_freelancers
-  )
+  audits (primary_key(key_columns := sk), crm_knows_freelancers)
 );
 
 WITH accounts AS (

@@ -1,6 +1,8 @@
 MODEL (
   name intermediate.invoices,
-  kind FULL,
+  kind INCREMENTAL_BY_TIME_RANGE (
+    time_column issue_date
+  ),
   owner data,
   grain sk,
   references (job_contract_sk, client_sk),
@@ -15,17 +17,29 @@ MODEL (
     amount = 'Amount in euros.'
   ),
   audits (
-    not_null(columns := (sk, job_contract_sk, client_sk, reference, issue_date, amount)),
-    values_are_unique(key_column := sk),
+    unique_over_time(here := intermediate.invoices, key_column := sk, shown_column := reference),
     foreign_key(
       key_column := job_contract_sk,
       parent := intermediate.job_contracts,
-      parent_column := sk
+      parent_column := sk,
+      shown_column := reference
     ),
-    foreign_key(key_column := client_sk, parent := intermediate.clients, parent_column := sk),
+    foreign_key(
+      key_column := client_sk,
+      parent := intermediate.clients,
+      parent_column := sk,
+      shown_column := reference
+    ),
+    positive_amounts,
     issued_within_the_contract,
-    same_total(total_column := amount, other := staging.app__invoices, other_column := amount),
-    same_number_of_rows(other := staging.app__invoices)
+    same_rows_and_total(
+      here := intermediate.invoices,
+      here_column := amount,
+      there := staging.app__invoices,
+      there_column := amount
+    ),
+    references_follow_the_pattern(here := intermediate.invoices),
+    references_are_consecutive(here := intermediate.invoices)
   )
 );
 
@@ -41,3 +55,5 @@ LEFT JOIN intermediate.job_contract_keys AS contracts
   ON invoices.job_contract_id = contracts.job_contract_id
 LEFT JOIN staging.app__clients AS clients
   ON invoices.client_id = clients.id
+WHERE
+  invoices.issue_date BETWEEN @start_ds::DATE AND @end_ds::DATE

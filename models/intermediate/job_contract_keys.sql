@@ -4,20 +4,17 @@ MODEL (
   owner data,
   grain job_contract_id,
   references (job_contract_sk, freelancer_sk),
-  depends_on (
-    intermediate.freelancers
-  ),
   description 'One row per job contract of the application: from its identifier to the surrogate keys.',
   column_descriptions (
     job_contract_id = 'Identifier of the contract in the application.',
     job_contract_sk = 'Surrogate key of the contract: the freelancer and the start date.',
-    freelancer_sk = 'Surrogate key of the person who signed.'
+    freelancer_sk = 'Surrogate key of the person who signed.',
+    start_date = 'First day under contract.',
+    end_date = 'Last day under contract, null while the contract is open.',
+    entity = 'The Jump company that employs, blue or green.'
   ),
   audits (
-    not_null(columns := (job_contract_id, job_contract_sk, freelancer_sk)),
-    values_are_unique(key_column := job_contract_id),
-    values_are_unique(key_column := job_contract_sk),
-    foreign_key(key_column := freelancer_sk, parent := intermediate.freelancers, parent_column := sk),
+    primary_key(key_columns := job_contract_id),
     same_number_of_rows(other := staging.app__job_contracts)
   )
 );
@@ -27,6 +24,8 @@ WITH signed AS (
   SELECT
     contracts.id,
     contracts.start_date,
+    contracts.end_date,
+    contracts.entity,
     @person_key(users.last_name, users.first_name, users.email) AS freelancer_sk
   FROM staging.app__job_contracts AS contracts
   INNER JOIN staging.app__users AS users
@@ -35,5 +34,8 @@ WITH signed AS (
 SELECT
   id::TEXT AS job_contract_id,
   @surrogate_key(REPLACE(freelancer_sk::TEXT, '-', ''), start_date)::UUID AS job_contract_sk,
-  freelancer_sk::UUID AS freelancer_sk
+  freelancer_sk::UUID AS freelancer_sk,
+  start_date::DATE AS start_date,
+  end_date::DATE AS end_date,
+  entity::TEXT AS entity
 FROM signed

@@ -12,10 +12,8 @@ MODEL (
     valid_to = 'First day on which it no longer was, null for the one in force.'
   ),
   audits (
-    not_null(columns := (freelancer_sk, satisfaction_score, valid_from)),
-    unique_combination_of_columns(columns := (freelancer_sk, valid_from)),
-    accepted_range("column" := satisfaction_score, min_v := 0, max_v := 10),
-    foreign_key(key_column := freelancer_sk, parent := intermediate.freelancers, parent_column := sk)
+    primary_key(key_columns := (freelancer_sk, valid_from)),
+    accepted_range("column" := satisfaction_score, min_v := 0, max_v := 10)
   )
 );
 

@@ -1,6 +1,6 @@
 MODEL (
   name marts.care__stagnant_freelancers,
-  kind FULL,
+  kind VIEW,
   owner care,
   grain job_contract_sk,
   references (freelancer_sk, job_contract_sk),
@@ -16,24 +16,7 @@ MODEL (
     cumulative_turnover = 'What was invoiced under the contract, in euros.'
   ),
   audits (
-    not_null(
-      columns := (
-        freelancer_sk,
-        last_name,
-        first_name,
-        job_contract_sk,
-        entity,
-        contract_start_date,
-        cumulative_turnover
-      )
-    ),
-    values_are_unique(key_column := job_contract_sk),
-    foreign_key(
-      key_column := job_contract_sk,
-      parent := intermediate.job_contracts,
-      parent_column := sk
-    ),
-    foreign_key(key_column := freelancer_sk, parent := intermediate.freelancers, parent_column := sk),
+    primary_key(key_columns := job_contract_sk),
     forall(
       criteria := (
         COALESCE(last_invoice_date >= contract_start_date, cumulative_turnover = 0)
@@ -45,18 +28,11 @@ MODEL (
 /* A month is complete when its last day is covered: the day after the as-of date tells. */
 WITH bounds AS (
   SELECT
+    as_of_month,
     (
       DATE_TRUNC('MONTH', as_of_date + 1)::DATE - INTERVAL '3' MONTH
     )::DATE AS window_start
   FROM intermediate.as_of
-), invoiced AS (
-  SELECT
-    job_contract_sk,
-    MAX(issue_date) AS last_invoice_date,
-    SUM(amount) AS cumulative_turnover
-  FROM intermediate.invoices
-  GROUP BY
-    job_contract_sk
 )
 SELECT
   contracts.freelancer_sk::UUID AS freelancer_sk,
@@ -65,15 +41,15 @@ SELECT
   contracts.sk::UUID AS job_contract_sk,
   contracts.entity::TEXT AS entity,
   contracts.start_date::DATE AS contract_start_date,
-  invoiced.last_invoice_date::DATE AS last_invoice_date,
-  COALESCE(invoiced.cumulative_turnover, 0)::DECIMAL(18, 2) AS cumulative_turnover
+  turnover.last_invoice_date::DATE AS last_invoice_date,
+  turnover.cumulative_turnover::DECIMAL(18, 2) AS cumulative_turnover
 FROM intermediate.job_contracts AS contracts
-CROSS JOIN bounds
+INNER JOIN bounds
+  ON contracts.start_date <= bounds.window_start
+INNER JOIN intermediate.turnover_by_contract_month AS turnover
+  ON contracts.sk = turnover.job_contract_sk AND bounds.as_of_month = turnover.month
 INNER JOIN intermediate.freelancers AS freelancers
   ON contracts.freelancer_sk = freelancers.sk
-LEFT JOIN invoiced
-  ON contracts.sk = invoiced.job_contract_sk
 WHERE
   contracts.end_date IS NULL
-  AND contracts.start_date <= bounds.window_start
-  AND COALESCE(invoiced.last_invoice_date < bounds.window_start, TRUE)
+  AND COALESCE(turnover.last_invoice_date < bounds.window_start, TRUE)

@@ -1,6 +1,8 @@
 MODEL (
   name marts.kpi__active_freelancers,
-  kind FULL,
+  kind INCREMENTAL_BY_TIME_RANGE (
+    time_column month
+  ),
   owner sales,
   grain (month, entity),
   description 'One row per month and entity from the first contract to the as-of month: who is with Jump, who came, who left.',
@@ -12,13 +14,13 @@ MODEL (
     left_jump = 'Contracts whose last day was in the month.'
   ),
   audits (
-    not_null(columns := (month, entity, active, joined, left_jump)),
-    unique_combination_of_columns(columns := (month, entity)),
-    accepted_values("column" := entity, is_in := ('blue', 'green')),
-    months_have_no_gaps(month_column := month, key_columns := (
-      entity
-    )),
-    months_reach_the_as_of_month(month_column := month)
+    months_are_complete(
+      here := marts.kpi__active_freelancers,
+      month_column := month,
+      key_columns := (
+        entity
+      )
+    )
   ),
   depends_on (
     intermediate.as_of
@@ -40,6 +42,8 @@ WITH first_contract AS (
   CROSS JOIN (VALUES
     ('blue'),
     ('green')) AS entities(entity)
+  WHERE
+    months.month BETWEEN @start_ds::DATE AND @end_ds::DATE
 ), active AS (
   SELECT
     spine.month,
@@ -59,6 +63,8 @@ WITH first_contract AS (
     entity,
     COUNT(*) AS contracts
   FROM intermediate.job_contracts
+  WHERE
+    start_date BETWEEN @start_ds::DATE AND LAST_DAY(@end_ds::DATE)
   GROUP BY
     DATE_TRUNC('MONTH', start_date)::DATE,
     entity
@@ -68,6 +74,8 @@ WITH first_contract AS (
     entity,
     COUNT(*) AS contracts
   FROM intermediate.job_contracts
+  WHERE
+    end_date BETWEEN @start_ds::DATE AND LAST_DAY(@end_ds::DATE)
   GROUP BY
     DATE_TRUNC('MONTH', end_date)::DATE,
     entity

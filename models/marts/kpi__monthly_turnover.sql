@@ -1,6 +1,8 @@
 MODEL (
   name marts.kpi__monthly_turnover,
-  kind FULL,
+  kind INCREMENTAL_BY_TIME_RANGE (
+    time_column issue_month_date
+  ),
   owner finance,
   grain issue_month_date,
   description 'One row per month from the first invoice to the as-of month, also where nothing was invoiced.',
@@ -9,26 +11,32 @@ MODEL (
     amount = 'What all freelancers invoiced in the month, in euros.'
   ),
   audits (
-    not_null(columns := (issue_month_date, amount)),
-    values_are_unique(key_column := issue_month_date),
-    months_have_no_gaps(month_column := issue_month_date),
-    months_reach_the_as_of_month(month_column := issue_month_date),
-    same_total(total_column := amount, other := intermediate.invoices, other_column := amount)
+    months_are_complete(here := marts.kpi__monthly_turnover, month_column := issue_month_date),
+    totals_agree(
+      here := marts.kpi__monthly_turnover,
+      here_column := amount,
+      there := intermediate.invoices,
+      there_column := amount
+    )
   ),
-  depends_on (intermediate.invoices, intermediate.as_of)
+  depends_on (
+    intermediate.as_of
+  )
 );
 
 WITH turnover AS (
   SELECT
-    month,
-    SUM(turnover) AS amount
-  FROM intermediate.turnover_by_contract_month
+    DATE_TRUNC('MONTH', issue_date)::DATE AS month,
+    SUM(amount) AS amount
+  FROM intermediate.invoices
+  WHERE
+    issue_date BETWEEN @start_ds::DATE AND LAST_DAY(@end_ds::DATE)
   GROUP BY
-    month
+    DATE_TRUNC('MONTH', issue_date)::DATE
 ), first_invoice AS (
   SELECT
-    MIN(month) AS month
-  FROM turnover
+    DATE_TRUNC('MONTH', MIN(issue_date))::DATE AS month
+  FROM intermediate.invoices
 )
 SELECT
   months.month::DATE AS issue_month_date,
@@ -38,3 +46,5 @@ INNER JOIN first_invoice
   ON months.month >= first_invoice.month
 LEFT JOIN turnover
   ON months.month = turnover.month
+WHERE
+  months.month BETWEEN @start_ds::DATE AND @end_ds::DATE

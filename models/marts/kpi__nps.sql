@@ -1,6 +1,6 @@
 MODEL (
   name marts.kpi__nps,
-  kind FULL,
+  kind VIEW,
   owner care,
   grain respondents,
   description 'One row: the net promoter score over the freelancers with a score, as the CRM shows them now.',
@@ -13,7 +13,6 @@ MODEL (
   ),
   audits (
     has_one_row,
-    not_null(columns := (promoters, passives, detractors, respondents)),
     forall(
       criteria := (promoters + passives + detractors = respondents, nps BETWEEN -100 AND 100)
     )

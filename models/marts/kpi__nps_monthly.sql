@@ -1,8 +1,13 @@
 MODEL (
   name marts.kpi__nps_monthly,
-  kind FULL,
+  kind INCREMENTAL_BY_TIME_RANGE (
+    time_column month
+  ),
   owner care,
   grain month,
+  tags (
+    'any_month_of:sources.app__users' /* who signs up brings older entries of the CRM along */
+  ),
   description 'One row per month from the first score to the as-of month: the net promoter score at the end of its last day.',
   column_descriptions (
     month = 'First day of the month.',
@@ -13,10 +18,7 @@ MODEL (
     respondents = 'Freelancers with a score in force.'
   ),
   audits (
-    not_null(columns := (month, promoters, passives, detractors, respondents)),
-    values_are_unique(key_column := month),
-    months_have_no_gaps(month_column := month),
-    months_reach_the_as_of_month(month_column := month),
+    months_are_complete(here := marts.kpi__nps_monthly, month_column := month),
     forall(
       criteria := (promoters + passives + detractors = respondents, nps BETWEEN -100 AND 100)
     )
@@ -43,6 +45,8 @@ WITH first_score AS (
   LEFT JOIN intermediate.satisfaction_scores AS scores
     ON scores.valid_from <= months.last_day
     AND months.last_day < COALESCE(scores.valid_to, '9999-12-31'::DATE)
+  WHERE
+    months.month BETWEEN @start_ds::DATE AND @end_ds::DATE
   GROUP BY
     months.month
 )

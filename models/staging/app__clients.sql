@@ -9,8 +9,7 @@ MODEL (
     name = 'Name of the client, without stray white space, the spelling kept.'
   ),
   audits (
-    not_null(columns := (id, name)),
-    values_are_unique(key_column := id),
+    primary_key(key_columns := id),
     same_number_of_rows(other := sources.app__clients)
   )
 );

@@ -16,13 +16,9 @@ MODEL (
     end_date = 'Last day under contract, null while the contract is open.'
   ),
   audits (
-    not_null(columns := (id, user_id, entity, start_date)),
-    values_are_unique(key_column := id),
     accepted_values("column" := entity, is_in := ('blue', 'green')),
     foreign_key(key_column := user_id, parent := sources.app__users, parent_column := id),
-    same_number_of_rows(other := sources.app__job_contracts),
-    starts_before_it_ends(key_column := id, start_column := start_date, end_column := end_date),
-    periods_never_overlap(key_column := user_id, start_column := start_date, end_column := end_date)
+    starts_before_it_ends(key_column := id, start_column := start_date, end_column := end_date)
   )
 );
 

@@ -11,8 +11,7 @@ MODEL (
     email = 'E-mail address, trimmed and lower-cased.'
   ),
   audits (
-    not_null(columns := (id, last_name, first_name, email)),
-    values_are_unique(key_column := id)
+    primary_key(key_columns := id)
   )
 );
 

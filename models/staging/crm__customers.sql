@@ -12,8 +12,6 @@ MODEL (
     updated_at = 'Date of the last change of the entry.'
   ),
   audits (
-    not_null(columns := (last_name, first_name, email, updated_at)),
-    unique_combination_of_columns(columns := (UPPER(last_name), UPPER(first_name), email)),
     accepted_range("column" := satisfaction_score, min_v := 0, max_v := 10)
   )
 );

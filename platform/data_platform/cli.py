@@ -4,10 +4,10 @@ import json
 import os
 import sys
 import traceback
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,10 @@ from data_platform.errors import PlatformError, UsageError
 from data_platform.names import ExportFormat, ResultFormat, StatusFormat
 from data_platform.query import Result
 from data_platform.settings import Settings, yesterday
+
+if TYPE_CHECKING:
+    from data_platform.load import Loaded
+    from data_platform.transform import Transformed
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,16 @@ def _load(call: Call, sources: tuple[str, ...]) -> None:
         from data_platform.load import load
 
         done = load(call.settings, sources, step.advance)
-        if done.changed_tables:
-            news = f"{len(done.changed_tables)} tables changed ({', '.join(done.changed_tables)})"
+        changes = [change for change in done.changes if not change.is_nothing]
+        if done.is_news:
+            added = sum(change.added for change in changes)
+            removed = sum(change.removed for change in changes)
+            news = f"load {done.load_number}, {added:,} rows new, {removed:,} gone"
         else:
-            news = "no table changed" if done.changed else "nothing changed"
-        step.done(f"{done.rows:,} rows {done.batch}, {news}, load {done.load_number}")
+            news = f"nothing changed since load {done.load_number}"
+        step.done(f"{done.rows:,} rows {done.batch}, {news}")
+    for change in changes:
+        call.reporter.detail(f"  {change}")
 
 
 def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
@@ -108,19 +117,27 @@ def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
         from data_platform.transform import transform
 
         done = transform(call.settings, layers, deploy, step.advance)
-        step.done(
-            f"{done.models_computed} models computed, {done.audits_passed} audits passed"
-            if done.models_computed
-            else "nothing to do, production is up to date"
-        )
-    for model, seconds in sorted(done.seconds.items(), key=lambda item: -item[1]):
-        call.reporter.detail(f"  {model}: {seconds:.2f} s")
+        step.done(done.summary)
+    for model, seconds in done.seconds.items():
+        why = done.restated.get(model)
+        reason = f", {why}" if why else ""
+        call.reporter.detail(f"  {model}{reason}: {seconds:.2f} s")
+    _tell(call, done)
+
+
+def _tell(call: Call, done: "Transformed") -> None:
+    """The warnings of a transform."""
     for warning in done.warnings:
         call.reporter.warn(str(warning))
     if done.undeployed:
         call.reporter.warn(
             "production keeps its own code where the working tree differs: "
             f"{', '.join(done.undeployed)}; to deploy it: just promote"
+        )
+    for environment, models in done.environments_behind.items():
+        call.reporter.warn(
+            f"environment {environment} does not show load {done.load_number} in "
+            f"{', '.join(models)}; to refresh it: just plan {environment}"
         )
 
 
@@ -198,6 +215,38 @@ def run_command(
     _load(call, sources)
     _transform(call, layers, deploy)
     _export(call, file_format, output_dir)
+
+
+@cli.command("backfill")
+@options.first_day
+@options.last_day
+@options.pristine
+@click.pass_context
+def backfill_command(ctx: click.Context, first: date, last: date, pristine: bool) -> None:
+    """Replay days one after the other in one process, then export; goes on where it stopped."""
+    call: Call = ctx.obj
+    if last < first:
+        raise click.BadParameter(f"{last} lies before --from {first}", param_hint="--to")
+    root = ctx.find_root()
+    if root.get_parameter_source("as_of") == click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("backfill takes its days from --from and --to, not from --as-of")
+    settings = replace(call.settings, as_of=last)
+    with call.reporter.step("backfill") as step:
+        step.advance(0, None, "starting SQLMesh")
+        from data_platform.backfill import backfill
+
+        def on_day(number: int, total: int, day: date, done: "Loaded", made: "Transformed") -> None:
+            step.advance(number, total, str(day))
+            changed = sum(change.added + change.removed for change in done.changes)
+            call.reporter.log(f"{day}: {changed:,} rows changed, {made.summary}")
+
+        replayed = backfill(settings, first, last, pristine, on_day)
+        step.done(
+            f"{replayed.days_replayed} days to {last}"
+            + (f", {replayed.days_found} were there already" if replayed.days_found else "")
+        )
+    if replayed.last:
+        _tell(call, replayed.last)
 
 
 class _Interspersed(click.Command):

@@ -65,6 +65,11 @@ class Reporter:
         if not self.quiet:
             self._out.print(text, markup=False)
 
+    def log(self, text: str) -> None:
+        """A plain line about a part of a long step, where no progress is shown."""
+        if self.verbose or not self._out.is_terminal:
+            self.say(text)
+
     def detail(self, text: str) -> None:
         """A line for those who asked for more."""
         if self.verbose:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,8 @@ class SourceTable:
     name: str
     description: str
     columns: tuple[Column, ...]
+    # What a change of a row can reach in time: `on`, `from` or `to` a date column, or `now`.
+    dates: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def key(self) -> str:
@@ -61,6 +63,16 @@ class SourceTable:
     def source(self) -> str:
         """The application it comes from; `platform` is the platform's own."""
         return self.name.partition("__")[0]
+
+    @property
+    def event_column(self) -> str | None:
+        """The column of the day on which a row happened, for tables of events."""
+        return self.dates.get("on")
+
+    @property
+    def date_columns(self) -> tuple[str, ...]:
+        """The columns that hold dates."""
+        return tuple(column.name for column in self.columns if column.type == "DATE")
 
     @property
     def polars_schema(self) -> pl.Schema:
@@ -102,6 +114,10 @@ class Contract:
         return tuple(table for table in self.extracted if table.source in sources)
 
 
+def _tags(entry: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    return (tag.partition(":") for tag in entry.get("tags", []))
+
+
 def _columns(entry: Mapping[str, Any]) -> Iterator[Column]:
     required: set[str] = set()
     for audit in entry.get("audits", []):
@@ -128,6 +144,7 @@ def read_contract(project_dir: Path) -> Contract:
                 name=entry["name"].removeprefix(f"{SCHEMA}."),
                 description=entry.get("description", ""),
                 columns=tuple(_columns(entry)),
+                dates={tag: column for tag, _, column in _tags(entry)},
             )
             for entry in entries
         ]
@@ -135,6 +152,6 @@ def read_contract(project_dir: Path) -> Contract:
         raise PlatformError(
             f"{path} does not exist: {project_dir} is not a project of the data platform"
         ) from None
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise PlatformError(f"{path} is not a contract of sources: {error!r}") from error
     return Contract({table.name: table for table in tables})

@@ -41,7 +41,8 @@ class Extracted:
     files_unchanged: int
 
 
-def _variant(pristine: bool, inject: Sequence[str]) -> str:
+def variant_of(pristine: bool, inject: Sequence[str] = ()) -> str:
+    """What sets an extract apart from others of the same company and date."""
     names = (["pristine"] if pristine else []) + sorted(set(inject))
     return ",".join(names) or "dirty"
 
@@ -143,7 +144,7 @@ def extract(
     folder = writable_folder(settings.sources_dir)
     known = _known(folder)
 
-    batch = _batch(settings, _variant(pristine, inject))
+    batch = _batch(settings, variant_of(pristine, inject))
     company = Company(settings.random_seed, settings.scale, settings.as_of)
     batches, tables = dict(known.sources), dict(known.tables)
     work: list[tuple[SourceTable, Part]] = []

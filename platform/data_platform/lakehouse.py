@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from data_platform.changes import Change
 from data_platform.errors import PlatformError
 from data_platform.files import writable_folder
 from data_platform.manifest import Batch
@@ -98,10 +99,13 @@ class LastLoad:
     loaded_at: datetime
 
 
+# What this program writes down in a lakehouse, and how; a newer number is a newer program's.
+FORMAT = 2
 _BOOKKEEPING = """
 CREATE SCHEMA IF NOT EXISTS sources;
 CREATE SCHEMA IF NOT EXISTS ops;
--- A row for each table of each load that changed something.
+CREATE TABLE IF NOT EXISTS ops.format (number INTEGER NOT NULL);
+-- A row for each table of each load that changed something: what the load made of it.
 CREATE TABLE IF NOT EXISTS ops.loads (
   load_number INTEGER NOT NULL,
   table_name VARCHAR NOT NULL,
@@ -111,15 +115,28 @@ CREATE TABLE IF NOT EXISTS ops.loads (
   as_of DATE NOT NULL,
   variant VARCHAR NOT NULL,
   number_of_rows BIGINT NOT NULL,
-  digest VARCHAR NOT NULL,
-  is_changed BOOLEAN NOT NULL
+  change VARCHAR NOT NULL,
+  rows_added BIGINT NOT NULL,
+  rows_removed BIGINT NOT NULL,
+  -- The days that the change can reach: none where rows carry no date, no last one where all after.
+  first_day DATE,
+  last_day DATE
 );
--- Which load each physical version of a model reflects; a version that is not here is unknown.
-CREATE TABLE IF NOT EXISTS ops.model_versions (
-  model_name VARCHAR NOT NULL,
-  version VARCHAR NOT NULL,
-  load_number INTEGER NOT NULL,
-  PRIMARY KEY (model_name, version)
+-- The files whose rows the raw tables hold, as they were when they were verified.
+CREATE TABLE IF NOT EXISTS ops.loaded_files (
+  table_name VARCHAR NOT NULL,
+  path VARCHAR NOT NULL,
+  digest VARCHAR NOT NULL,
+  number_of_rows BIGINT NOT NULL,
+  first_date DATE,
+  last_date DATE,
+  size BIGINT NOT NULL,
+  modified_ns BIGINT NOT NULL
+);
+-- Which load each physical table or view of a model reflects; one that is not here is unknown.
+CREATE TABLE IF NOT EXISTS ops.model_tables (
+  physical_name VARCHAR PRIMARY KEY,
+  load_number INTEGER NOT NULL
 );
 -- The non-blocking audits that found rows when their model was last audited.
 CREATE TABLE IF NOT EXISTS ops.standing_warnings (
@@ -134,12 +151,56 @@ CREATE TABLE IF NOT EXISTS ops.transforms (
   load_number INTEGER NOT NULL,
   finished_at TIMESTAMPTZ NOT NULL
 );
+-- The environments beside production with tables that do not reflect the last load.
+CREATE TABLE IF NOT EXISTS ops.environments_behind (
+  environment VARCHAR NOT NULL,
+  models VARCHAR[] NOT NULL
+);
 """
+# What another format holds otherwise; without it the next load and transform do everything anew.
+_FORGET = "".join(
+    f"DROP TABLE IF EXISTS ops.{table};"
+    for table in ("format", "loads", "model_versions", "standing_warnings", "transforms")
+)
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make what the platform keeps in the lakehouse, where it is missing."""
+    """Make what the platform keeps in the lakehouse, where it is missing or of an older format.
+
+    Raises:
+        PlatformError: a newer version of the program wrote the lakehouse.
+    """
+    found = _format(connection)
+    if found == FORMAT:
+        return
+    if found:
+        connection.execute(_FORGET)
     connection.execute(_BOOKKEEPING)
+    connection.execute("INSERT INTO ops.format VALUES (?)", [FORMAT])
+
+
+def check_format(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse a lakehouse that a newer version of the program wrote.
+
+    Raises:
+        PlatformError: names both formats.
+    """
+    _format(connection)
+
+
+def _format(connection: duckdb.DuckDBPyConnection) -> int:
+    """The format of what the platform keeps in the lakehouse, 0 where it keeps nothing yet."""
+    if has_table(connection, "ops", "format"):
+        row = connection.execute("SELECT MAX(number) FROM ops.format").fetchone()
+        found = row[0] if row and row[0] is not None else 1
+    else:
+        found = 1 if has_table(connection, "ops", "loads") else 0
+    if found > FORMAT:
+        raise PlatformError(
+            f"the lakehouse was written by a newer version of the platform: it has format {found}, "
+            f"this version knows {FORMAT}; update the project, or choose another --data-dir"
+        )
+    return int(found)
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
@@ -168,21 +229,20 @@ class LoadedTable:
 
     batch: Batch
     rows: int
-    digest: str
 
 
 def loaded_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, LoadedTable]:
-    """What the lakehouse holds, by the table's name (app__users)."""
-    if not has_table(connection, "ops", "loads"):
+    """What the lakehouse holds of the applications' tables, by the table's name (app__users)."""
+    if not has_table(connection, "ops", "loaded_files"):
         return {}
     rows = connection.execute(
-        "SELECT table_name, batch_id, random_seed, scale, as_of, variant, number_of_rows, digest "
+        "SELECT table_name, batch_id, random_seed, scale, as_of, variant, number_of_rows "
         "FROM ops.loads "
         "QUALIFY ROW_NUMBER() OVER (PARTITION BY table_name ORDER BY load_number DESC) = 1"
     ).fetchall()
     return {
-        name: LoadedTable(Batch(batch_id, seed, scale, as_of, variant), number_of_rows, digest)
-        for name, batch_id, seed, scale, as_of, variant, number_of_rows, digest in rows
+        name: LoadedTable(Batch(batch_id, seed, scale, as_of, variant), number_of_rows)
+        for name, batch_id, seed, scale, as_of, variant, number_of_rows in rows
     }
 
 
@@ -220,3 +280,34 @@ def last_transformed(connection: duckdb.DuckDBPyConnection) -> int | None:
         return None
     row = connection.execute("SELECT MAX(load_number) FROM ops.transforms").fetchone()
     return None if row is None else row[0]
+
+
+def environments_behind(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]]:
+    """The models of each environment beside production that do not reflect the last load."""
+    if not has_table(connection, "ops", "environments_behind"):
+        return {}
+    rows = connection.execute("SELECT environment, models FROM ops.environments_behind").fetchall()
+    return {environment: tuple(models) for environment, models in rows}
+
+
+def changes_since(connection: duckdb.DuckDBPyConnection, load_number: int) -> list[Change]:
+    """What the loads after `load_number` changed in each source table, taken together."""
+    rows = connection.execute(
+        "SELECT table_name, SUM(rows_added)::BIGINT, SUM(rows_removed)::BIGINT, MIN(first_day), "
+        "CASE WHEN COUNT(*) = COUNT(last_day) THEN MAX(last_day) END "
+        "FROM ops.loads WHERE load_number > ? AND rows_added + rows_removed > 0 "
+        "GROUP BY table_name ORDER BY table_name",
+        [load_number],
+    ).fetchall()
+    return [Change(*row) for row in rows]
+
+
+def latest_as_of_since(connection: duckdb.DuckDBPyConnection, load_number: int | None) -> date:
+    """The latest as-of date of a load and those after it, of all loads where None."""
+    row = connection.execute(
+        "SELECT MAX(as_of) FROM sources.platform__extracts WHERE load_number >= ?",
+        [load_number or 0],
+    ).fetchone()
+    assert row is not None
+    latest: date = row[0]
+    return latest

@@ -1,19 +1,18 @@
 """The load step: from the extracts to raw tables, after the contract has been checked."""
 
-import hashlib
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import duckdb
-import polars as pl
 
+from data_platform.changes import Change
 from data_platform.contract import Contract, SourceTable, read_contract
-from data_platform.errors import PlatformError
-from data_platform.files import file_digest
 from data_platform.lakehouse import (
+    LastLoad,
     LoadedTable,
+    check_format,
     has_table,
     last_load,
     loaded_tables,
@@ -21,125 +20,118 @@ from data_platform.lakehouse import (
     writing,
 )
 from data_platform.manifest import Batch, ExtractedFile, Manifest, read_manifest, refuse_mixture
+from data_platform.raw import append_new_states, differ, update_table
 from data_platform.settings import Settings
+from data_platform.verify import SeenFile, verify_file
+
+_LOG, _LOGGED, _EXTRACTS = "crm__customers_log", "crm__customers", "platform__extracts"
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did; without changed tables it left everything as it was."""
+    """What a load did; where it is no news, the lakehouse held the batch already."""
 
     batch: Batch
     load_number: int
     rows: int
-    changed_tables: tuple[str, ...]
-    changed: bool
+    changes: tuple[Change, ...]
+    is_news: bool
 
 
-def _check_file(table: SourceTable, file: ExtractedFile, folder: Path) -> Path:
-    """The file's path, once it is what the manifest and the contract say.
+def load(
+    settings: Settings,
+    sources: Sequence[str] = (),
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Loaded:
+    """Load sources (all of them by default) from the extracts, in one transaction.
+
+    Only rows that differ from what the lakehouse holds are touched, and what changed is written
+    down in `ops.loads` for the transforms to come.
+
+    Args:
+        progress: called with (tables done, tables in all).
 
     Raises:
-        PlatformError: names the table, the file or column, what was expected and found.
+        PlatformError: the extracts break the contract or would mix batches, or a newer version of
+            the program wrote the lakehouse; nothing was changed.
     """
-    path = folder / file.path
-    where = f"{table.key}: file {file.path}"
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise PlatformError(f"{where} lies outside of the extracts' folder {folder}")
-    if not path.is_file():
-        raise PlatformError(f"{where} is in the manifest but not in {folder}; extract again")
-    if (found := file_digest(path)) != file.digest:
-        raise PlatformError(
-            f"{where} was changed or cut short: expected digest {file.digest[:12]}…, "
-            f"found {found[:12]}…; extract again"
-        )
-    try:
-        schema = pl.read_parquet_schema(path)
-        rows = pl.scan_parquet(path).select(pl.len()).collect().item()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise PlatformError(f"{where} is not a Parquet file; extract again") from error
-    _check_columns(where, table, schema)
-    if rows != file.rows:
-        raise PlatformError(f"{where} has {rows} rows, expected {file.rows}; extract again")
-    return path
+    contract = read_contract(settings.project_dir)
+    manifest = read_manifest(settings.sources_dir)
+    chosen = tuple(dict.fromkeys(sources or (table.source for table in contract.extracted)))
+    batch = manifest.one_batch(chosen)
+    tables = contract.of_sources(chosen)
+    rows = {table: sum(file.rows for file in manifest.files_of(table.key)) for table in tables}
 
-
-def _check_columns(where: str, table: SourceTable, found: dict[str, pl.DataType]) -> None:
-    expected = table.polars_schema
-    for name, type_ in expected.items():
-        if name not in found:
-            raise PlatformError(
-                f"{where} lacks column {name}; expected {', '.join(expected)}, "
-                f"found {', '.join(found)}"
+    with writing(settings.lakehouse) as connection:
+        check_format(connection)
+        held, held_files = loaded_tables(connection), _loaded_files(connection)
+        _refuse_mixtures(held, contract, chosen, batch)
+        seen = {
+            table: [
+                verify_file(
+                    table, file, settings.sources_dir, batch.as_of, held_files.get(table.name, {})
+                )
+                for file in manifest.files_of(table.key)
+            ]
+            for table in tables
+        }
+        differences = {
+            table: differ(
+                manifest.files_of(table.key),
+                [known.file for known in held_files.get(table.name, {}).values()],
             )
-        if found[name] != type_:
-            raise PlatformError(f"{where}: column {name} has type {found[name]}, expected {type_}")
-    if added := [name for name in found if name not in expected]:
-        raise PlatformError(
-            f"{where} has column {added[0]}, which the contract does not know; "
-            f"expected {', '.join(expected)}"
+            for table in tables
+        }
+        present = {table for table in tables if has_table(connection, "sources", table.name)}
+        previous = last_load(connection)
+        number = previous.load_number if previous else 0
+        is_news = any(
+            table not in present
+            or table.name not in held
+            or held[table.name].batch != batch
+            or not differences[table].is_nothing
+            for table in tables
         )
-    if list(found) != list(expected):
-        raise PlatformError(
-            f"{where} has its columns in another order: expected {', '.join(expected)}, "
-            f"found {', '.join(found)}"
-        )
+        changes: list[Change] = []
+        if is_news:
+            number += 1
+            with _transaction(connection):
+                prepare(connection)
+                for done, (table, difference) in enumerate(differences.items()):
+                    progress(done, len(tables))
+                    known = held.get(table.name)
+                    if difference.is_nothing and table in present:
+                        changes.append(Change(table.name))
+                        continue
+                    anew = known is None or known.batch.company != batch.company
+                    folder = settings.sources_dir
+                    change = update_table(connection, table, difference, folder, anew)
+                    if "now" in table.dates and not change.is_nothing:
+                        change = replace(change, first_day=batch.as_of)
+                    changes.append(change)
+                    _record_files(connection, table, seen[table])
+                is_logged = any(c.table == _LOGGED and not c.is_nothing for c in changes)
+                changes += _update_kept_tables(
+                    connection, contract, previous, batch, number, is_logged
+                )
+                _record_load(connection, number, batch, changes)
+            progress(len(tables), len(tables))
+    return Loaded(batch, number, sum(rows.values()), tuple(changes), is_news)
 
 
-def _check_extracts(
-    contract: Contract, manifest: Manifest, sources: tuple[str, ...], folder: Path
-) -> dict[SourceTable, list[Path]]:
-    """The files of every table of `sources`, all of them checked."""
-    files: dict[SourceTable, list[Path]] = {}
-    for table in contract.of_sources(sources):
-        if table.key not in manifest.tables:
-            raise PlatformError(f"{table.key} is not in the manifest; extract again")
-        files[table] = [_check_file(table, file, folder) for file in manifest.tables[table.key]]
-    return files
-
-
-def _replace_table(
-    connection: duckdb.DuckDBPyConnection, table: SourceTable, files: Sequence[Path]
-) -> None:
-    """Replace a raw table with the rows of its files.
-
-    Raises:
-        PlatformError: a column that may not be null is.
-    """
-    name = f'sources."{table.name}"'
-    connection.execute(f"CREATE OR REPLACE TABLE {name} ({table.ddl})")
-    if not files:
-        return
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.begin()
     try:
-        connection.execute(
-            f"INSERT INTO {name} SELECT {table.column_list} FROM read_parquet($files)",
-            {"files": [str(path) for path in files]},
-        )
-    except duckdb.ConstraintException as error:
-        column = re.search(r"NOT NULL constraint failed: \S+\.(\S+)", str(error))
-        raise PlatformError(
-            f"{table.key}: column {column[1] if column else '?'} is null in some rows, "
-            "which the contract does not allow"
-        ) from error
-
-
-def _append_to_log(connection: duckdb.DuckDBPyConnection, contract: Contract, batch: Batch) -> None:
-    """Add the CRM entries that the log does not hold yet, value for value."""
-    log, customers = contract.tables["crm__customers_log"], contract.tables["crm__customers"]
-    same = " AND ".join(
-        f'log."{column.name}" IS NOT DISTINCT FROM seen."{column.name}"'
-        for column in customers.columns
-    )
-    connection.execute(
-        f"INSERT INTO sources.crm__customers_log ({log.column_list}) "
-        f"SELECT DISTINCT {customers.column_list}, CAST($as_of AS DATE) "
-        "FROM sources.crm__customers AS seen "
-        f"WHERE NOT EXISTS (SELECT 1 FROM sources.crm__customers_log AS log WHERE {same})",
-        {"as_of": batch.as_of},
-    )
+        yield
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 def _refuse_mixtures(
-    held: dict[str, LoadedTable], contract: Contract, sources: tuple[str, ...], batch: Batch
+    held: Mapping[str, LoadedTable], contract: Contract, sources: tuple[str, ...], batch: Batch
 ) -> None:
     for table in contract.extracted:
         if table.source not in sources and table.name in held:
@@ -151,93 +143,96 @@ def _refuse_mixtures(
             )
 
 
-def load(
-    settings: Settings,
-    sources: Sequence[str] = (),
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Loaded:
-    """Load sources (all of them by default) from the extracts, in one transaction.
+def _loaded_files(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, SeenFile]]:
+    """The files that the raw tables hold, by table and path."""
+    found: dict[str, dict[str, SeenFile]] = {}
+    if has_table(connection, "ops", "loaded_files"):
+        for name, path, digest, rows, first, last, size, modified in connection.execute(
+            "SELECT table_name, path, digest, number_of_rows, first_date, last_date, size, "
+            "modified_ns FROM ops.loaded_files"
+        ).fetchall():
+            file = ExtractedFile(path, rows, digest, first, last)
+            found.setdefault(name, {})[path] = SeenFile(file, size, modified)
+    return found
 
-    Args:
-        progress: called with (tables done, tables in all).
 
-    Raises:
-        PlatformError: the extracts break the contract or would mix batches; nothing was changed.
-    """
-    contract = read_contract(settings.project_dir)
-    manifest = read_manifest(settings.sources_dir)
-    chosen = tuple(dict.fromkeys(sources or (table.source for table in contract.extracted)))
-    batch = manifest.one_batch(chosen)
-    files = _check_extracts(contract, manifest, chosen, settings.sources_dir)
-    rows = {table: sum(file.rows for file in manifest.tables[table.key]) for table in files}
-    digests = {
-        table: hashlib.sha256(
-            "\n".join(file.digest for file in manifest.tables[table.key]).encode()
-        ).hexdigest()
-        for table in files
-    }
+def _record_files(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, files: Sequence[SeenFile]
+) -> None:
+    connection.execute("DELETE FROM ops.loaded_files WHERE table_name = ?", [table.name])
+    if files:
+        connection.executemany(
+            "INSERT INTO ops.loaded_files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                [
+                    table.name,
+                    seen.file.path,
+                    seen.file.digest,
+                    seen.file.rows,
+                    seen.file.first_date,
+                    seen.file.last_date,
+                    seen.size,
+                    seen.modified_ns,
+                ]
+                for seen in files
+            ],
+        )
 
-    with writing(settings.lakehouse) as connection:
-        held = loaded_tables(connection)
-        _refuse_mixtures(held, contract, chosen, batch)
-        changed = [
-            table
-            for table in files
-            if table.name not in held
-            or held[table.name].digest != digests[table]
-            or not has_table(connection, "sources", table.name)
-        ]
-        previous = last_load(connection)
-        number = 0 if previous is None else previous.load_number
-        is_news = bool(changed) or any(held[table.name].batch != batch for table in files)
-        if is_news:
-            number += 1
-            connection.begin()
-            prepare(connection)
-            for done, table in enumerate(changed):
-                progress(done, len(changed))
-                _replace_table(connection, table, files[table])
-            for name in ("crm__customers_log", "platform__extracts"):
-                connection.execute(
-                    f"CREATE TABLE IF NOT EXISTS sources.{name} ({contract.tables[name].ddl})"
-                )
-            if previous and (previous.random_seed, previous.scale) != (
+
+def _update_kept_tables(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    previous: LastLoad | None,
+    batch: Batch,
+    number: int,
+    customers_changed: bool,
+) -> list[Change]:
+    """Bring up to date the tables that the platform keeps itself, and tell what changed in them."""
+    log, extracts = contract.tables[_LOG], contract.tables[_EXTRACTS]
+    for table in (log, extracts):
+        connection.execute(f"CREATE TABLE IF NOT EXISTS sources.{table.name} ({table.ddl})")
+    connection.execute(
+        f"INSERT INTO sources.{_EXTRACTS} ({extracts.column_list}) "
+        "VALUES (?, ?, ?, ?, ?, CAST(NOW() AT TIME ZONE 'UTC' AS TIMESTAMP))",
+        [number, batch.batch_id, batch.as_of, batch.random_seed, batch.scale],
+    )
+    if previous is None:
+        changes = [Change(_EXTRACTS, 1, 0, batch.as_of)]
+    elif previous.as_of == batch.as_of:
+        changes = [Change(_EXTRACTS)]
+    else:  # days have come or gone
+        earlier = min(previous.as_of, batch.as_of)
+        changes = [Change(_EXTRACTS, 1, 0, earlier + timedelta(days=1))]
+    if customers_changed:
+        is_other_company = previous is not None and (
+            (previous.random_seed, previous.scale) != (batch.random_seed, batch.scale)
+        )
+        customers = contract.tables[_LOGGED]
+        changes.append(
+            append_new_states(connection, log, customers, batch.as_of, afresh=is_other_company)
+        )
+    return changes
+
+
+def _record_load(
+    connection: duckdb.DuckDBPyConnection, number: int, batch: Batch, changes: Sequence[Change]
+) -> None:
+    for change in changes:
+        connection.execute(
+            "INSERT INTO ops.loads SELECT ?, ?, ?, ?, ?, ?, ?, COUNT(*), ?, ?, ?, ?, ? "
+            f"FROM sources.{change.table}",
+            [
+                number,
+                change.table,
+                batch.batch_id,
                 batch.random_seed,
                 batch.scale,
-            ):
-                connection.execute("DELETE FROM sources.crm__customers_log")  # another company
-            if "crm" in chosen:
-                _append_to_log(connection, contract, batch)
-            connection.execute(
-                f"INSERT INTO sources.platform__extracts "
-                f"({contract.tables['platform__extracts'].column_list}) "
-                "VALUES (?, ?, ?, ?, ?, CAST(NOW() AT TIME ZONE 'UTC' AS TIMESTAMP))",
-                [number, batch.batch_id, batch.as_of, batch.random_seed, batch.scale],
-            )
-            connection.executemany(
-                "INSERT INTO ops.loads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    [
-                        number,
-                        table.name,
-                        batch.batch_id,
-                        batch.random_seed,
-                        batch.scale,
-                        batch.as_of,
-                        batch.variant,
-                        rows[table],
-                        digests[table],
-                        table in changed,
-                    ]
-                    for table in files
-                ],
-            )
-            connection.commit()
-            progress(len(changed), len(changed))
-    return Loaded(
-        batch=batch,
-        load_number=number,
-        rows=sum(rows.values()),
-        changed_tables=tuple(table.key for table in changed),
-        changed=is_news,
-    )
+                batch.as_of,
+                batch.variant,
+                change.kind,
+                change.added,
+                change.removed,
+                change.first_day,
+                change.last_day,
+            ],
+        )

@@ -23,6 +23,11 @@ class Batch:
     as_of: date
     variant: str
 
+    @property
+    def company(self) -> tuple[int, float, str]:
+        """Which company it is of: all but the date."""
+        return self.random_seed, self.scale, self.variant
+
     def __str__(self) -> str:
         return f"as of {self.as_of}, seed {self.random_seed}, scale {self.scale:g}, {self.variant}"
 
@@ -44,6 +49,16 @@ class Manifest:
 
     sources: Mapping[str, Batch] = field(default_factory=dict)
     tables: Mapping[str, tuple[ExtractedFile, ...]] = field(default_factory=dict)
+
+    def files_of(self, table: str) -> tuple[ExtractedFile, ...]:
+        """The files of `<source>.<table>`.
+
+        Raises:
+            PlatformError: the manifest does not know the table.
+        """
+        if table not in self.tables:
+            raise PlatformError(f"{table} is not in the manifest; extract again")
+        return self.tables[table]
 
     def one_batch(self, sources: tuple[str, ...]) -> Batch:
         """The batch that all of `sources` share.

@@ -6,7 +6,7 @@ Only steps that need models import this module.
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,9 @@ import duckdb
 from sqlmesh import Context
 from sqlmesh.core.console import NoopConsole, set_console
 from sqlmesh.core.notification_target import BaseNotificationTarget, NotificationEvent
-from sqlmesh.core.snapshot import Snapshot
+from sqlmesh.core.model import Model
+from sqlmesh.core.model.definition import AuditResult
+from sqlmesh.core.snapshot import Snapshot, SnapshotId
 from sqlmesh.utils.errors import AuditError, NodeAuditsErrors, SQLMeshError
 
 from data_platform.errors import PlatformError, UsageError
@@ -25,46 +27,49 @@ from data_platform.settings import Settings
 
 # A sample of the failing rows' keys; enough to look them up.
 _SAMPLE_ROWS = 5
+# The arguments of an audit that tell two uses of it in one model apart.
+_TELLING_ARGUMENTS = {"column", "columns", "key_column", "key_columns", "criteria"}
 
 
 @dataclass
 class Evaluation:
     """What SQLMesh did in this process."""
 
-    # Physical versions that were computed anew: (fully qualified model name, version).
-    versions: set[tuple[str, str]] = field(default_factory=set)
+    # Versions of models that were computed, or as views audited, over what is loaded.
+    computed: set[SnapshotId] = field(default_factory=set)
     # How long each model took in all, its audits included.
     seconds: dict[str, float] = field(default_factory=dict)
     audits_passed: int = 0
-    failed_audits: dict[AuditError, FailedAudit] = field(default_factory=dict)
-    # Those of them that stopped a model, and what else did.
-    blocking: list[AuditError] = field(default_factory=list)
+    # Failed audits that stopped nothing, and those that stopped a model.
+    warnings: list[FailedAudit] = field(default_factory=list)
+    stops: list[FailedAudit] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
-    @property
-    def warnings(self) -> tuple[FailedAudit, ...]:
-        """The failed audits that stopped nothing."""
-        return tuple(
-            failed for error, failed in self.failed_audits.items() if error not in self.blocking
-        )
+    def add_seconds(self, model: str, seconds: float) -> None:
+        """Note that a model took a while."""
+        self.seconds[model] = self.seconds.get(model, 0) + seconds
 
-    @property
-    def stops(self) -> tuple[FailedAudit, ...]:
-        """The failed audits that stopped a model."""
-        return tuple(self.failed_audits[error] for error in self.blocking)
+    def forget(self) -> None:
+        """Start the record afresh."""
+        for record in (self.computed, self.seconds, self.warnings, self.stops, self.errors):
+            record.clear()
+        self.audits_passed = 0
 
 
 class Recorder(NoopConsole):
-    """SQLMesh's console: prints nothing, keeps what a summary and an error need."""
+    """SQLMesh's console during a plan: prints nothing, keeps what a summary and an error need."""
 
     def __init__(self, evaluation: Evaluation, progress: Callable[[int, int, str], None]) -> None:
         self.evaluation = evaluation
         self._progress = progress
         self._done = self._total = 0
+        self._audit_only = False
 
-    def start_evaluation_progress(self, batched_intervals: Any, *_: Any, **__: Any) -> None:
-        """A plan begins to compute models."""
-        self._done, self._total = 0, len(batched_intervals)
+    def start_evaluation_progress(
+        self, batched_intervals: Any, *_: Any, audit_only: bool = False, **__: Any
+    ) -> None:
+        """A plan begins to compute models, or to audit them alone."""
+        self._done, self._total, self._audit_only = 0, len(batched_intervals), audit_only
 
     def update_snapshot_evaluation_progress(
         self,
@@ -74,18 +79,16 @@ class Recorder(NoopConsole):
         duration_ms: int | None,
         num_audits_passed: int,
         num_audits_failed: int,
-        audit_only: bool = False,
         *_: Any,
         **__: Any,
     ) -> None:
         """A model was computed and audited, or audited alone, which makes no table current."""
         self._done += 1
         self.evaluation.audits_passed += num_audits_passed
-        if snapshot.version and not snapshot.is_external and not audit_only:
-            self.evaluation.versions.add((snapshot.name, snapshot.version))
-        name = str(snapshot.model.name)
-        took = (duration_ms or 0) / 1000
-        self.evaluation.seconds[name] = self.evaluation.seconds.get(name, 0) + took
+        if not snapshot.is_external and not self._audit_only and duration_ms is not None:
+            self.evaluation.computed.add(snapshot.snapshot_id)
+        name = short_name(snapshot.name)
+        self.evaluation.add_seconds(name, (duration_ms or 0) / 1000)
         self._progress(self._done, self._total, name)
 
     def log_failed_models(self, errors: list[Any]) -> None:
@@ -93,7 +96,11 @@ class Recorder(NoopConsole):
         for error in errors:
             cause = error.__cause__
             if isinstance(cause, NodeAuditsErrors):
-                self.evaluation.blocking.extend(cause.errors)
+                blocking = {(audit.model_name, audit.audit_name) for audit in cause.errors}
+                for failed in list(self.evaluation.warnings):
+                    if (failed.model, failed.audit.partition("(")[0]) in blocking:
+                        self.evaluation.warnings.remove(failed)
+                        self.evaluation.stops.append(failed)
             else:
                 name = error.node[0] if isinstance(error.node, tuple) else error.node
                 self.evaluation.errors.append(f"{name}: {innermost(error)}")
@@ -101,6 +108,16 @@ class Recorder(NoopConsole):
     def log_error(self, message: str, *_: Any, **__: Any) -> None:
         """SQLMesh has something to say that stops it."""
         self.evaluation.errors.append(" ".join(message.split()))
+
+    def show_linter_violations(
+        self, violations: list[Any], model: Any, is_error: bool = False
+    ) -> None:
+        """The linter found fault with a model."""
+        if is_error:
+            for violation in violations:
+                self.evaluation.errors.append(
+                    f"{model.name}: {violation.rule.name}: {' '.join(str(violation).split())}"
+                )
 
 
 def innermost(error: BaseException) -> str:
@@ -128,21 +145,51 @@ class Project:
     context: Context
     evaluation: Evaluation
 
-    def note_failed_audit(self, error: AuditError) -> None:
-        """Record a failed audit with a few keys of the rows that it found."""
+    @property
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """The context's own connection to the lakehouse."""
+        cursor: duckdb.DuckDBPyConnection = self.context.engine_adapter.cursor
+        return cursor
+
+    def note_plan_audit(self, error: AuditError) -> None:
+        """Record an audit that failed in a plan; which of them stopped a model, it tells later."""
+        self.evaluation.warnings.append(
+            self._failed(error.model, error.audit_name, error.audit_args, error.query, error.count)
+        )
+
+    def note_audits(self, model: Model, results: Iterable[AuditResult]) -> bool:
+        """Record the results of a model's audits; whether one of them is to stop the run."""
+        stops = False
+        for result in results:
+            if not result.count:
+                self.evaluation.audits_passed += not result.skipped
+                continue
+            failed = self._failed(
+                model, result.audit.name, result.audit_args, result.query, result.count
+            )
+            stops = stops or result.blocking
+            (self.evaluation.stops if result.blocking else self.evaluation.warnings).append(failed)
+        return stops
+
+    def _failed(
+        self, model: Model | None, audit: str, arguments: Mapping[Any, Any], query: Any, count: int
+    ) -> FailedAudit:
+        """A failed audit with a few keys of the rows that it found."""
         # SQLMesh's own audits select whole rows, which may be personal; ours select keys.
-        is_ours = error.model is not None and error.audit_name in error.model.audit_definitions
-        arguments = ", ".join(
-            f"{name} {value.sql(dialect='duckdb')}" for name, value in error.audit_args.items()
+        is_ours = model is not None and audit in model.audit_definitions
+        shown = ", ".join(
+            f"{name} {value.sql(dialect='duckdb')}"
+            for name, value in arguments.items()
+            if name in _TELLING_ARGUMENTS
         )
         keys: tuple[str, ...] = ()
         if is_ours:
-            rows = self.context.engine_adapter.fetchall(error.query.copy().limit(_SAMPLE_ROWS))
+            rows = self.context.engine_adapter.fetchall(query.copy().limit(_SAMPLE_ROWS))
             keys = tuple(" ".join(str(value) for value in row if value is not None) for row in rows)
-        self.evaluation.failed_audits[error] = FailedAudit(
-            model=error.model_name or "?",
-            audit=error.audit_name + (f"({arguments})" if arguments else ""),
-            rows=error.count,
+        return FailedAudit(
+            model=str(model.name) if model is not None else "?",
+            audit=audit + (f"({shown})" if shown else ""),
+            rows=count,
             keys=keys,
         )
 
@@ -183,7 +230,7 @@ def open_project(
     except duckdb.Error as error:
         raise refusal(settings.lakehouse, error) from error
     project = Project(context, evaluation)
-    listeners.append(project.note_failed_audit)
+    listeners.append(project.note_plan_audit)
     try:
         yield project
     finally:

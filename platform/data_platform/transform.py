@@ -1,22 +1,23 @@
-"""The transform step: SQLMesh brings production up to date with the last load.
+"""The transform step: production reflects the last load, through its promoted code.
 
 SQLMesh does not see that the data of an external table changed, so the platform keeps, for each
-physical version of a model, the number of the load that it reflects (`ops.model_versions`). What
-production shows from an earlier load, or from a load nobody knows of, is restated. That covers a
-new load, code that was just deployed from an environment built before it, and code that went back
-to an old version whose table is still there with "nothing missing".
+physical table of a model, the number of the load that it reflects (`ops.model_tables`). What loads
+since then have changed decides what is computed again, and over which months (`restatement.py`).
+That covers a new load, several, one that goes back in time, code that was just deployed from an
+environment built before it, and code that went back to an old version whose table is still there
+with "nothing missing".
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlmesh.core.model import ModelKindName
-from sqlmesh.core.snapshot import SnapshotTableInfo
+from sqlmesh.core.snapshot import DeployabilityIndex
 from sqlmesh.utils.errors import SQLMeshError
 
-from data_platform.contract import SCHEMA, read_contract
+from data_platform.contract import read_contract
+from data_platform.environment import PROD, Tables, environments_to_refresh, tables_of
 from data_platform.errors import PlatformError
 from data_platform.lakehouse import (
     FailedAudit,
@@ -27,16 +28,11 @@ from data_platform.lakehouse import (
     reading,
     standing_warnings,
 )
-from data_platform.project import (
-    Evaluation,
-    Project,
-    innermost,
-    open_project,
-    short_name,
-)
+from data_platform.project import Evaluation, Project, innermost, open_project, short_name
+from data_platform.restatement import Kind, Restatement
 from data_platform.settings import Settings
 
-PROD = "prod"
+Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -44,21 +40,45 @@ class Transformed:
     """What a transform did."""
 
     load_number: int
-    deployed: bool
-    models_computed: int
+    # Models that a deployment computed, and those that were computed again over what is loaded.
+    deployed: tuple[str, ...]
+    restated: Mapping[str, Restatement]
     seconds: Mapping[str, float]  # by model, its audits included
     audits_passed: int
     # Of this transform, and those that stand from an earlier one.
     warnings: tuple[FailedAudit, ...]
     # Models whose code in the working tree is not production's, which was kept.
     undeployed: tuple[str, ...]
+    # The models of other environments that do not reflect the load.
+    environments_behind: Mapping[str, tuple[str, ...]]
+
+    @property
+    def summary(self) -> str:
+        """What was computed, in a few words."""
+        parts = [f"deployed {_models(len(self.deployed))}"] if self.deployed else []
+        over: dict[str, int] = {}
+        for restatement in self.restated.values():
+            if restatement.kind is not Kind.VIEW:
+                by_period = restatement.kind is Kind.INCREMENTAL
+                period = f"over {restatement.window}" if by_period else "in full"
+                over[period] = over.get(period, 0) + 1
+        restated = [f"{_models(count)} {period}" for period, count in sorted(over.items())[::-1]]
+        if restated:
+            parts.append(f"restated {' and '.join(restated)}")
+        if not parts and not self.restated:
+            return f"nothing to do, production reflects load {self.load_number}"
+        return ", ".join([*parts, f"{self.audits_passed} audits passed"])
+
+
+def _models(count: int) -> str:
+    return "1 model" if count == 1 else f"{count} models"
 
 
 def transform(
     settings: Settings,
     layers: Sequence[str] = (),
     deploy: bool = False,
-    progress: Callable[[int, int, str], None] = lambda done, total, model: None,
+    progress: Progress = lambda done, total, model: None,
 ) -> Transformed:
     """Bring production up to date with the last load.
 
@@ -74,41 +94,22 @@ def transform(
         UsageError: there is no such gateway.
         PlatformError: nothing is loaded, a blocking audit failed, or a model did.
     """
-    load = loaded(settings)
+    with reading(settings.lakehouse) as connection:
+        load = loaded(connection, settings)
     with open_project(settings, progress) as project:
-        prepare(project.context.engine_adapter.cursor)
-        production = _Production(project, load, tuple(layers))
-        # The first deployment goes on until all of production has once reflected a load.
-        is_first = not production.was_ever_complete()
-        deploys = deploy or is_first
-        try:
-            if deploys:
-                production.refresh_neighbours()
-                production.deploy()
-            production.restate(production.to_do())
-        except SQLMeshError as error:
-            raise _failure(project.evaluation, error) from error
-        production.record(is_complete=not (is_first and layers))
-        return Transformed(
-            load_number=load.load_number,
-            deployed=deploys,
-            models_computed=len(project.evaluation.versions),
-            seconds=project.evaluation.seconds,
-            audits_passed=project.evaluation.audits_passed,
-            warnings=production.standing_warnings(),
-            undeployed=() if is_first else production.undeployed(),
-        )
+        production = Production(project, progress)
+        done = production.bring_up_to(load, layers, deploy)
+        return production.with_environments(done, load)
 
 
-def loaded(settings: Settings) -> LastLoad:
+def loaded(connection: Any, settings: Settings) -> LastLoad:
     """The load that the lakehouse holds, once every source is in it.
 
     Raises:
-        PlatformError: there is no lakehouse, or a source was never loaded.
+        PlatformError: nothing is loaded, or a source never was.
     """
-    with reading(settings.lakehouse) as connection:
-        load, tables = last_load(connection), loaded_tables(connection)
-    if load is None:
+    load, tables = last_load(connection), loaded_tables(connection)
+    if load is None or not tables:
         raise PlatformError("nothing is loaded yet; run: data-platform extract load")
     for table in read_contract(settings.project_dir).extracted:
         if table.name not in tables:
@@ -119,166 +120,226 @@ def loaded(settings: Settings) -> LastLoad:
     return load
 
 
-def _failure(evaluation: Evaluation, error: SQLMeshError) -> PlatformError:
+def failure(evaluation: Evaluation, error: BaseException | None = None) -> PlatformError:
+    """What to say when models failed."""
     if evaluation.stops:
-        return PlatformError("an audit stopped the run: " + "; ".join(map(str, evaluation.stops)))
-    reasons = evaluation.errors or [innermost(error)]
+        stops = dict.fromkeys(map(str, evaluation.stops))
+        return PlatformError("an audit stopped the run: " + "; ".join(stops))
+    reasons = evaluation.errors or [innermost(error) if error else "no reason given"]
     return PlatformError("SQLMesh failed: " + "; ".join(dict.fromkeys(reasons)))
 
 
-@dataclass(frozen=True)
-class _Production:
-    """SQLMesh's environment prod, against the load that it is to reflect."""
+@dataclass
+class Production:
+    """SQLMesh's environment prod in an open project; its models are read once and kept."""
 
     project: Project
-    load: LastLoad
-    layers: tuple[str, ...]
+    progress: Progress = lambda done, total, model: None
+    _tables: Tables | None = field(default=None, init=False)
+    _undeployed: tuple[str, ...] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        prepare(self.project.cursor)
 
     @property
-    def _snapshots(self) -> dict[str, SnapshotTableInfo]:
-        """Production's models by their fully qualified names, without the sources."""
-        environment = self.project.context.state_reader.get_environment(PROD)
-        return {
-            info.name: info
-            for info in (environment.snapshots if environment else ())
-            if info.kind_name != ModelKindName.EXTERNAL
-        }
+    def tables(self) -> Tables | None:
+        """Production's models, None before the first deployment."""
+        if self._tables is None:
+            self._tables = tables_of(self.project, PROD)
+        return self._tables
 
-    def _query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        cursor = self.project.context.engine_adapter.cursor
-        cursor.execute(sql, list(parameters))
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+    def bring_up_to(
+        self, load: LastLoad, layers: Sequence[str] = (), deploy: bool = False
+    ) -> Transformed:
+        """Make production reflect a load, the last one of the lakehouse.
 
-    def was_ever_complete(self) -> bool:
-        """Whether all of production has reflected some load."""
-        return self._query("SELECT COUNT(*) FROM ops.transforms") != [(0,)]
-
-    def behind(self) -> set[str]:
-        """All models that are not known to reflect the load."""
-        current = self.project.evaluation.versions | set(
-            self._query(
-                "SELECT model_name, version FROM ops.model_versions WHERE load_number = ?",
-                self.load.load_number,
-            )
-        )
-        return {name for name, i in self._snapshots.items() if (name, i.version) not in current}
-
-    def to_do(self) -> set[str]:
-        """Models behind the load, of the chosen layers and what those read."""
-        if not self.layers:
-            return self.behind()
-        context = self.project.context
-        chosen = {
-            name for name, model in context.models.items() if model.schema_name in self.layers
-        }
-        return self.behind() & chosen.union(*(context.dag.upstream(name) for name in chosen))
-
-    def refresh_neighbours(self) -> None:
-        """Before a deployment, bring up to date the tables that it takes over as they are.
-
-        New code is computed, and new audits are run, over what those tables hold. An audit that the
-        deployment itself changes may fail here in its old wording: the new one has the say later.
+        Raises:
+            PlatformError: a blocking audit failed, or a model did.
         """
-        ours = self.project.context.snapshots
-        kept = {
-            name
-            for name, info in self._snapshots.items()
-            if name in ours and ours[name].fingerprint.to_version() == info.fingerprint.to_version()
+        evaluation = self.project.evaluation
+        evaluation.forget()
+        # The first deployment goes on until all of production has once reflected a load.
+        is_first = not self._was_ever_complete()
+        deployed: tuple[str, ...] = ()
+        restated: dict[str, Restatement] = {}
+        if deploy or is_first:
+            restated |= self._refresh_what_stays(load)
+            deployed = self._deploy(load, layers)
+        tables = self.tables
+        assert tables is not None
+        chosen = self._chosen(tables, layers)
+        to_do = {name: why for name, why in tables.behind(load).items() if name in chosen}
+        self._compute(tables, to_do, load)
+        tables.mark_as_reflecting(load, chosen)
+        restated |= to_do
+        self._record_warnings(tables, load)
+        if not tables.behind(load) and not (is_first and layers):
+            self._record_complete(load)
+        return Transformed(
+            load_number=load.load_number,
+            deployed=deployed,
+            restated=restated,
+            seconds=dict(evaluation.seconds),
+            audits_passed=evaluation.audits_passed,
+            warnings=standing_warnings(self.project.cursor),
+            undeployed=() if is_first else self.undeployed(),
+            environments_behind={},
+        )
+
+    def with_environments(self, done: Transformed, load: LastLoad) -> Transformed:
+        """Note which other environments are behind the load, and tell."""
+        tables = self.tables
+        assert tables is not None
+        behind = {
+            name: tuple(to_do)
+            for name, (_, to_do) in environments_to_refresh(self.project, tables, load).items()
         }
-        try:
-            self.restate(self.to_do() & kept, alone=True)
-        except SQLMeshError:
-            evaluation, changing = self.project.evaluation, self.undeployed()
-            if not evaluation.stops or any(s.model not in changing for s in evaluation.stops):
-                raise
-            evaluation.failed_audits.clear()
-            evaluation.blocking.clear()
+        self.project.cursor.execute("DELETE FROM ops.environments_behind")
+        for name, models in behind.items():
+            self.project.cursor.execute(
+                "INSERT INTO ops.environments_behind VALUES (?, ?)", [name, list(models)]
+            )
+        return Transformed(**{**vars(done), "environments_behind": behind})
 
     def undeployed(self) -> tuple[str, ...]:
         """Models whose own code differs from the working tree's, on either side."""
-        theirs = {name: info.fingerprint for name, info in self._snapshots.items()}
-        ours = {
-            name: snapshot.fingerprint
-            for name, snapshot in self.project.context.snapshots.items()
-            if not snapshot.is_external
-        }
-        names = [
-            name
-            for name in sorted(theirs.keys() | ours.keys())
-            if name not in theirs
-            or name not in ours
-            or (theirs[name].data_hash, theirs[name].metadata_hash)
-            != (ours[name].data_hash, ours[name].metadata_hash)
-        ]
-        return tuple(map(short_name, names))
+        if self._undeployed is None:
+            tables = self.tables
+            theirs = {s.name: s.fingerprint for s in (tables.in_order if tables else ())}
+            ours = {
+                name: snapshot.fingerprint
+                for name, snapshot in self.project.context.snapshots.items()
+                if not snapshot.is_external
+            }
+            self._undeployed = tuple(
+                short_name(name)
+                for name in sorted(theirs.keys() | ours.keys())
+                if name not in theirs
+                or name not in ours
+                or (theirs[name].data_hash, theirs[name].metadata_hash)
+                != (ours[name].data_hash, ours[name].metadata_hash)
+            )
+        return self._undeployed
 
-    def deploy(self) -> None:
-        """Make the working tree's models production's."""
-        self._plan(select_models=[f"+{layer}.*" for layer in self.layers] or None)
+    def _was_ever_complete(self) -> bool:
+        row = self.project.cursor.execute("SELECT COUNT(*) FROM ops.transforms").fetchone()
+        return row is not None and row[0] > 0
 
-    def restate(self, models: set[str], alone: bool = False) -> None:
-        """Compute models anew, and what depends on them: all, or that of the chosen layers.
+    def _chosen(self, tables: Tables, layers: Sequence[str]) -> set[str]:
+        """The models of some layers and what those read; all of them without layers."""
+        chosen: set[str] = set()
+        for snapshot in reversed(tables.in_order):
+            name = short_name(snapshot.name)
+            if not layers or name.partition(".")[0] in layers or name in chosen:
+                chosen.add(name)
+                chosen.update(short_name(parent.name) for parent in snapshot.parents)
+        return chosen & tables.by_name.keys()
 
-        Args:
-            alone: leave what depends on them behind.
+    def _compute(
+        self,
+        tables: Tables,
+        restatements: Mapping[str, Restatement],
+        load: LastLoad,
+        lenient: Sequence[str] = (),
+    ) -> None:
+        tables.compute(restatements, load, lenient, self.progress)
+        if self.project.evaluation.stops or self.project.evaluation.errors:
+            raise failure(self.project.evaluation)
+
+    def _refresh_what_stays(self, load: LastLoad) -> dict[str, Restatement]:
+        """Before a deployment, bring up to date the tables that it takes over as they are.
+
+        New code is computed, and new audits are run, over what those tables hold. An audit that the
+        deployment itself changes is not listened to in its old wording: the new one has the say
+        later. What an environment has built already is taken over too, so that the plan finds
+        nothing of it missing.
         """
-        if not models:
-            return
-        known = self.project.context.models
-        if models <= known.keys():
-            selected = sorted(known[name].name for name in models)
-        else:  # the working tree has lost one of them: whatever reads a source
-            selected = [f"{SCHEMA}.*"]
-        self._plan(
-            restate_models=selected,
-            backfill_models=selected if alone else [f"{name}.*" for name in self.layers] or None,
-            start=self.project.context.config.model_defaults.start,
-            end=self.load.as_of,
-            skip_linter=True,
+        ours = self.project.context.snapshots
+        restated: dict[str, Restatement] = {}
+        tables = self.tables
+        if tables is not None:
+            kept = {
+                name
+                for name, theirs in tables.by_name.items()
+                if theirs.name in ours
+                and ours[theirs.name].fingerprint.to_version() == theirs.fingerprint.to_version()
+            }
+            to_do = {name: why for name, why in tables.behind(load).items() if name in kept}
+            self._compute(tables, to_do, load, lenient=self.undeployed())
+            tables.mark_as_reflecting(load, kept)
+            tables.mark_intervals(load, tables.in_order)
+            restated |= to_do
+        built = Tables(
+            self.project,
+            {s.snapshot_id: s for s in ours.values() if s.version},
+            DeployabilityIndex.all_deployable(),
         )
+        in_production = {tables.table(s) for s in tables.in_order} if tables else set()
+        elsewhere = {
+            name
+            for name, snapshot in built.by_name.items()
+            if built.table(snapshot) not in in_production
+            and self.project.context.engine_adapter.table_exists(built.table(snapshot))
+        }
+        if elsewhere:
+            to_do = {name: why for name, why in built.behind(load).items() if name in elsewhere}
+            self._compute(built, to_do, load)
+            built.mark_as_reflecting(load, elsewhere)
+            restated |= to_do
+        return restated
 
-    def _plan(self, **options: Any) -> None:
-        self.project.context.plan(
-            PROD,
-            # Time stops at the as-of date: SQLMesh's days end with the last complete one.
-            execution_time=self.load.as_of + timedelta(days=1),
-            skip_tests=True,
-            no_prompts=True,
-            auto_apply=True,
-            **options,
+    def _deploy(self, load: LastLoad, layers: Sequence[str]) -> tuple[str, ...]:
+        """Make the working tree's models production's; the models that this computed."""
+        evaluation = self.project.evaluation
+        before = set(evaluation.computed)
+        try:
+            self.project.context.plan(
+                PROD,
+                # Time stops at the as-of date: SQLMesh's days end with the last complete one.
+                execution_time=load.as_of + timedelta(days=1),
+                select_models=[f"+{layer}.*" for layer in layers] or None,
+                skip_tests=True,
+                no_prompts=True,
+                auto_apply=True,
+            )
+        except SQLMeshError as error:
+            raise failure(evaluation, error) from error
+        self._tables = self._undeployed = None
+        tables = self.tables
+        assert tables is not None
+        computed = tuple(
+            name
+            for name, snapshot in tables.by_name.items()
+            if snapshot.snapshot_id in evaluation.computed - before
         )
+        tables.mark_as_reflecting(load, computed)
+        return computed
 
-    def standing_warnings(self) -> tuple[FailedAudit, ...]:
-        """The warnings of production's models, whenever they were last audited."""
-        return standing_warnings(self.project.context.engine_adapter.cursor)
-
-    def record(self, is_complete: bool) -> None:
-        """Note what reflects the load, which warnings stand, and whether all of production does."""
-        is_complete = is_complete and not self.behind()
-        cursor = self.project.context.engine_adapter.cursor
-        audited = list(self.project.evaluation.seconds)
-        kept = [short_name(name) for name in self._snapshots]
-        cursor.execute(
-            "DELETE FROM ops.standing_warnings "
-            "WHERE list_contains($audited, model_name) OR NOT list_contains($kept, model_name)",
-            {"audited": audited, "kept": kept},
-        )
-        for warning in dict.fromkeys(self.project.evaluation.warnings):
+    def _record_warnings(self, tables: Tables, load: LastLoad) -> None:
+        """Keep the warnings of models that were not audited now, and add those of the others."""
+        cursor, evaluation = self.project.cursor, self.project.evaluation
+        audited, kept = list(evaluation.seconds), list(tables.by_name)
+        if audited:
+            cursor.execute(
+                "DELETE FROM ops.standing_warnings "
+                "WHERE list_contains($audited, model_name) OR NOT list_contains($kept, model_name)",
+                {"audited": audited, "kept": kept},
+            )
+        for warning in dict.fromkeys(evaluation.warnings):
             cursor.execute(
                 "INSERT INTO ops.standing_warnings VALUES (?, ?, ?, ?, ?)",
                 [
-                    self.load.load_number,
+                    load.load_number,
                     warning.model,
                     warning.audit,
                     warning.rows,
                     list(warning.keys),
                 ],
             )
-        if versions := sorted(self.project.evaluation.versions):
-            cursor.executemany(
-                "INSERT OR REPLACE INTO ops.model_versions VALUES (?, ?, ?)",
-                [[name, version, self.load.load_number] for name, version in versions],
-            )
-        if is_complete:
-            cursor.execute("INSERT INTO ops.transforms VALUES (?, NOW())", [self.load.load_number])
+
+    def _record_complete(self, load: LastLoad) -> None:
+        self.project.cursor.execute(
+            "INSERT INTO ops.transforms SELECT $number, NOW() "
+            "WHERE NOT EXISTS (SELECT 1 FROM ops.transforms WHERE load_number = $number)",
+            {"number": load.load_number},
+        )

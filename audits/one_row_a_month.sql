@@ -1,0 +1,29 @@
+AUDIT (
+  name one_row_a_month
+);
+
+/* Each period has a row for every month from its start to its end, or to the as-of month where it is
+   open: as many rows in all as the periods have months. Over all of time: a model that is computed by
+   period names itself. */
+WITH expected AS (
+  SELECT
+    COALESCE(
+      SUM(
+        DATE_DIFF('MONTH', periods.start_date, COALESCE(periods.end_date, as_of.as_of_date)) + 1
+      ),
+      0
+    ) AS number_of_rows
+  FROM @periods AS periods
+  CROSS JOIN intermediate.as_of AS as_of
+), found AS (
+  SELECT
+    COUNT(*) AS number_of_rows
+  FROM @here
+)
+SELECT
+  found.number_of_rows AS rows_here,
+  expected.number_of_rows AS months_of_all_periods
+FROM found
+CROSS JOIN expected
+WHERE
+  found.number_of_rows <> expected.number_of_rows

@@ -1,0 +1,10 @@
+AUDIT (
+  name positive_amounts
+);
+
+/* Nobody invoices less than nothing. */
+SELECT
+  reference
+FROM @this_model
+WHERE
+  amount < 0

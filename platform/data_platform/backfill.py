@@ -1,0 +1,86 @@
+"""Replay days one after the other, each as a run of its own would, in one process.
+
+The CRM shows only today's scores: who wants its history has to look at it every day.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from data_platform.errors import UsageError
+from data_platform.export import ExportedFile, export
+from data_platform.extract import extract, variant_of
+from data_platform.lakehouse import last_transformed
+from data_platform.load import Loaded, load
+from data_platform.project import Project, open_project
+from data_platform.settings import Settings
+from data_platform.transform import Production, Transformed, loaded
+
+
+@dataclass(frozen=True)
+class Backfilled:
+    """What a backfill did; `last` is None where every day was there already."""
+
+    days_replayed: int
+    days_found: int
+    last: Transformed | None
+    files: tuple[ExportedFile, ...]
+
+
+def backfill(
+    settings: Settings,
+    first: date,
+    last: date,
+    pristine: bool = False,
+    on_day: Callable[[int, int, date, Loaded, Transformed], None] = lambda *_: None,
+) -> Backfilled:
+    """Extract, load and transform each day from `first` to `last`, then export once.
+
+    Days that the last loads of the lakehouse were already, in this order, are not replayed: a
+    backfill that was interrupted goes on where it stopped.
+
+    Args:
+        on_day: called after each day with (days done, days in all, day, its load, its transform).
+
+    Raises:
+        UsageError: `last` lies before `first`.
+        PlatformError: a step failed; the days before it are done.
+    """
+    if last < first:
+        raise UsageError(f"--to {last} lies before --from {first}")
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    settings.lakehouse.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with open_project(settings) as project:
+        production = Production(project)
+        found = _days_found(project, settings, days, variant_of(pristine))
+        transformed = None
+        for number, day in enumerate(days[found:], start=found + 1):
+            on_that_day = replace(settings, as_of=day)
+            extract(on_that_day, pristine=pristine)
+            done = load(on_that_day)
+            transformed = production.bring_up_to(loaded(project.cursor, on_that_day))
+            on_day(number, len(days), day, done, transformed)
+        if transformed is not None:
+            state = loaded(project.cursor, settings)
+            transformed = production.with_environments(transformed, state)
+            project.context.state_sync.compact_intervals()
+    files = tuple(export(settings)) if transformed is not None else ()
+    return Backfilled(len(days) - found, found, transformed, files)
+
+
+def _days_found(project: Project, settings: Settings, days: list[date], variant: str) -> int:
+    """How many of the first days the last loads were, one after the other."""
+    cursor = project.cursor
+    company = (settings.random_seed, settings.scale, variant)
+    loads = cursor.execute(
+        "SELECT DISTINCT load_number, as_of, random_seed, scale, variant FROM ops.loads "
+        "ORDER BY load_number DESC LIMIT ?",
+        [len(days)],
+    ).fetchall()
+    loads.reverse()
+    wanted = [(day, *company) for day in days]
+    for count in range(len(loads), 0, -1):
+        if [tuple(load[1:]) for load in loads[-count:]] == wanted[:count]:
+            is_shown = last_transformed(cursor) == loads[-1][0]
+            return count if is_shown else count - 1
+    return 0

@@ -1,0 +1,258 @@
+"""An environment of SQLMesh: the models that it promotes, and the load that each table reflects."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+
+from sqlmesh.core.model import ModelKindName
+from sqlmesh.core.scheduler import parent_snapshots_by_name
+from sqlmesh.core.snapshot import (
+    DeployabilityIndex,
+    Snapshot,
+    SnapshotId,
+    SnapshotIntervals,
+    snapshots_to_dag,
+)
+
+from data_platform.changes import Change
+from data_platform.lakehouse import LastLoad, changes_since, latest_as_of_since
+from data_platform.names import Layer
+from data_platform.project import Project, innermost, short_name
+from data_platform.restatement import Kind, Node, Restatement, Window, decide
+
+PROD = "prod"
+_ANY_MONTH_TAG = "any_month_of:"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Some versions of models with all that they read, and the physical tables that hold them."""
+
+    project: Project
+    snapshots: Mapping[SnapshotId, Snapshot]
+    deployability: DeployabilityIndex
+
+    @cached_property
+    def in_order(self) -> tuple[Snapshot, ...]:
+        """Every model after those that it reads, without the sources."""
+        return tuple(
+            self.snapshots[snapshot_id]
+            for snapshot_id in snapshots_to_dag(self.snapshots.values()).sorted
+            if snapshot_id in self.snapshots and not self.snapshots[snapshot_id].is_external
+        )
+
+    @cached_property
+    def by_name(self) -> dict[str, Snapshot]:
+        """The models by their short names, like marts.kpi__nps."""
+        return {short_name(snapshot.name): snapshot for snapshot in self.in_order}
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """The models as the decision about restatements sees them."""
+        return tuple(_node(snapshot) for snapshot in self.in_order)
+
+    def table(self, snapshot: Snapshot) -> str:
+        """The name of the physical table or view that holds a model."""
+        return snapshot.table_name(is_deployable=self.deployability.is_deployable(snapshot))
+
+    def reflected(self) -> dict[str, int | None]:
+        """The load that each model's table reflects, None where nobody knows."""
+        cursor = self.project.cursor
+        known: dict[str, int] = dict(
+            cursor.execute("SELECT physical_name, load_number FROM ops.model_tables").fetchall()
+        )
+        return {
+            name: known.get(self.table(snapshot)) for name, snapshot in self.by_name.items()
+        }
+
+    def behind(self, load: LastLoad) -> dict[str, Restatement]:
+        """What has to be computed again so that every table reflects the load."""
+        cursor = self.project.cursor
+        first = date.fromisoformat(str(self.project.context.config.model_defaults.start))
+        reflected = self.reflected()
+        found: dict[str, Restatement] = {}
+        for number in set(reflected.values()) - {load.load_number}:
+            all_time = Window(first, latest_as_of_since(cursor, number))
+            if number is None:
+                changes: Mapping[str, Change] = {}
+            else:
+                changes = {f"sources.{c.table}": c for c in changes_since(cursor, number)}
+            decided = decide(self.nodes, changes, all_time)
+            for node in self.nodes:
+                if reflected[node.name] != number:
+                    continue
+                # An export is written in a reader's formats what its mart shows: new data cannot
+                # break what held when it was deployed.
+                if number is not None and node.name.startswith(f"{Layer.EXPORTS}."):
+                    continue
+                if number is None:
+                    found[node.name] = Restatement(node.kind, all_time, ("no known load",))
+                elif node.name in decided:
+                    found[node.name] = decided[node.name]
+        return found
+
+    def compute(
+        self,
+        restatements: Mapping[str, Restatement],
+        load: LastLoad,
+        lenient: Collection[str] = (),
+        progress: Callable[[int, int, str], None] = lambda done, total, model: None,
+    ) -> None:
+        """Compute and audit models again, each after those that it reads.
+
+        A model that fails, or an audit of it that blocks, holds back the models that read it; the
+        others go on. What was found is in the project's evaluation.
+
+        Args:
+            lenient: models whose audits are not listened to.
+        """
+        evaluator = self.project.context.snapshot_evaluator
+        evaluation = self.project.evaluation
+        execution_time = load.as_of + timedelta(days=1)
+        held_back: set[SnapshotId] = set()
+        done = 0
+        for snapshot in self.in_order:
+            name = short_name(snapshot.name)
+            restatement = restatements.get(name)
+            if any(parent in held_back for parent in snapshot.parents):
+                held_back.add(snapshot.snapshot_id)
+                continue
+            if restatement is None:
+                continue
+            progress(done, len(restatements), name)
+            done += 1
+            readable = parent_snapshots_by_name(snapshot, dict(self.snapshots))
+            window = {
+                "start": restatement.window.first,
+                "end": restatement.window.last,
+                "execution_time": execution_time,
+            }
+            started = time.perf_counter()
+            try:
+                if restatement.kind is not Kind.VIEW:
+                    evaluator.evaluate(
+                        snapshot,
+                        **window,
+                        snapshots=readable,
+                        deployability_index=self.deployability,
+                        batch_index=0,
+                        target_table_exists=None,
+                        allow_destructive_snapshots=set(),
+                        allow_additive_snapshots=set(),
+                    )
+                results = evaluator.audit(
+                    snapshot,
+                    **window,
+                    snapshots=readable,
+                    deployability_index=self.deployability,
+                )
+            except Exception as error:  # whatever an engine may raise
+                evaluation.errors.append(f"{name}: {innermost(error)}")
+                held_back.add(snapshot.snapshot_id)
+                continue
+            evaluation.computed.add(snapshot.snapshot_id)
+            if name not in lenient and self.project.note_audits(snapshot.model, results):
+                held_back.add(snapshot.snapshot_id)
+            evaluation.add_seconds(name, time.perf_counter() - started)
+
+    def mark_as_reflecting(self, load: LastLoad, names: Collection[str]) -> None:
+        """Note that models reflect the load, with the platform and in SQLMesh's own state."""
+        cursor = self.project.cursor
+        snapshots = [self.by_name[name] for name in names]
+        cursor.execute(
+            "INSERT OR REPLACE INTO ops.model_tables SELECT UNNEST($names), $number",
+            {"names": [self.table(s) for s in snapshots], "number": load.load_number},
+        )
+        self.mark_intervals(load, snapshots)
+
+    def mark_intervals(self, load: LastLoad, snapshots: Collection[Snapshot]) -> None:
+        """Tell SQLMesh's state that nothing is missing up to the load's as-of date."""
+        context = self.project.context
+        added = []
+        for snapshot in snapshots:
+            interval = snapshot.inclusive_exclusive(
+                context.config.model_defaults.start, load.as_of, strict=False
+            )
+            is_deployable = self.deployability.is_deployable(snapshot)
+            known = snapshot.intervals if is_deployable else snapshot.dev_intervals
+            if any(start <= interval[0] and interval[1] <= end for start, end in known):
+                continue
+            snapshot.add_interval(*interval, is_dev=not is_deployable)
+            added.append(
+                SnapshotIntervals(
+                    name=snapshot.name,
+                    identifier=snapshot.identifier,
+                    version=snapshot.version,
+                    dev_version=snapshot.dev_version,
+                    intervals=[interval] if is_deployable else [],
+                    dev_intervals=[] if is_deployable else [interval],
+                )
+            )
+        if added:
+            context.state_sync.add_snapshots_intervals(added)
+
+
+def _node(snapshot: Snapshot) -> Node:
+    model = snapshot.model
+    if model.kind.is_view:
+        kind = Kind.VIEW
+    elif model.kind.name == ModelKindName.INCREMENTAL_BY_TIME_RANGE:
+        kind = Kind.INCREMENTAL
+    else:
+        kind = Kind.FULL
+    return Node(
+        name=short_name(snapshot.name),
+        parents=tuple(short_name(parent.name) for parent in snapshot.parents),
+        kind=kind,
+        extends_itself=model.depends_on_self,
+        any_month_of=frozenset(
+            tag.removeprefix(_ANY_MONTH_TAG)
+            for tag in model.tags
+            if tag.startswith(_ANY_MONTH_TAG)
+        ),
+    )
+
+
+def tables_of(project: Project, environment: str) -> Tables | None:
+    """The models of an environment, None where there is no such environment."""
+    found = project.context.state_reader.get_environment(environment)
+    if found is None:
+        return None
+    snapshots = project.context.state_reader.get_snapshots(found.snapshots)
+    return Tables(project, snapshots, _deployability(environment, snapshots))
+
+
+def _deployability(
+    environment: str, snapshots: Mapping[SnapshotId, Snapshot]
+) -> DeployabilityIndex:
+    if environment == PROD:
+        return DeployabilityIndex.all_deployable()
+    return DeployabilityIndex.create(snapshots.values())
+
+
+def environments_to_refresh(
+    project: Project, production: Tables, load: LastLoad
+) -> dict[str, tuple[Tables, dict[str, Restatement]]]:
+    """Of each environment beside production, what of its own tables does not reflect the load.
+
+    Tables that it shares with production are production's to bring up to date.
+    """
+    found = {}
+    shared = {production.table(snapshot) for snapshot in production.in_order}
+    for summary in project.context.state_reader.get_environments_summary():
+        if summary.name == PROD or summary.expired:
+            continue
+        tables = tables_of(project, summary.name)
+        if tables is None:
+            continue
+        own = {
+            name
+            for name, snapshot in tables.by_name.items()
+            if tables.table(snapshot) not in shared and not snapshot.model.kind.is_view
+        }
+        to_do = {name: why for name, why in tables.behind(load).items() if name in own}
+        if to_do:
+            found[summary.name] = (tables, to_do)
+    return found
