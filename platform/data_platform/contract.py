@@ -65,6 +65,11 @@ class SourceTable:
         return self.name.partition("__")[0]
 
     @property
+    def part_name(self) -> str:
+        """The table's name within its source, like users."""
+        return self.name.partition("__")[2]
+
+    @property
     def event_column(self) -> str | None:
         """The column of the day on which a row happened, for tables of events."""
         return self.dates.get("on")

@@ -63,9 +63,7 @@ class Tables:
         known: dict[str, int] = dict(
             cursor.execute("SELECT physical_name, load_number FROM ops.model_tables").fetchall()
         )
-        return {
-            name: known.get(self.table(snapshot)) for name, snapshot in self.by_name.items()
-        }
+        return {name: known.get(self.table(snapshot)) for name, snapshot in self.by_name.items()}
 
     def behind(self, load: LastLoad) -> dict[str, Restatement]:
         """What has to be computed again so that every table reflects the load."""
@@ -74,7 +72,7 @@ class Tables:
         reflected = self.reflected()
         found: dict[str, Restatement] = {}
         for number in set(reflected.values()) - {load.load_number}:
-            all_time = Window(first, latest_as_of_since(cursor, number))
+            all_time = Window.of_months(first, latest_as_of_since(cursor, number))
             if number is None:
                 changes: Mapping[str, Change] = {}
             else:
@@ -108,7 +106,7 @@ class Tables:
         Args:
             lenient: models whose audits are not listened to.
         """
-        evaluator = self.project.context.snapshot_evaluator
+        evaluator = self.project.evaluator
         evaluation = self.project.evaluation
         execution_time = load.as_of + timedelta(days=1)
         held_back: set[SnapshotId] = set()
@@ -208,9 +206,7 @@ def _node(snapshot: Snapshot) -> Node:
         kind=kind,
         extends_itself=model.depends_on_self,
         any_month_of=frozenset(
-            tag.removeprefix(_ANY_MONTH_TAG)
-            for tag in model.tags
-            if tag.startswith(_ANY_MONTH_TAG)
+            tag.removeprefix(_ANY_MONTH_TAG) for tag in model.tags if tag.startswith(_ANY_MONTH_TAG)
         ),
     )
 

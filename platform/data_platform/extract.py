@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 
-from data_platform.contract import SourceTable, read_contract
-from data_platform.errors import PlatformError, UsageError
+from data_platform.contract import Contract, SourceTable, read_contract
+from data_platform.errors import NewerError, PlatformError, UsageError
 from data_platform.files import file_digest, replace_text, replacing, writable_folder
 from data_platform.manifest import (
     Batch,
@@ -22,6 +23,7 @@ from data_platform.manifest import (
 from data_platform.names import SourceName
 from data_platform.settings import Settings
 from data_platform.sources import SOURCES
+from data_platform.sources.calendar import month_number, month_start
 from data_platform.sources.company import Company
 from data_platform.sources.dirt import Dirt, Truth
 from data_platform.sources.faults import with_faults
@@ -93,8 +95,46 @@ def _known(folder: Path) -> Manifest:
     """The manifest in force; an unreadable one is replaced as if there were none."""
     try:
         return read_manifest(folder)
+    except NewerError:
+        raise
     except PlatformError:
         return Manifest()
+
+
+def _settled(
+    contract: Contract, source: str, known: Manifest, batch: Batch, folder: Path
+) -> dict[tuple[str, str], ExtractedFile | None]:
+    """The months that both the known extract and the new one cover to their end, with their files.
+
+    The history is stable, so such a month need not be drawn again where its file is still what the
+    manifest says; None stands for a month without rows.
+    """
+    before = known.sources.get(source)
+    if before is None or before.company != batch.company:
+        return {}
+    covered = min(before.as_of, batch.as_of) + timedelta(days=1)
+    months = [
+        f"{month_start(number):%Y-%m}"
+        for number in range(month_number(covered))  # the month of `covered` is not over
+    ]
+    settled: dict[tuple[str, str], ExtractedFile | None] = {}
+    for table in contract.of_sources((source,)):
+        if table.event_column is None or table.key not in known.tables:
+            continue
+        files = {f"{file.first_date:%Y-%m}": file for file in known.tables[table.key]}
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            intact = pool.map(lambda file: _is_intact(file, folder), map(files.get, months))
+            for month, is_intact in zip(months, intact, strict=True):
+                if is_intact:
+                    settled[table.part_name, month] = files.get(month)
+    return settled
+
+
+def _is_intact(file: ExtractedFile | None, folder: Path) -> bool:
+    if file is None:
+        return True
+    path = folder / file.path
+    return path.is_file() and file_digest(path) == file.digest
 
 
 def _write_truth(truths: Mapping[str, Truth], folder: Path) -> None:
@@ -149,17 +189,22 @@ def extract(
     batches, tables = dict(known.sources), dict(known.tables)
     work: list[tuple[SourceTable, Part]] = []
     truth_of: dict[str, Truth] = {}
+    rows = written = unchanged = 0
     for source in chosen:
         truth = truth_of[source] = Truth()
-        parts = SOURCES[source](company, Dirt(settings.random_seed, pristine, truth)).parts()
+        simulated = SOURCES[source](company, Dirt(settings.random_seed, pristine, truth))
+        kept = {} if inject else _settled(contract, source, known, batch, folder)
+        parts = simulated.parts({part: file.rows if file else 0 for part, file in kept.items()})
         if inject and source == SourceName.APP:
             parts = with_faults(parts, inject, truth)
         batches[source] = batch
         for table in contract.of_sources((source,)):
-            tables[table.key] = ()
+            settled = [file for (name, _), file in kept.items() if name == table.part_name and file]
+            tables[table.key] = tuple(settled)
+            unchanged += len(settled)
+            rows += sum(file.rows for file in settled)
         work += [(contract.tables[f"{source}__{part.table}"], part) for part in parts]
 
-    rows = written = unchanged = 0
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         done = pool.map(lambda item: _write(item[0], item[1], folder), work)
         for number, ((table, _), result) in enumerate(zip(work, done, strict=True), start=1):
@@ -169,6 +214,9 @@ def extract(
                 rows += file.rows
                 written, unchanged = written + fresh, unchanged + (not fresh)
             progress(number, len(work))
+    tables = {
+        name: tuple(sorted(files, key=lambda file: file.path)) for name, files in tables.items()
+    }
 
     _write_truth(truth_of, folder)
     manifest = Manifest(batches, tables)

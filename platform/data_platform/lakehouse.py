@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from data_platform.changes import Change
-from data_platform.errors import PlatformError
+from data_platform.errors import NewerError, PlatformError
 from data_platform.files import writable_folder
 from data_platform.manifest import Batch
 
@@ -196,7 +196,7 @@ def _format(connection: duckdb.DuckDBPyConnection) -> int:
     else:
         found = 1 if has_table(connection, "ops", "loads") else 0
     if found > FORMAT:
-        raise PlatformError(
+        raise NewerError(
             f"the lakehouse was written by a newer version of the platform: it has format {found}, "
             f"this version knows {FORMAT}; update the project, or choose another --data-dir"
         )

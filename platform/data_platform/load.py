@@ -19,7 +19,7 @@ from data_platform.lakehouse import (
     prepare,
     writing,
 )
-from data_platform.manifest import Batch, ExtractedFile, Manifest, read_manifest, refuse_mixture
+from data_platform.manifest import Batch, ExtractedFile, read_manifest, refuse_mixture
 from data_platform.raw import append_new_states, differ, update_table
 from data_platform.settings import Settings
 from data_platform.verify import SeenFile, verify_file

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 
-from data_platform.errors import PlatformError
+from data_platform.errors import NewerError, PlatformError
 from data_platform.files import replace_text
 
 SCHEMA_VERSION = 1
@@ -123,9 +123,10 @@ def read_manifest(folder: Path) -> Manifest:
         document = json.loads(path.read_text(encoding="utf-8"))
         version = document["schema_version"]
         if version != SCHEMA_VERSION:
-            raise PlatformError(
-                f"{path} has schema version {version}, expected {SCHEMA_VERSION}; extract again"
-            )
+            found = f"{path} has schema version {version}, expected {SCHEMA_VERSION}"
+            if isinstance(version, int) and version > SCHEMA_VERSION:
+                raise NewerError(f"{found}: a newer version of the platform wrote it; update yours")
+            raise PlatformError(f"{found}; extract again")
         return Manifest(
             sources={
                 name: Batch(

@@ -105,9 +105,7 @@ layer = click.option(
 deploy = click.option(
     "--deploy", is_flag=True, help="Promote the working tree's models to production first."
 )
-first_day = click.option(
-    "--from", "first", type=AsOf(), required=True, help="First day to replay."
-)
+first_day = click.option("--from", "first", type=AsOf(), required=True, help="First day to replay.")
 last_day = click.option("--to", "last", type=AsOf(), required=True, help="Last day to replay.")
 export_format = click.option(
     "--format",

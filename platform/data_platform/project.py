@@ -9,19 +9,21 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from sqlmesh import Context
 from sqlmesh.core.console import NoopConsole, set_console
-from sqlmesh.core.notification_target import BaseNotificationTarget, NotificationEvent
 from sqlmesh.core.model import Model
 from sqlmesh.core.model.definition import AuditResult
+from sqlmesh.core.notification_target import BaseNotificationTarget, NotificationEvent
 from sqlmesh.core.snapshot import Snapshot, SnapshotId
 from sqlmesh.utils.errors import AuditError, NodeAuditsErrors, SQLMeshError
 
 from data_platform.errors import PlatformError, UsageError
+from data_platform.evaluator import RememberingEvaluator
 from data_platform.lakehouse import FailedAudit, refusal
 from data_platform.settings import Settings
 
@@ -144,6 +146,11 @@ class Project:
 
     context: Context
     evaluation: Evaluation
+
+    @cached_property
+    def evaluator(self) -> RememberingEvaluator:
+        """What computes and audits models outside of a plan."""
+        return RememberingEvaluator(self.context)
 
     @property
     def cursor(self) -> duckdb.DuckDBPyConnection:

@@ -37,10 +37,16 @@ class Node:
 
 @dataclass(frozen=True)
 class Window:
-    """Whole months, from the first day of one to the last day of another or to the horizon."""
+    """Whole months, from the first day of one to the last day of another."""
 
     first: date
     last: date
+
+    @classmethod
+    def of_months(cls, first: date, last: date) -> "Window":
+        """The months from that of one day to that of another."""
+        next_month = (last.replace(day=28) + timedelta(days=4)).replace(day=1)
+        return cls(first.replace(day=1), next_month - timedelta(days=1))
 
     def __or__(self, other: "Window") -> "Window":
         return Window(min(self.first, other.first), max(self.last, other.last))
@@ -87,7 +93,7 @@ def decide(
     Args:
         models: every model after those that it reads.
         changes: of the source tables, by the name under which models read them.
-        all_time: from the first day that models know to the last that any of their rows may have.
+        all_time: from the first month that models know to the last that any of their rows may have.
 
     Returns:
         The models that have to be computed again, by name; the others show what they should.
@@ -126,13 +132,9 @@ def _union(reaches: Iterable[_Reach]) -> _Reach:
 def _reach(name: str, change: Change, all_time: Window) -> _Reach:
     window = None
     if change.first_day is not None:
-        last = all_time.last if change.last_day is None else _month_end(change.last_day)
-        first = max(change.first_day.replace(day=1), all_time.first)
-        window = Window(first, max(first, min(last, all_time.last)))
+        window = Window.of_months(
+            max(change.first_day, all_time.first), change.last_day or all_time.last
+        )
     elif change.removed:
         window = all_time
     return _Reach(frozenset({name}), window)
-
-
-def _month_end(day: date) -> date:
-    return (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)

@@ -11,13 +11,14 @@ from data_platform.sources.app import App
 from data_platform.sources.company import Company
 from data_platform.sources.crm import Crm
 from data_platform.sources.dirt import Dirt
-from data_platform.sources.part import Part
+from data_platform.sources.part import Part, Settled
 
 
 class Source(Protocol):
     """An application whose tables can be extracted."""
 
-    def parts(self) -> Iterable[Part]: ...
+    def parts(self, settled: Settled) -> Iterable[Part]:
+        """The parts of its tables, but those that are settled."""
 
 
 SOURCES: dict[str, Callable[[Company, Dirt], Source]] = {SourceName.APP: App, SourceName.CRM: Crm}

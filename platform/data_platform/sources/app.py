@@ -16,7 +16,7 @@ from data_platform.sources.company import Company, Issued
 from data_platform.sources.dirt import Dirt, odd_case, stray_ends, stray_spaces
 from data_platform.sources.draws import chunk_words, fractions, integers, uniform
 from data_platform.sources.identity import ids, people, uuids
-from data_platform.sources.part import Part
+from data_platform.sources.part import Part, Settled
 from data_platform.sources.vocabulary import vocabulary
 
 # One row in so many is dirty; primes, so that the kinds meet in all combinations.
@@ -33,20 +33,30 @@ class App:
     company: Company
     dirt: Dirt
 
-    def parts(self) -> Iterator[Part]:
-        """The tables in parts that can be made in any order, the invoices one a month."""
+    def parts(self, settled: Settled) -> Iterator[Part]:
+        """The tables in parts that can be made in any order, the invoices one a month.
+
+        Of a month that is settled, the number of its invoices alone is needed.
+        """
         yield Part("users", "users", lambda: self.users)
         yield Part("job_contracts", "job_contracts", lambda: self.job_contracts)
         yield Part("clients", "clients", lambda: self.clients)
-        months = range(self.company.as_of_month + 1)
+        names = {
+            month: month_start(month).strftime("%Y-%m")
+            for month in range(self.company.as_of_month + 1)
+        }
+        open_months = [month for month in names if ("invoices", names[month]) not in settled]
         self._warm_up()
         with ThreadPoolExecutor() as pool:
-            issued = list(pool.map(self.company.issued, months))
+            issued = dict(zip(open_months, pool.map(self.company.issued, open_months), strict=True))
         rank = 0
-        for month in months:
-            name = month_start(month).strftime("%Y-%m")
-            yield Part("invoices", name, partial(self.invoices, month, issued[month], rank))
-            rank += len(issued[month][0])
+        for month, name in names.items():
+            if month in issued:
+                yield Part("invoices", name, partial(self.invoices, month, issued[month], rank))
+                rank += len(issued[month][0])
+            else:
+                self._numbers(rank, settled["invoices", name])  # notes the gaps
+                rank += settled["invoices", name]
 
     def _warm_up(self) -> None:
         """Compute what all months share before they are made side by side."""

@@ -12,7 +12,7 @@ from data_platform.sources.company import Company
 from data_platform.sources.dirt import Dirt, odd_case, stray_ends, stray_spaces
 from data_platform.sources.draws import Ints, integers, uniform
 from data_platform.sources.identity import people
-from data_platform.sources.part import Part
+from data_platform.sources.part import Part, Settled
 
 _MISSING_EVERY, _OLDER_ROW_EVERY, _STRANGER_EVERY = 31, 29, 43
 _CASE_EVERY, _NAME_SPACE_EVERY, _EMAIL_CASE_EVERY, _EMAIL_SPACE_EVERY = 17, 47, 19, 59
@@ -35,8 +35,8 @@ class Crm:
     company: Company
     dirt: Dirt
 
-    def parts(self) -> Iterator[Part]:
-        """The one table, in one part."""
+    def parts(self, settled: Settled) -> Iterator[Part]:
+        """The one table, in one part, which any day may change."""
         yield Part("customers", "customers", self.customers)
 
     def _current(

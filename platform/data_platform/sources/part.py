@@ -1,9 +1,12 @@
 """A part of a source's table: what becomes one Parquet file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
+
+# How many rows each part has that is known to stay as it is, by (table, name).
+Settled = Mapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,86 @@
+"""SQLMesh's evaluator, made to remember what it has rendered.
+
+SQLMesh renders the query of a model and of each of its audits every time that it runs them, which
+on small data takes far longer than to run them. A backfill asks the same of each day of a month.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlglot import exp, select
+from sqlmesh import Context
+from sqlmesh.core.audit import Audit
+from sqlmesh.core.model.definition import AuditResult
+from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
+
+
+class RememberingEvaluator(SnapshotEvaluator):
+    """Renders what a model or an audit asks of a window once, unless it asks for the moment."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(
+            context.engine_adapters,
+            ddl_concurrent_tasks=context.concurrent_tasks,
+            selected_gateway=context.selected_gateway,
+        )
+        self._queries: dict[Any, list[exp.Query]] = {}
+        self._audits: dict[Any, tuple[exp.Query, str]] = {}
+        self._asks_for_the_moment: dict[Any, bool] = {}
+
+    def _render_snapshot_for_evaluation(
+        self,
+        snapshot: Snapshot,
+        snapshots: dict[str, Snapshot],
+        deployability_index: DeployabilityIndex,
+        render_kwargs: dict[str, Any],
+    ) -> Iterator[Any]:
+        def render() -> Iterator[Any]:
+            return super(RememberingEvaluator, self)._render_snapshot_for_evaluation(
+                snapshot, snapshots, deployability_index, render_kwargs
+            )
+
+        if not snapshot.model.is_sql:  # data, not a query
+            yield from render()
+            return
+        window = self._window(snapshot.snapshot_id, snapshot.model.query, render_kwargs)
+        key = (snapshot.snapshot_id, render_kwargs["runtime_stage"], window)
+        if key not in self._queries:
+            self._queries[key] = list(render())
+        for query in self._queries[key]:
+            yield query.copy()
+
+    def _audit(
+        self,
+        audit: Audit,
+        audit_args: dict[Any, Any],
+        snapshot: Snapshot,
+        snapshots: dict[str, Snapshot],
+        **options: Any,
+    ) -> AuditResult:
+        window = self._window(audit.name, audit.query, options)
+        key = (snapshot.snapshot_id, audit.name, str(audit_args), window)
+        if key not in self._audits:
+            result = super()._audit(audit, audit_args, snapshot, snapshots, **options)
+            if result.query is not None:
+                counting = select("COUNT(*)").from_(result.query.subquery("audit"))
+                adapter = self.get_adapter(snapshot.model_gateway)
+                self._audits[key] = result.query, counting.sql(adapter.dialect, identify=True)
+            return result
+        query, counting_sql = self._audits[key]
+        count, *_ = self.get_adapter(snapshot.model_gateway).fetchone(counting_sql)
+        blocking = audit_args.get("blocking")
+        return AuditResult(
+            audit=audit,
+            audit_args=audit_args,
+            model=snapshot.model,
+            count=count,
+            query=query,
+            blocking=audit.blocking if blocking is None else blocking == exp.true(),
+        )
+
+    def _window(self, name: Any, query: Any, options: Mapping[str, Any]) -> tuple[Any, ...]:
+        """What of the time the rendering of a query depends on."""
+        if name not in self._asks_for_the_moment:
+            self._asks_for_the_moment[name] = "execution" in str(query).lower()
+        moment = options["execution_time"] if self._asks_for_the_moment[name] else None
+        return options["start"], options["end"], moment
