@@ -30,13 +30,17 @@ transform *options: setup
 export *options: setup
     @{{ bin }}/data-platform export {{ options }}
 
+# Replay days one after the other: just backfill --from 2026-10-01 --to 2026-10-31
+backfill *options: setup
+    @{{ bin }}/data-platform backfill {{ options }}
+
 # Read the lakehouse: a table of the SQL's rows, or without SQL the DuckDB shell
 query sql="" *options: setup
     @{{ bin }}/data-platform query {{ options }} {{ if sql == "" { "" } else { quote(sql) } }}
 
 # Build the working tree's models in an environment of their own; production is not touched
 plan env="dev" *options: setup
-    @{{ bin }}/sqlmesh plan {{ env }} --include-unmodified --no-prompts --auto-apply {{ options }}
+    @{{ bin }}/data-platform plan {{ options }} {{ env }}
 
 # Compare the tables of an environment with production's, row by row
 diff env="dev" *options: setup

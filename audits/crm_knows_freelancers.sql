@@ -8,24 +8,33 @@ AUDIT (
 
 /* The CRM knows at least this share of the freelancers; below it, scores speak for too few. A
    warning that names those it lacks by their keys. */
-WITH matches AS (
+WITH unknown AS (
   SELECT
-    freelancers.sk,
-    MAX(CASE WHEN customers.email IS NULL THEN 0 ELSE 1 END) AS is_known
-  FROM @this_model AS freelancers
-  LEFT JOIN staging.crm__customers AS customers
-    ON freelancers.email = customers.email
-    AND UPPER(freelancers.last_name) = UPPER(customers.last_name)
-    AND UPPER(freelancers.first_name) = UPPER(customers.first_name)
-  GROUP BY
     freelancers.sk
+  FROM @this_model AS freelancers
+  WHERE
+    NOT EXISTS(
+      SELECT
+        1
+      FROM sources.crm__customers AS entries
+      WHERE
+        freelancers.email = @clean_email(entries.email)
+        AND UPPER(freelancers.last_name) = UPPER(@clean_name(entries.last_name))
+        AND UPPER(freelancers.first_name) = UPPER(@clean_name(entries.first_name))
+    )
 )
 SELECT
   sk AS unknown_freelancer
-FROM matches
+FROM unknown
 WHERE
-  is_known = 0 AND (
+  (
     SELECT
-      AVG(is_known)
-    FROM matches
-  ) < @least_share
+      COUNT(*)
+    FROM unknown
+  ) > (
+    1 - @least_share
+  ) * (
+    SELECT
+      COUNT(*)
+    FROM @this_model
+  )

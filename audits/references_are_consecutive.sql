@@ -13,9 +13,9 @@ WITH numbers AS (
   FROM @this_model
   WHERE
     REGEXP_MATCHES(reference, '^JMP[0-9]+$')
-), before AS (
+), latest_before AS (
   SELECT
-    COALESCE(MAX(REGEXP_EXTRACT(reference, '[0-9]+$')::BIGINT), 0) AS number
+    MAX(reference) AS reference
   FROM @here
   WHERE
     reference < (
@@ -23,7 +23,14 @@ WITH numbers AS (
         MIN(reference)
       FROM @this_model
     )
-    AND REGEXP_MATCHES(reference, '^JMP[0-9]+$')
+), before AS (
+  SELECT
+    CASE
+      WHEN REGEXP_MATCHES(reference, '^JMP[0-9]+$')
+      THEN REGEXP_EXTRACT(reference, '[0-9]+$')::BIGINT
+      ELSE 0
+    END AS number
+  FROM latest_before
 ), neighbours AS (
   SELECT
     LAG(numbers.number, 1, before.number) OVER (ORDER BY numbers.number) AS previous_number,

@@ -25,16 +25,13 @@ WITH accounts AS (
 ), people AS (
   SELECT
     sk,
-    last_name,
-    first_name,
-    email,
-    ROW_NUMBER() OVER (PARTITION BY sk ORDER BY id) AS account_number
+    ARG_MIN(last_name, id) AS last_name,
+    ARG_MIN(first_name, id) AS first_name,
+    email
   FROM accounts
-), customers AS (
-  SELECT
-    @person_key(last_name, first_name, email) AS sk,
-    satisfaction_score
-  FROM staging.crm__customers
+  GROUP BY
+    sk,
+    email
 )
 SELECT
   people.sk::UUID AS sk,
@@ -43,7 +40,7 @@ SELECT
   people.email::TEXT AS email,
   customers.satisfaction_score::INT AS satisfaction_score
 FROM people
-LEFT JOIN customers
-  ON people.sk = customers.sk
-WHERE
-  people.account_number = 1
+LEFT JOIN staging.crm__customers AS customers
+  ON people.email = customers.email
+  AND UPPER(people.last_name) = UPPER(customers.last_name)
+  AND UPPER(people.first_name) = UPPER(customers.first_name)

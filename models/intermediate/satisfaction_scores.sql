@@ -30,14 +30,18 @@ WITH cleaned AS (
     log.updated_at <= as_of.as_of_date
 ), ranked AS (
   SELECT
-    @person_key(last_name, first_name, email) AS freelancer_sk,
-    satisfaction_score,
-    updated_at,
+    freelancers.sk AS freelancer_sk,
+    cleaned.satisfaction_score,
+    cleaned.updated_at,
     ROW_NUMBER() OVER (
-      PARTITION BY UPPER(last_name), UPPER(first_name), email, updated_at
-      ORDER BY satisfaction_score DESC
+      PARTITION BY freelancers.sk, cleaned.updated_at
+      ORDER BY cleaned.satisfaction_score DESC
     ) AS place
   FROM cleaned
+  INNER JOIN intermediate.freelancers AS freelancers
+    ON cleaned.email = freelancers.email
+    AND UPPER(cleaned.last_name) = UPPER(freelancers.last_name)
+    AND UPPER(cleaned.first_name) = UPPER(freelancers.first_name)
 ), changes AS (
   SELECT
     freelancer_sk,
@@ -49,12 +53,10 @@ WITH cleaned AS (
     place = 1
 )
 SELECT
-  changes.freelancer_sk::UUID AS freelancer_sk,
-  changes.satisfaction_score::INT AS satisfaction_score,
-  changes.valid_from::DATE AS valid_from,
-  changes.valid_to::DATE AS valid_to
+  freelancer_sk::UUID AS freelancer_sk,
+  satisfaction_score::INT AS satisfaction_score,
+  valid_from::DATE AS valid_from,
+  valid_to::DATE AS valid_to
 FROM changes
-INNER JOIN intermediate.freelancers AS freelancers
-  ON changes.freelancer_sk = freelancers.sk
 WHERE
-  NOT changes.satisfaction_score IS NULL
+  NOT satisfaction_score IS NULL

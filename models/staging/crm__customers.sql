@@ -12,7 +12,7 @@ MODEL (
     updated_at = 'Date of the last change of the entry.'
   ),
   audits (
-    accepted_range("column" := satisfaction_score, min_v := 0, max_v := 10)
+    scores_in_range(here := sources.crm__customers)
   )
 );
 

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 from data_platform import __version__, options
 from data_platform.console import Reporter
 from data_platform.errors import PlatformError, UsageError
-from data_platform.names import ExportFormat, ResultFormat, StatusFormat
+from data_platform.names import ExportFormat, ResultFormat, SourceName, StatusFormat
 from data_platform.query import Result
 from data_platform.settings import Settings, yesterday
 
@@ -109,6 +110,15 @@ def _load(call: Call, sources: tuple[str, ...]) -> None:
         step.done(f"{done.rows:,} rows {done.batch}, {news}")
     for change in changes:
         call.reporter.detail(f"  {change}")
+    _warn_of_stale_sources(call, sources or tuple(SourceName), done.batch.as_of)
+
+
+def _warn_of_stale_sources(call: Call, sources: Iterable[str], as_of: date) -> None:
+    from data_platform.freshness import freshness
+
+    for source in freshness(call.settings.project_dir, dict.fromkeys(sources, as_of)):
+        if source.is_stale:
+            call.reporter.warn(str(source))
 
 
 def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
@@ -134,9 +144,15 @@ def _tell(call: Call, done: "Transformed") -> None:
             "production keeps its own code where the working tree differs: "
             f"{', '.join(done.undeployed)}; to deploy it: just promote"
         )
-    for environment, models in done.environments_behind.items():
+    _warn_of_environments(call, done.environments_behind, done.load_number)
+
+
+def _warn_of_environments(
+    call: Call, behind: Mapping[str, tuple[str, ...]], load_number: int
+) -> None:
+    for environment, models in behind.items():
         call.reporter.warn(
-            f"environment {environment} does not show load {done.load_number} in "
+            f"environment {environment} does not show load {load_number} in "
             f"{', '.join(models)}; to refresh it: just plan {environment}"
         )
 
@@ -245,8 +261,31 @@ def backfill_command(ctx: click.Context, first: date, last: date, pristine: bool
             f"{replayed.days_replayed} days to {last}"
             + (f", {replayed.days_found} were there already" if replayed.days_found else "")
         )
+    _warn_of_stale_sources(call, SourceName, last)
     if replayed.last:
         _tell(call, replayed.last)
+
+
+@cli.command("plan")
+@click.argument("environment", default="dev", metavar="[ENVIRONMENT]")
+@click.pass_obj
+def plan_command(call: Call, environment: str) -> None:
+    """Build the working tree's models in an environment of their own, over what is loaded."""
+    with call.reporter.step(f"plan {environment}") as step:
+        step.advance(0, None, "starting SQLMesh")
+        from data_platform.plan import plan
+
+        done = plan(call.settings, environment, step.advance)
+        step.done(
+            f"{len(done.own)} models of its own, {len(done.computed)} of them computed now"
+            if done.own
+            else "nothing differs from production"
+        )
+    if done.changed:
+        call.reporter.say(f"Changed against production: {', '.join(done.changed)}")
+    for model in done.own:
+        how = "computed now" if model in done.computed else "computed before"
+        call.reporter.detail(f"  {model}: {how}")
 
 
 class _Interspersed(click.Command):
@@ -300,8 +339,8 @@ def status_command(call: Call, status_format: str) -> None:
         return
     load = found.load
     call.reporter.say(
-        f"Load {load.load_number} as of {load.as_of}, {found.days_old} days behind yesterday, "
-        f"seed {load.random_seed}, scale {load.scale:g}, loaded at {load.loaded_at:%F %T} UTC"
+        f"Load {load.load_number} as of {load.as_of}, seed {load.random_seed}, "
+        f"scale {load.scale:g}, loaded at {load.loaded_at:%F %T} UTC"
     )
     if found.is_current:
         call.reporter.say("Production reflects it.")
@@ -313,8 +352,12 @@ def status_command(call: Call, status_format: str) -> None:
     rows: list[tuple[Any, ...]] = [
         (table.name, f"{table.rows:,}", table.as_of, table.variant) for table in found.tables
     ]
+    for source in found.sources:
+        if source.is_stale:
+            call.reporter.warn(str(source))
     for warning in found.warnings:
         call.reporter.warn(str(warning))
+    _warn_of_environments(call, found.environments_behind, load.load_number)
     call.reporter.table(Result(("source table", "rows", "as of", "variant"), rows))
 
 

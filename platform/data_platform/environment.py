@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from functools import cached_property
 
 from sqlmesh.core.model import ModelKindName
@@ -55,7 +55,8 @@ class Tables:
 
     def table(self, snapshot: Snapshot) -> str:
         """The name of the physical table or view that holds a model."""
-        return snapshot.table_name(is_deployable=self.deployability.is_deployable(snapshot))
+        name: str = snapshot.table_name(is_deployable=self.deployability.is_deployable(snapshot))
+        return name
 
     def reflected(self) -> dict[str, int | None]:
         """The load that each model's table reflects, None where nobody knows."""
@@ -228,27 +229,38 @@ def _deployability(
     return DeployabilityIndex.create(snapshots.values())
 
 
-def environments_to_refresh(
-    project: Project, production: Tables, load: LastLoad
-) -> dict[str, tuple[Tables, dict[str, Restatement]]]:
-    """Of each environment beside production, what of its own tables does not reflect the load.
+def own_tables(tables: Tables, production: Tables) -> set[str]:
+    """The models that an environment does not share with production."""
+    shared = {production.table(snapshot) for snapshot in production.in_order}
+    return {
+        name for name, snapshot in tables.by_name.items() if tables.table(snapshot) not in shared
+    }
 
-    Tables that it shares with production are production's to bring up to date.
+
+def environments_behind(
+    project: Project, production: Tables, load: LastLoad
+) -> dict[str, tuple[str, ...]]:
+    """The tables of each environment beside production that do not reflect the load.
+
+    Tables that it shares with production are production's to bring up to date. One that SQLMesh's
+    own commands have built since the load reflects it, though the platform has not seen it.
     """
     found = {}
-    shared = {production.table(snapshot) for snapshot in production.in_order}
+    loaded_ts = load.loaded_at.replace(tzinfo=UTC).timestamp() * 1000
     for summary in project.context.state_reader.get_environments_summary():
-        if summary.name == PROD or summary.expired:
-            continue
-        tables = tables_of(project, summary.name)
+        tables = (
+            None if summary.name == PROD or summary.expired else tables_of(project, summary.name)
+        )
         if tables is None:
             continue
-        own = {
+        own, reflected = own_tables(tables, production), tables.reflected()
+        behind = tuple(
             name
-            for name, snapshot in tables.by_name.items()
-            if tables.table(snapshot) not in shared and not snapshot.model.kind.is_view
-        }
-        to_do = {name: why for name, why in tables.behind(load).items() if name in own}
-        if to_do:
-            found[summary.name] = (tables, to_do)
+            for name, restatement in tables.behind(load).items()
+            if name in own
+            and restatement.kind is not Kind.VIEW
+            and (reflected[name] is not None or tables.by_name[name].created_ts < loaded_ts)
+        )
+        if behind:
+            found[summary.name] = behind
     return found

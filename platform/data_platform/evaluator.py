@@ -35,7 +35,7 @@ class RememberingEvaluator(SnapshotEvaluator):
         render_kwargs: dict[str, Any],
     ) -> Iterator[Any]:
         def render() -> Iterator[Any]:
-            return super(RememberingEvaluator, self)._render_snapshot_for_evaluation(
+            yield from super(RememberingEvaluator, self)._render_snapshot_for_evaluation(
                 snapshot, snapshots, deployability_index, render_kwargs
             )
 

@@ -172,48 +172,49 @@ def _replace(
 
 
 def _bounds(
-    connection: duckdb.DuckDBPyConnection, table: SourceTable, relation: str, bound: Any = None
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, relation: str
 ) -> tuple[int, date | None, date | None]:
     """(rows, first day, last day) of a relation; no days where the rows carry no date."""
     column = table.event_column or table.dates.get("from")
     days = f'MIN("{column}"), MAX("{column}")' if column else "NULL, NULL"
-    rows, first, last = _row(connection, f"SELECT COUNT(*), {days} FROM {relation}", bound)
+    rows, first, last = _row(connection, f"SELECT COUNT(*), {days} FROM {relation}")
     return rows, first, last
 
 
 def _apply_difference(
     connection: duckdb.DuckDBPyConnection, table: SourceTable, paths: Sequence[str], scope: str
 ) -> Change:
-    """Replace the rows of `scope` by those of the files, touching only rows that differ."""
-    name, same = _name(table), _same(table)
-    bound = {"files": list(paths)} if paths else None
+    """Replace the rows of `scope` by those of the files, touching only rows that differ.
+
+    Rows are compared as they are, and counted: a source may hold the same row twice.
+    """
+    name, columns = _name(table), table.column_list
     source = "read_parquet($files)" if paths else f"(FROM {name} LIMIT 0)"
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE added AS SELECT {table.column_list} FROM {source} AS mine "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {name} AS theirs WHERE ({scope}) AND {same})",
-        bound,
+        "CREATE OR REPLACE TEMP TABLE surplus AS "
+        f"SELECT {columns}, SUM(side)::BIGINT AS copies FROM ("
+        f"SELECT {columns}, 1 AS side FROM {source} UNION ALL "
+        f"SELECT {columns}, -1 AS side FROM {name} WHERE {scope}"
+        ") GROUP BY ALL HAVING SUM(side) <> 0",
+        {"files": list(paths)} if paths else None,
     )
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE removed AS SELECT {table.column_list} FROM {name} AS mine "
-        f"WHERE ({scope}) AND NOT EXISTS (SELECT 1 FROM {source} AS theirs WHERE {same})",
-        bound,
-    )
+    for relation, sign in (("added", ""), ("removed", "-")):
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT {columns} "
+            f"FROM surplus, RANGE({sign}copies)"
+        )
     change = _describe(connection, table)
     if change.removed:
         connection.execute(
-            f"DELETE FROM {name} AS mine WHERE ({scope}) "
-            f"AND EXISTS (SELECT 1 FROM removed AS theirs WHERE {same})"
+            f"DELETE FROM {name} WHERE rowid IN (SELECT number FROM ("
+            "SELECT mine.number, -theirs.copies AS excess, "
+            "ROW_NUMBER() OVER (PARTITION BY theirs.rowid ORDER BY mine.number) AS place "
+            f"FROM (SELECT rowid AS number, {columns} FROM {name} WHERE {scope}) AS mine "
+            f"JOIN surplus AS theirs ON {_same(table)} WHERE theirs.copies < 0"
+            ") WHERE place <= excess)"
         )
     if change.added:
-        connection.execute(f"INSERT INTO {name} SELECT {table.column_list} FROM added")
-    # Sets cannot tell how often a row is there, so what the table holds now is counted and summed.
-    checksum = f"SELECT COUNT(*), SUM(HASH({table.column_list})::HUGEINT) FROM"
-    wanted = _row(connection, f"{checksum} {source}", bound)
-    if _row(connection, f"{checksum} {name} WHERE {scope}") != wanted:
-        connection.execute(f"DELETE FROM {name} WHERE {scope}")
-        connection.execute(f"INSERT INTO {name} SELECT {table.column_list} FROM {source}", bound)
-        rows, first, last = _bounds(connection, table, f"(SELECT * FROM {source})", bound)
-        return Change(table.name, rows, rows, first, last if table.event_column else None)
+        connection.execute(f"INSERT INTO {name} SELECT {columns} FROM added")
     return change
 
 

@@ -1,19 +1,22 @@
 """What the lakehouse holds and whether production shows it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from data_platform.errors import PlatformError
+from data_platform.freshness import Freshness, freshness
 from data_platform.lakehouse import (
     FailedAudit,
     LastLoad,
+    environments_behind,
     last_load,
     last_transformed,
     loaded_tables,
     reading,
     standing_warnings,
 )
-from data_platform.settings import Settings, yesterday
+from data_platform.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,14 @@ class TableStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a lakehouse; `days_old` complete days have passed since its as-of date."""
+    """The state of a lakehouse; `environments_behind` as of the last transform or plan."""
 
     load: LastLoad
-    days_old: int
+    sources: tuple[Freshness, ...]
     production_load_number: int | None
     is_current: bool
     warnings: tuple[FailedAudit, ...]
+    environments_behind: Mapping[str, tuple[str, ...]]
     tables: tuple[TableStatus, ...]
 
 
@@ -47,14 +51,23 @@ def status(settings: Settings) -> Status:
     with reading(settings.lakehouse) as connection:
         load, tables = last_load(connection), loaded_tables(connection)
         production, warnings = last_transformed(connection), standing_warnings(connection)
+        behind = environments_behind(connection)
     if load is None:
         raise PlatformError("nothing is loaded yet; run: data-platform run")
     return Status(
         load=load,
-        days_old=(yesterday() - load.as_of).days,
+        sources=freshness(
+            settings.project_dir,
+            {
+                name.partition("__")[0]: table.batch.as_of
+                for name, table in tables.items()
+                if not name.startswith("platform__")
+            },
+        ),
         production_load_number=production,
         is_current=production == load.load_number,
         warnings=warnings,
+        environments_behind=behind,
         tables=tuple(
             TableStatus(name, table.rows, table.batch.as_of, table.batch.variant)
             for name, table in sorted(tables.items())

@@ -9,7 +9,7 @@ with "nothing missing".
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from sqlmesh.core.snapshot import DeployabilityIndex
 from sqlmesh.utils.errors import SQLMeshError
 
 from data_platform.contract import read_contract
-from data_platform.environment import PROD, Tables, environments_to_refresh, tables_of
+from data_platform.environment import PROD, Tables, environments_behind, tables_of
 from data_platform.errors import PlatformError
 from data_platform.lakehouse import (
     FailedAudit,
@@ -99,7 +99,7 @@ def transform(
     with open_project(settings, progress) as project:
         production = Production(project, progress)
         done = production.bring_up_to(load, layers, deploy)
-        return production.with_environments(done, load)
+        return replace(done, environments_behind=production.note_environments(load))
 
 
 def loaded(connection: Any, settings: Settings) -> LastLoad:
@@ -186,20 +186,17 @@ class Production:
             environments_behind={},
         )
 
-    def with_environments(self, done: Transformed, load: LastLoad) -> Transformed:
-        """Note which other environments are behind the load, and tell."""
+    def note_environments(self, load: LastLoad) -> dict[str, tuple[str, ...]]:
+        """Note which other environments do not reflect the load, and by which of their models."""
         tables = self.tables
         assert tables is not None
-        behind = {
-            name: tuple(to_do)
-            for name, (_, to_do) in environments_to_refresh(self.project, tables, load).items()
-        }
+        behind = environments_behind(self.project, tables, load)
         self.project.cursor.execute("DELETE FROM ops.environments_behind")
         for name, models in behind.items():
             self.project.cursor.execute(
                 "INSERT INTO ops.environments_behind VALUES (?, ?)", [name, list(models)]
             )
-        return Transformed(**{**vars(done), "environments_behind": behind})
+        return behind
 
     def undeployed(self) -> tuple[str, ...]:
         """Models whose own code differs from the working tree's, on either side."""
