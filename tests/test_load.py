@@ -26,6 +26,10 @@ def extract_and_load(platform: Platform, as_of: date = EARLIER, **company: float
     return load(settings)
 
 
+def changed(done: Loaded) -> set[str]:
+    return {change.table for change in done.changes if not change.is_nothing}
+
+
 def file_of(platform: Platform, table: str) -> Path:
     sources = platform.data / "sources"
     return sources / read_manifest(sources).tables[table][0].path
@@ -178,19 +182,19 @@ def test_the_raw_tables_hold_the_extracts_and_nothing_of_the_load_before(
 
 
 def test_loading_the_same_batch_twice_changes_nothing_and_says_so(platform: Platform) -> None:
-    assert extract_and_load(platform).changed
+    assert extract_and_load(platform).is_news
     before = everything(platform)
     again = extract_and_load(platform)
-    assert not again.changed
-    assert again.changed_tables == ()
+    assert not again.is_news
+    assert again.changes == ()
     assert everything(platform) == before
 
 
 def test_only_tables_that_differ_are_replaced(platform: Platform) -> None:
     extract_and_load(platform, date(2023, 10, 10))
     done = extract_and_load(platform, date(2023, 10, 11))  # no invoice in this month
-    assert done.changed
-    assert "app.invoices" not in done.changed_tables
+    assert done.is_news
+    assert "app__invoices" not in changed(done)
 
 
 def test_each_load_that_changed_something_is_recorded(platform: Platform) -> None:
@@ -216,9 +220,13 @@ def test_sources_of_two_dates_are_not_mixed(platform: Platform) -> None:
 def test_a_source_alone_can_be_loaded_and_completed_later(platform: Platform) -> None:
     settings = platform.settings(EARLIER)
     extract(settings)
-    assert load(settings, sources=["crm"]).changed_tables == ("crm.customers",)
+    assert changed(load(settings, sources=["crm"])) == {
+        "crm__customers",
+        "crm__customers_log",
+        "platform__extracts",
+    }
     assert load(settings, sources=["app"]).load_number == 2
-    assert not load(settings).changed
+    assert not load(settings).is_news
 
 
 def customers_log(platform: Platform) -> list[tuple]:
