@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from contextlib import nullcontext
 
 import duckdb
 
@@ -41,14 +42,20 @@ QUERIES = {
 EXPORTS = ("turnover_by_cohort", "cumulative_turnover", "monthly_turnover", "stagnant_freelancers")
 
 
-def assert_models_equal_the_reference(platform: Platform, keeps_log: bool = False) -> None:
+def assert_models_equal_the_reference(
+    platform: Platform,
+    keeps_log: bool = False,
+    cursor: duckdb.DuckDBPyConnection | None = None,
+) -> None:
     """Every intermediate model and mart holds what the reference holds, no row more or less.
 
     Args:
         keeps_log: the CRM's log holds more than the last extract; take the history from it.
+        cursor: of a connection that this process has open already.
     """
     company = Company(platform.data / "sources")
-    with duckdb.connect(str(platform.settings().lakehouse), read_only=True) as connection:
+    file = str(platform.settings().lakehouse)
+    with nullcontext(cursor) if cursor else duckdb.connect(file, read_only=True) as connection:
         if keeps_log:
             log = connection.execute("FROM sources.crm__customers_log").to_arrow_table()
             company.log = log.to_pylist()

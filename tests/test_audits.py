@@ -191,7 +191,7 @@ def run(platform: Platform, **options: object) -> object:
 
 
 AUDIT_OF = {
-    FaultKind.OVERLAPPING_CONTRACTS: "job_contracts: periods_never_overlap(key_column freelancer_sk)",
+    FaultKind.OVERLAPPING_CONTRACTS: "job_contracts: periods_never_overlap(key_column freelancer",
     FaultKind.ORPHAN_INVOICES: "intermediate.invoices: foreign_key(key_column job_contract_sk)",
     FaultKind.DUPLICATE_REFERENCES: "intermediate.invoices: unique_over_time(key_column sk)",
     FaultKind.UNKNOWN_ENTITY: "staging.app__job_contracts: accepted_values(column entity)",

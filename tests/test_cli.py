@@ -108,7 +108,9 @@ def test_a_pipe_sees_a_plain_line_a_step_and_a_closing_line(platform: Platform) 
     assert re.match(r"extract: [\d,]+ rows as of 2024-02-29, seed 42, scale 0.2, dirty, ", extract)
     assert re.match(r"load: [\d,]+ rows .*, load 1, [\d,]+ rows new, 0 gone in [\d.]+ s$", load)
     assert re.match(r"Done in [\d.]+ s, 2 warnings.$", closing)
-    assert re.match(r"(Warning: source (app|crm) is as of 2024-02-29, \d+ days .*\n){2}", done.stderr)
+    assert re.match(
+        r"(Warning: source (app|crm) is as of 2024-02-29, \d+ days .*\n){2}", done.stderr
+    )
     assert platform.call("-q", "extract").stdout == ""
 
 

@@ -4,13 +4,14 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from conftest import PROJECT, Platform
+from data_platform.changes import Change
 from data_platform.contract import read_contract
 from data_platform.errors import PlatformError
 from data_platform.extract import extract
@@ -30,21 +31,26 @@ def changed(done: Loaded) -> set[str]:
     return {change.table for change in done.changes if not change.is_nothing}
 
 
-def file_of(platform: Platform, table: str) -> Path:
+def file_of(platform: Platform, table: str, number: int = 0) -> Path:
     sources = platform.data / "sources"
-    return sources / read_manifest(sources).tables[table][0].path
+    return sources / read_manifest(sources).tables[table][number].path
 
 
-def rewrite(platform: Platform, table: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
-    """Change a table's first file, and the manifest with it: the contract alone can notice."""
-    folder, path = platform.data / "sources", file_of(platform, table)
+def rewrite(
+    platform: Platform,
+    table: str,
+    change: Callable[[pl.DataFrame], pl.DataFrame],
+    number: int = 0,
+) -> None:
+    """Change one file of a table, and the manifest with it: the contract alone can notice."""
+    folder, path = platform.data / "sources", file_of(platform, table, number)
     frame = change(pl.read_parquet(path))
     frame.write_parquet(path)
     manifest = read_manifest(folder)
-    first, *rest = manifest.tables[table]
+    files = list(manifest.tables[table])
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    first = replace(first, digest=digest, rows=len(frame))
-    write_manifest(replace(manifest, tables={**manifest.tables, table: (first, *rest)}), folder)
+    files[number] = replace(files[number], digest=digest, rows=len(frame))
+    write_manifest(replace(manifest, tables={**manifest.tables, table: tuple(files)}), folder)
 
 
 def everything(platform: Platform) -> dict[str, list[tuple]]:
@@ -108,9 +114,25 @@ CORRUPTIONS: dict[str, tuple[Callable[[Platform], object], str]] = {
         lambda p: (p.data / "sources/manifest.json").write_text("{]"),
         "manifest.json is not a manifest",
     ),
-    "a manifest of another version": (
+    "a manifest of a newer version": (
         lambda p: edit_manifest(p, lambda m: m.update(schema_version=99)),
-        "manifest.json has schema version 99, expected 1",
+        "manifest.json has schema version 99, expected 1: a newer version of the platform wrote it",
+    ),
+    "a manifest that goes back in version": (
+        lambda p: edit_manifest(p, lambda m: m.update(schema_version=0)),
+        "manifest.json has schema version 0, expected 1; extract again",
+    ),
+    "a day after the as-of date": (
+        lambda p: edit_manifest(
+            p, lambda m: [s.update(as_of=str(EARLIER)) for s in m["sources"].values()]
+        ),
+        "column .* has 2023-04-.*, expected nothing after the as-of date 2023-03-31",
+    ),
+    "days that are not the manifest's": (
+        lambda p: edit_manifest(
+            p, lambda m: m["tables"]["app.invoices"][-1].update(first_date="2023-03-31")
+        ),
+        "app.invoices: .* column issue_date goes from 2023-04-.* expected 2023-03-31",
     ),
     "a file that is no Parquet": (
         lambda p: forge(p, b"name,email\n"),
@@ -251,3 +273,131 @@ def test_another_company_starts_the_customers_log_afresh(platform: Platform) -> 
         extract_and_load(platform, EARLIER, **company)
         log = {row[:-1] for row in customers_log(platform)}
         assert log == set(platform.rows("FROM sources.crm__customers"))
+
+
+def change_of(done: Loaded, table: str) -> Change:
+    (found,) = [change for change in done.changes if change.table == table]
+    return found
+
+
+def test_a_load_tells_what_changed_and_over_which_days(platform: Platform) -> None:
+    extract_and_load(platform, date(2023, 3, 30), scale=2)
+    before = {
+        table: set(platform.rows(f"FROM sources.{table}"))
+        for table in ("app__invoices", "app__job_contracts", "app__users")
+    }
+    done = extract_and_load(platform, date(2023, 4, 2), scale=2)
+    after = {table: set(platform.rows(f"FROM sources.{table}")) for table in before}
+
+    new = after["app__invoices"] - before["app__invoices"]
+    change = change_of(done, "app__invoices")
+    assert (change.kind, change.added, change.removed) == ("new rows", len(new), 0)
+    days = [row[-1] for row in new]
+    assert (change.first_day, change.last_day) == (min(days), max(days))
+
+    # A contract that ended is new from its end on, not from its start.
+    contracts = change_of(done, "app__job_contracts")
+    gone = before["app__job_contracts"] - after["app__job_contracts"]
+    assert contracts.removed == len(gone) > 0
+    assert contracts.kind == "rewritten rows"
+    assert date(2023, 3, 31) <= contracts.first_day <= date(2023, 4, 2)  # type: ignore[operator]
+    assert contracts.last_day is None
+
+    users = change_of(done, "app__users")
+    assert (users.added, users.removed) == (
+        len(after["app__users"] - before["app__users"]),
+        len(before["app__users"] - after["app__users"]),
+    )
+    assert users.first_day is None
+    assert change_of(done, "app__clients").kind in ("nothing", "new rows")
+    assert change_of(done, "platform__extracts").first_day == date(2023, 3, 31)
+    recorded = platform.rows(
+        "SELECT table_name, change, rows_added, rows_removed, first_day, last_day "
+        "FROM ops.loads WHERE load_number = 2"
+    )
+    assert set(recorded) == {
+        (c.table, c.kind, c.added, c.removed, c.first_day, c.last_day) for c in done.changes
+    }
+
+
+def test_back_in_time_the_days_that_are_gone_are_told(platform: Platform) -> None:
+    extract_and_load(platform, LATER)
+    done = extract_and_load(platform, EARLIER)
+    invoices = change_of(done, "app__invoices")
+    assert (invoices.added, invoices.first_day.month) == (0, 4)  # type: ignore[union-attr]
+    assert change_of(done, "platform__extracts").first_day == date(2023, 4, 1)
+
+
+def test_a_changed_row_of_long_ago_is_told_with_its_day(platform: Platform) -> None:
+    extract_and_load(platform, EARLIER)
+    first = pl.read_parquet(file_of(platform, "app.invoices"))
+    rewrite(
+        platform,
+        "app.invoices",
+        lambda f: f.with_columns(
+            amount=pl.when(pl.int_range(pl.len()) == 0)
+            .then(pl.col("amount") + 1)
+            .otherwise("amount")
+        ).cast({"amount": pl.Decimal(10, 2)}),
+    )
+    change = change_of(load(platform.settings(EARLIER)), "app__invoices")
+    assert (change.kind, change.added, change.removed) == ("rewritten rows", 1, 1)
+    assert change.first_day == change.last_day == first["issue_date"][0]
+
+
+@pytest.mark.parametrize("copies", [0, 1, 2, 3])
+def test_a_row_that_is_there_several_times_is_loaded_as_often(
+    platform: Platform, copies: int
+) -> None:
+    extract_and_load(platform, EARLIER)
+
+    def repeat(frame: pl.DataFrame) -> pl.DataFrame:
+        return pl.concat([frame[2:], *[frame[:1]] * copies, *[frame[1:2]] * 3])
+
+    for _ in range(2):
+        rewrite(platform, "crm.customers", repeat)
+        wanted = pl.read_parquet(file_of(platform, "crm.customers")).rows()
+        load(platform.settings(EARLIER))
+        assert sorted(platform.rows("FROM sources.crm__customers"), key=repr) == sorted(
+            wanted, key=repr
+        )
+
+
+def test_months_that_overlap_in_their_files_are_loaded_as_they_are(platform: Platform) -> None:
+    extract_and_load(platform, EARLIER)
+    sources = platform.data / "sources"
+    manifest = read_manifest(sources)
+    last = manifest.tables["app.invoices"][-1]
+    frame = pl.read_parquet(sources / last.path)
+    # The last month's file now holds a row of the month before, too.
+    early = last.first_date.replace(day=1) - timedelta(days=1)  # type: ignore[union-attr]
+    rewrite(
+        platform,
+        "app.invoices",
+        lambda f: pl.concat([f, f[:1].with_columns(reference=pl.lit("JMPX"), issue_date=early)]),
+        number=-1,
+    )
+    edit_manifest(platform, lambda m: m["tables"]["app.invoices"][-1].update(first_date=str(early)))
+    change = change_of(load(platform.settings(EARLIER)), "app__invoices")
+    assert (change.added, change.removed, change.first_day) == (1, 0, early)
+    total = platform.rows("SELECT COUNT(*) FROM sources.app__invoices")[0][0]
+    assert total == sum(file.rows for file in manifest.tables["app.invoices"]) + 1
+    assert len(frame) + 1 == read_manifest(sources).tables["app.invoices"][-1].rows
+
+
+def test_a_file_that_is_loaded_already_is_still_noticed_when_it_changes(platform: Platform) -> None:
+    extract_and_load(platform, EARLIER)
+    before = everything(platform)
+    path = file_of(platform, "app.invoices")
+    path.write_bytes(path.read_bytes()[:-1] + b"X")
+    with pytest.raises(PlatformError, match="app.invoices: .* was changed or cut short"):
+        load(platform.settings(EARLIER))
+    assert everything(platform) == before
+    extract_and_load(platform, EARLIER)  # and an extract mends it
+
+
+def test_an_extract_leaves_a_newer_version_s_manifest_alone(platform: Platform) -> None:
+    extract_and_load(platform, EARLIER)
+    edit_manifest(platform, lambda m: m.update(schema_version=99))
+    with pytest.raises(PlatformError, match="a newer version of the platform wrote it"):
+        extract(platform.settings(LATER))

@@ -182,6 +182,36 @@ def test_a_second_extract_rewrites_only_what_changed(tmp_path: Path) -> None:
     assert set(tmp_path.rglob("*.parquet")) == listed
 
 
+@some
+@given(
+    days=st.lists(st.tuples(DAYS, st.booleans()), min_size=2, max_size=4), scale=SCALES, seed=SEEDS
+)
+def test_an_extract_over_another_is_the_same_as_one_in_an_empty_folder(
+    days: list[tuple[date, bool]], scale: float, seed: int
+) -> None:
+    with TemporaryDirectory() as over, TemporaryDirectory() as fresh:
+        for as_of, pristine in days:
+            extracted(Path(over), as_of, seed, scale, pristine=pristine)
+        extracted(Path(fresh), as_of, seed, scale, pristine=pristine)
+        for name in ("manifest.json", "truth.json"):
+            mine, theirs = (Path(folder) / "sources" / name for folder in (over, fresh))
+            assert mine.read_bytes() == theirs.read_bytes(), name
+        files = {path.relative_to(over).as_posix() for path in Path(over).rglob("*.parquet")}
+        assert files == {
+            path.relative_to(fresh).as_posix() for path in Path(fresh).rglob("*.parquet")
+        }
+
+
+def test_a_month_that_is_settled_is_drawn_again_when_its_file_is_damaged(tmp_path: Path) -> None:
+    manifest = extracted(tmp_path, date(2023, 8, 20))
+    path = tmp_path / "sources" / manifest.tables["app.invoices"][0].path
+    content = path.read_bytes()
+    for damage in (lambda: path.write_bytes(content[:-1]), path.unlink):
+        damage()
+        extracted(tmp_path, date(2023, 8, 21))
+        assert path.read_bytes() == content
+
+
 def test_extracting_one_source_leaves_the_other_alone(tmp_path: Path) -> None:
     before = extracted(tmp_path, date(2024, 5, 30))
     after = extracted(tmp_path, date(2024, 6, 30), sources=["crm"])

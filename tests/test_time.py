@@ -1,0 +1,323 @@
+"""Days come one after the other, are skipped, come again or go back: what shows is always right."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from comparison import assert_exports_equal_the_reference, assert_models_equal_the_reference
+from conftest import PROJECT, Platform
+from data_platform.backfill import backfill
+from data_platform.export import export
+from data_platform.extract import extract
+from data_platform.load import load
+from data_platform.manifest import read_manifest
+from data_platform.project import open_project
+from data_platform.settings import Settings
+from data_platform.transform import Production, Transformed, loaded
+from reference import Company
+from test_load import rewrite
+
+SCALE = 0.04
+START = date(2023, 9, 20)
+
+
+@contextmanager
+def production_of(settings: Settings) -> Iterator[Production]:
+    settings.lakehouse.parent.mkdir(parents=True, exist_ok=True)
+    with open_project(settings) as project:
+        yield Production(project)
+
+
+def bring_up(production: Production, settings: Settings) -> Transformed:
+    return production.bring_up_to(loaded(production.project.cursor, settings))
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a platform after its first run."""
+    platform = Platform(tmp_path_factory.mktemp("deployed") / "data")
+    settings = platform.settings(START, scale=SCALE)
+    extract(settings)
+    load(settings)
+    with production_of(settings) as production:
+        bring_up(production, settings)
+    return platform.data
+
+
+# Where a load goes: some days on or back, to another company or a pristine one, a source extracted
+# again on its own; and whether a transform follows at once.
+STEPS = st.tuples(
+    st.one_of(
+        st.integers(1, 3),
+        st.sampled_from([0, 11, 40, 100, -1, -15, -70, -400]),
+    ),
+    st.sampled_from([42, 42, 42, 42, 7]),
+    st.sampled_from(["dirty", "dirty", "dirty", "pristine", "crm again"]),
+    st.booleans(),
+)
+
+
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
+@given(steps=st.lists(STEPS, min_size=2, max_size=5))
+@example(steps=[(1, 42, "dirty", True), (11, 42, "dirty", False), (1, 42, "dirty", True)])
+@example(steps=[(-15, 42, "dirty", False), (40, 42, "dirty", True), (0, 42, "dirty", True)])
+def test_after_any_sequence_of_loads_every_table_equals_a_rebuild(
+    deployed: Path, tmp_path_factory: pytest.TempPathFactory, steps: list
+) -> None:
+    data = tmp_path_factory.mktemp("steps") / "data"
+    shutil.copytree(deployed, data)
+    platform, day = Platform(data), START
+    here = platform.settings(day, scale=SCALE)
+    with production_of(here) as production:
+        for days, seed, how, transforms in [*steps, (1, 42, "dirty", True)]:
+            day = max(date(2022, 1, 1), day + timedelta(days=days))
+            here = platform.settings(day, seed, SCALE)
+            extract(here, pristine=how == "pristine")
+            if how == "crm again":
+                extract(here, sources=["crm"])
+            load(here)
+            if transforms:
+                bring_up(production, here)
+                cursor = production.project.cursor
+                assert_models_equal_the_reference(platform, keeps_log=True, cursor=cursor)
+    export(here)
+    assert_exports_equal_the_reference(platform)
+
+
+def test_a_day_restates_its_month_and_the_same_batch_again_nothing(platform: Platform) -> None:
+    monday = platform.settings(date(2023, 9, 12), scale=SCALE)
+    with production_of(monday) as production:
+        extract(monday)
+        load(monday)
+        first = bring_up(production, monday)
+        assert first.summary.startswith("deployed 26 models, ")
+
+        tuesday = replace(monday, as_of=date(2023, 9, 13))
+        extract(tuesday)
+        load(tuesday)
+        second = bring_up(production, tuesday)
+        windows = {
+            name: str(why.window)
+            for name, why in second.restated.items()
+            if name.startswith(("intermediate.invoices", "intermediate.turnover", "marts.kpi__m"))
+        }
+        assert set(windows.values()) == {"2023-09"}
+        assert len(windows) == 4
+        assert "over 2023-09" in second.summary
+
+        again = load(tuesday)
+        assert (again.is_news, again.changes) == (False, ())
+        third = bring_up(production, tuesday)
+        assert third.restated == {}
+        assert third.summary == "nothing to do, production reflects load 2"
+
+
+def test_a_changed_person_reaches_all_of_history(platform: Platform) -> None:
+    here = platform.settings(date(2023, 9, 12), scale=SCALE)
+    with production_of(here) as production:
+        extract(here)
+        load(here)
+        bring_up(production, here)
+        rewrite(platform, "app.users", lambda f: f.with_columns(pl.col("last_name") + "-Martin"))
+        done = load(here)
+        (change,) = [c for c in done.changes if not c.is_nothing]
+        assert (change.table, change.kind, change.first_day) == (
+            "app__users",
+            "rewritten rows",
+            None,
+        )
+        again = bring_up(production, here)
+        assert str(again.restated["intermediate.invoices"].window) == "2022-01 to 2023-09"
+    assert_models_equal_the_reference(platform, keeps_log=True)
+
+
+def test_a_reference_of_an_earlier_month_is_found_when_it_comes_again(platform: Platform) -> None:
+    first = platform.settings(date(2023, 8, 31), scale=SCALE)
+    with production_of(first) as production:
+        extract(first)
+        load(first)
+        bring_up(production, first)
+        later = replace(first, as_of=date(2023, 9, 15))
+        extract(later)
+        files = read_manifest(later.sources_dir).tables["app.invoices"]
+        old = pl.read_parquet(later.sources_dir / files[0].path)["reference"][0]
+        rewrite(
+            platform,
+            "app.invoices",
+            lambda f: f.with_columns(
+                reference=pl.when(pl.int_range(pl.len()) == 1)
+                .then(pl.lit(old))
+                .otherwise("reference")
+            ),
+            number=-1,
+        )
+        load(later)
+        with pytest.raises(Exception, match=f"unique_over_time.* failed for 1 row: {old}"):
+            bring_up(production, later)
+
+
+def replay(platform: Platform, first: date, last: date) -> dict[date, tuple]:
+    """A backfill; the reference's NPS from the extract as of each month's last day on the way."""
+    expected: dict[date, tuple] = {}
+
+    def on_day(number: int, total: int, day: date, *_: object) -> None:
+        if (day + timedelta(days=1)).day == 1:
+            ((*_, figures),) = [Company(platform.data / "sources").kpi__nps()]
+            expected[day.replace(day=1)] = figures
+
+    backfill(platform.settings(last, scale=0.1), first, last, on_day=on_day)
+    return expected
+
+
+def assert_the_history_of_scores_is_that_of_the_days(
+    platform: Platform, expected: dict[date, tuple]
+) -> None:
+    assert_models_equal_the_reference(platform, keeps_log=True)
+    assert_exports_equal_the_reference(platform)
+    found = {row[0]: row[1:] for row in platform.rows("FROM marts.kpi__nps_monthly")}
+    assert expected
+    assert {month: found[month] for month in expected} == expected
+
+
+def test_a_replay_over_a_month_s_end_ends_with_the_history_that_it_saw(platform: Platform) -> None:
+    expected = replay(platform, date(2024, 1, 27), date(2024, 2, 3))
+    assert_the_history_of_scores_is_that_of_the_days(platform, expected)
+
+
+@pytest.mark.slow
+def test_a_replay_of_three_months_over_a_year_s_end_ends_with_the_history_that_it_saw(
+    platform: Platform,
+) -> None:
+    expected = replay(platform, date(2023, 11, 15), date(2024, 2, 15))
+    assert len(expected) == 3
+    assert_the_history_of_scores_is_that_of_the_days(platform, expected)
+
+
+def test_a_backfill_goes_on_where_it_was_interrupted(platform: Platform) -> None:
+    program = str(Path(sys.executable).with_name("data-platform"))
+    words = ["backfill", "--from", "2023-01-30", "--to", "2023-03-30"]
+    command = [program, "-p", str(PROJECT), "-d", str(platform.data), "--scale", "0.03", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        lines = iter(running.stdout.readline, "")
+        for line in lines:
+            if line.startswith("2023-02-02"):
+                running.send_signal(signal.SIGINT)
+                break
+        running.stdout.read()
+    assert running.returncode == 130
+
+    options = ["--scale", "0.03"]
+    words = ["backfill", "--from", "2023-01-30", "--to", "2023-02-06"]
+    done = platform.call(*words, options=options)
+    found = re.search(r"(\d) days to 2023-02-06, (\d) were there already", done.stdout)
+    assert found is not None, done.stdout
+    replayed, there = map(int, found.groups())
+    assert replayed + there == 8
+    assert there >= 3
+    assert_models_equal_the_reference(platform, keeps_log=True)
+    assert_exports_equal_the_reference(platform)
+
+    days = "SELECT as_of FROM sources.platform__extracts ORDER BY load_number"
+    assert [day for (day,) in platform.rows(days)] == [
+        date(2023, 1, 30) + timedelta(days=number) for number in range(8)
+    ]
+    again = platform.call(*words, options=options)
+    assert "0 days to 2023-02-06, 8 were there already" in again.stdout
+
+
+def test_days_that_were_loaded_out_of_order_are_replayed(platform: Platform) -> None:
+    first, last = date(2023, 1, 30), date(2023, 2, 1)
+    here = platform.settings(last, scale=SCALE)
+    extract(here)
+    load(here)
+    with production_of(here) as production:
+        bring_up(production, here)
+    assert backfill(here, first, last).days_replayed == 3
+
+
+BACKFILLS = [
+    (["--from", "2023-02-01", "--to", "2023-01-31"], "2023-01-31 lies before --from 2023-02-01"),
+    (["--from", "2023-02-01", "--to", "2999-01-31"], "2999-01-31 is after"),
+    (["--from", "2021-02-01", "--to", "2023-01-31"], "2021-02-01 is before 2022-01-01"),
+    (["--from", "2023-02-01"], "Missing option '--to'"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), BACKFILLS, ids=str)
+def test_a_backfill_of_impossible_days_is_refused(
+    platform: Platform, words: list[str], message: str
+) -> None:
+    done = platform.call("backfill", *words, check=False, options=[])
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not platform.data.exists()
+    done = platform.call("backfill", "--from", "2023-02-01", "--to", "2023-02-01", check=False)
+    assert done.returncode == 2
+    assert "not from --as-of" in done.stderr
+
+
+def test_a_source_that_is_older_than_allowed_warns(analyst: Platform) -> None:
+    config = analyst.project / "config.yaml"
+    text = config.read_text()
+    old = ["--scale", "0.02", "--as-of", "2023-01-31"]
+    done = analyst.call("extract", "load", options=old)
+    assert re.search(r"Warning: source app is as of 2023-01-31, \d+ days behind", done.stderr)
+    assert "Warning: source crm is" in done.stderr
+
+    config.write_text(text.replace("    crm: 1\n", "    crm: 99999\n"))
+    done = analyst.call("extract", "load", options=old)
+    assert "Warning: source app is" in done.stderr
+    assert "Warning: source crm is" not in done.stderr
+    assert analyst.call("extract", "load", options=["--scale", "0.02"]).stderr == ""
+
+    config.write_text(text.replace("    app: 1\n", "    app: soon\n"))
+    done = analyst.call("extract", "load", options=old, check=False)
+    assert done.returncode == 1
+    assert "variables.max_age_days is to be a number of days" in done.stderr
+
+
+def test_a_lakehouse_of_a_newer_version_is_left_alone(platform: Platform) -> None:
+    here = platform.settings(START, scale=SCALE)
+    extract(here)
+    load(here)
+    with duckdb.connect(str(here.lakehouse)) as connection:
+        connection.execute("UPDATE ops.format SET number = 99")
+    before = here.lakehouse.read_bytes()
+    options = ["--scale", str(SCALE), "--as-of", str(START + timedelta(days=1))]
+    for words in (["extract", "load"], ["transform"]):
+        done = platform.call(*words, check=False, options=options)
+        assert done.returncode == 1
+        assert "was written by a newer version of the platform: it has format 99" in done.stderr
+        assert here.lakehouse.read_bytes() == before
+
+
+def test_a_lakehouse_of_an_older_version_is_loaded_and_computed_anew(platform: Platform) -> None:
+    here = platform.settings(START, scale=SCALE)
+    with production_of(here) as production:
+        extract(here)
+        load(here)
+        bring_up(production, here)
+    with duckdb.connect(str(here.lakehouse)) as connection:
+        connection.execute("UPDATE ops.format SET number = 1")
+        connection.execute("DROP TABLE ops.loaded_files; DROP TABLE ops.model_tables")
+    later = replace(here, as_of=START + timedelta(days=3))
+    extract(later)
+    done = load(later)
+    assert done.load_number == 2
+    with production_of(later) as production:
+        bring_up(production, later)
+    assert_models_equal_the_reference(platform, keeps_log=True)
