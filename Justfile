@@ -62,10 +62,18 @@ lineage name *options: setup
 status *options: setup
     @{{ bin }}/data-platform status {{ options }}
 
-# All tests: the models' unit tests and the program's
+# All tests but the slow ones: the models' unit tests and the program's
 test *options: setup
     @{{ bin }}/sqlmesh test
     @{{ bin }}/pytest -n 2 {{ options }}
+
+# The tests that take long and break rarely: a replay of three months
+test-slow *options: setup
+    @{{ bin }}/pytest -n 2 -m slow {{ options }}
+
+# Measure what a day costs against a full build of the same data: just bench --scale 670
+bench *options: setup
+    @{{ bin }}/python benchmarks/daily.py {{ options }}
 
 # Check style and types, the models' format and the linter's rules, and the generated docs
 lint: setup

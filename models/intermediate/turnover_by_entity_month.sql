@@ -12,6 +12,7 @@ MODEL (
   description 'One row per freelancer, entity that ever employed them, and month from their first contract there to the as-of month.',
   column_descriptions (
     freelancer_sk = 'The freelancer.',
+    cohort_month = 'First day of the month in which the freelancer''s very first contract started.',
     entity = 'The Jump company that employs, blue or green.',
     month = 'First day of the month.',
     turnover = 'What the freelancer invoiced in the month under contracts of the entity, in euros.'
@@ -39,6 +40,8 @@ MODEL (
   )
 );
 
+/* A cohort can move only with a contract that starts before all of the freelancer's rows: the window
+   that brings such a contract computes them all. */
 WITH months AS (
   SELECT
     month
@@ -54,6 +57,13 @@ WITH months AS (
   GROUP BY
     freelancer_sk,
     entity
+), cohorts AS (
+  SELECT
+    freelancer_sk,
+    entity,
+    first_month,
+    MIN(first_month) OVER (PARTITION BY freelancer_sk) AS cohort_month
+  FROM employments
 ), invoiced AS (
   SELECT
     contracts.freelancer_sk,
@@ -71,14 +81,15 @@ WITH months AS (
     turnover.month
 )
 SELECT
-  employments.freelancer_sk::UUID AS freelancer_sk,
-  employments.entity::TEXT AS entity,
+  cohorts.freelancer_sk::UUID AS freelancer_sk,
+  cohorts.cohort_month::DATE AS cohort_month,
+  cohorts.entity::TEXT AS entity,
   months.month::DATE AS month,
   COALESCE(invoiced.turnover, 0)::DECIMAL(18, 2) AS turnover
-FROM employments
+FROM cohorts
 INNER JOIN months
-  ON months.month >= employments.first_month
+  ON months.month >= cohorts.first_month
 LEFT JOIN invoiced
-  ON employments.freelancer_sk = invoiced.freelancer_sk
-  AND employments.entity = invoiced.entity
+  ON cohorts.freelancer_sk = invoiced.freelancer_sk
+  AND cohorts.entity = invoiced.entity
   AND months.month = invoiced.month

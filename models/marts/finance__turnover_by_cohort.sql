@@ -27,24 +27,14 @@ MODEL (
   )
 );
 
-WITH cohorts AS (
-  SELECT
-    freelancer_sk,
-    DATE_TRUNC('MONTH', MIN(start_date))::DATE AS cohort_month
-  FROM intermediate.job_contracts
-  GROUP BY
-    freelancer_sk
-)
 SELECT
   turnover.freelancer_sk::UUID AS freelancer_sk,
   freelancers.last_name::TEXT AS last_name,
   freelancers.first_name::TEXT AS first_name,
-  cohorts.cohort_month::DATE AS cohort_month,
+  turnover.cohort_month::DATE AS cohort_month,
   turnover.entity::TEXT AS entity,
   turnover.month::DATE AS month,
   turnover.turnover::DECIMAL(18, 2) AS turnover
 FROM intermediate.turnover_by_entity_month AS turnover
 INNER JOIN intermediate.freelancers AS freelancers
   ON turnover.freelancer_sk = freelancers.sk
-INNER JOIN cohorts
-  ON turnover.freelancer_sk = cohorts.freelancer_sk

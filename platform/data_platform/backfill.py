@@ -61,9 +61,9 @@ def backfill(
             transformed = production.bring_up_to(loaded(project.cursor, on_that_day))
             on_day(number, len(days), day, done, transformed)
         if transformed is not None:
+            production.tidy()
             behind = production.note_environments(loaded(project.cursor, settings))
             transformed = replace(transformed, environments_behind=behind)
-            project.context.state_sync.compact_intervals()
     files = tuple(export(settings)) if transformed is not None else ()
     return Backfilled(len(days) - found, found, transformed, files)
 

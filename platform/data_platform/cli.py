@@ -267,7 +267,7 @@ def backfill_command(ctx: click.Context, first: date, last: date, pristine: bool
 
 
 @cli.command("plan")
-@click.argument("environment", default="dev", metavar="[ENVIRONMENT]")
+@click.argument("environment", default="dev", metavar="ENVIRONMENT")
 @click.pass_obj
 def plan_command(call: Call, environment: str) -> None:
     """Build the working tree's models in an environment of their own, over what is loaded."""

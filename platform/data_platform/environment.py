@@ -53,10 +53,18 @@ class Tables:
         """The models as the decision about restatements sees them."""
         return tuple(_node(snapshot) for snapshot in self.in_order)
 
+    @cached_property
+    def _physical_names(self) -> dict[SnapshotId, str]:
+        return {
+            snapshot.snapshot_id: snapshot.table_name(
+                is_deployable=self.deployability.is_deployable(snapshot)
+            )
+            for snapshot in self.in_order
+        }
+
     def table(self, snapshot: Snapshot) -> str:
         """The name of the physical table or view that holds a model."""
-        name: str = snapshot.table_name(is_deployable=self.deployability.is_deployable(snapshot))
-        return name
+        return self._physical_names[snapshot.snapshot_id]
 
     def reflected(self) -> dict[str, int | None]:
         """The load that each model's table reflects, None where nobody knows."""

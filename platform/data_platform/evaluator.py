@@ -10,8 +10,24 @@ from typing import Any
 from sqlglot import exp, select
 from sqlmesh import Context
 from sqlmesh.core.audit import Audit
+from sqlmesh.core.macros import RuntimeStage
 from sqlmesh.core.model.definition import AuditResult
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
+
+# A sample of the rows that an audit finds; enough to look them up.
+_SAMPLE_ROWS = 5
+
+
+def sample(query: exp.Query) -> exp.Query:
+    """How many rows a query has in all, beside the first few of them, by their first columns."""
+    counted = select("COUNT(*) OVER () AS number_of_rows", "audit.*").from_(query.subquery("audit"))
+    return counted.order_by("2").limit(_SAMPLE_ROWS)
+
+
+class SampledResult(AuditResult):
+    """The result of an audit, with the first of the rows that it found; none of personal data."""
+
+    sample: tuple[tuple[Any, ...], ...] = ()
 
 
 class RememberingEvaluator(SnapshotEvaluator):
@@ -57,25 +73,37 @@ class RememberingEvaluator(SnapshotEvaluator):
         snapshots: dict[str, Snapshot],
         **options: Any,
     ) -> AuditResult:
+        if audit.skip or not snapshot.is_model:
+            return super()._audit(audit, audit_args, snapshot, snapshots, **options)
+        adapter = self.get_adapter(snapshot.model_gateway)
+        blocking = audit_args.pop("blocking", None)
         window = self._window(audit.name, audit.query, options)
         key = (snapshot.snapshot_id, audit.name, str(audit_args), window)
         if key not in self._audits:
-            result = super()._audit(audit, audit_args, snapshot, snapshots, **options)
-            if result.query is not None:
-                counting = select("COUNT(*)").from_(result.query.subquery("audit"))
-                adapter = self.get_adapter(snapshot.model_gateway)
-                self._audits[key] = result.query, counting.sql(adapter.dialect, identify=True)
-            return result
-        query, counting_sql = self._audits[key]
-        count, *_ = self.get_adapter(snapshot.model_gateway).fetchone(counting_sql)
-        blocking = audit_args.get("blocking")
-        return AuditResult(
+            query = snapshot.model.render_audit_query(
+                audit,
+                snapshots=snapshots,
+                engine_adapter=adapter,
+                runtime_stage=RuntimeStage.AUDITING,
+                **options,
+                **audit_args,
+            )
+            # SQLMesh's own audits select whole rows, which may be personal; ours select keys.
+            is_ours = audit.name in snapshot.model.audit_definitions
+            sampled = (
+                sample(query) if is_ours else select("COUNT(*)").from_(query.subquery("audit"))
+            )
+            self._audits[key] = query, sampled.sql(adapter.dialect, identify=True)
+        query, sampling = self._audits[key]
+        rows = adapter.fetchall(sampling)
+        return SampledResult(
             audit=audit,
             audit_args=audit_args,
             model=snapshot.model,
-            count=count,
+            count=rows[0][0] if rows else 0,
             query=query,
             blocking=audit.blocking if blocking is None else blocking == exp.true(),
+            sample=tuple(tuple(row[1:]) for row in rows),
         )
 
     def _window(self, name: Any, query: Any, options: Mapping[str, Any]) -> tuple[Any, ...]:

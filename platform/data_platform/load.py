@@ -20,7 +20,7 @@ from data_platform.lakehouse import (
     writing,
 )
 from data_platform.manifest import Batch, ExtractedFile, read_manifest, refuse_mixture
-from data_platform.raw import append_new_states, differ, update_table
+from data_platform.raw import Difference, append_new_states, differ, update_table
 from data_platform.settings import Settings
 from data_platform.verify import SeenFile, verify_file
 
@@ -109,7 +109,7 @@ def load(
                     if "now" in table.dates and not change.is_nothing:
                         change = replace(change, first_day=batch.as_of)
                     changes.append(change)
-                    _record_files(connection, table, seen[table])
+                    _record_files(connection, table, difference, seen[table])
                 is_logged = any(c.table == _LOGGED and not c.is_nothing for c in changes)
                 changes += _update_kept_tables(
                     connection, contract, previous, batch, number, is_logged
@@ -157,10 +157,18 @@ def _loaded_files(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, 
 
 
 def _record_files(
-    connection: duckdb.DuckDBPyConnection, table: SourceTable, files: Sequence[SeenFile]
+    connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    difference: Difference,
+    files: Sequence[SeenFile],
 ) -> None:
-    connection.execute("DELETE FROM ops.loaded_files WHERE table_name = ?", [table.name])
-    if files:
+    """Note which files' rows a raw table holds now."""
+    connection.execute(
+        "DELETE FROM ops.loaded_files WHERE table_name = $table AND list_contains($paths, path)",
+        {"table": table.name, "paths": [file.path for file in difference.gone]},
+    )
+    fresh = [seen for seen in files if seen.file in difference.fresh]
+    if fresh:
         connection.executemany(
             "INSERT INTO ops.loaded_files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -174,7 +182,7 @@ def _record_files(
                     seen.size,
                     seen.modified_ns,
                 ]
-                for seen in files
+                for seen in fresh
             ],
         )
 

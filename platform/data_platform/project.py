@@ -17,18 +17,15 @@ import duckdb
 from sqlmesh import Context
 from sqlmesh.core.console import NoopConsole, set_console
 from sqlmesh.core.model import Model
-from sqlmesh.core.model.definition import AuditResult
 from sqlmesh.core.notification_target import BaseNotificationTarget, NotificationEvent
 from sqlmesh.core.snapshot import Snapshot, SnapshotId
 from sqlmesh.utils.errors import AuditError, NodeAuditsErrors, SQLMeshError
 
 from data_platform.errors import PlatformError, UsageError
-from data_platform.evaluator import RememberingEvaluator
+from data_platform.evaluator import RememberingEvaluator, SampledResult, sample
 from data_platform.lakehouse import FailedAudit, refusal
 from data_platform.settings import Settings
 
-# A sample of the failing rows' keys; enough to look them up.
-_SAMPLE_ROWS = 5
 # The arguments of an audit that tell two uses of it in one model apart.
 _TELLING_ARGUMENTS = {"column", "columns", "key_column", "key_columns", "criteria"}
 
@@ -160,45 +157,47 @@ class Project:
 
     def note_plan_audit(self, error: AuditError) -> None:
         """Record an audit that failed in a plan; which of them stopped a model, it tells later."""
-        self.evaluation.warnings.append(
-            self._failed(error.model, error.audit_name, error.audit_args, error.query, error.count)
+        is_ours = error.model is not None and error.audit_name in error.model.audit_definitions
+        rows = self.context.engine_adapter.fetchall(sample(error.query)) if is_ours else []
+        failed = _failed(
+            error.model, error.audit_name, error.audit_args, error.count, [row[1:] for row in rows]
         )
+        self.evaluation.warnings.append(failed)
 
-    def note_audits(self, model: Model, results: Iterable[AuditResult]) -> bool:
+    def note_audits(self, model: Model, results: Iterable[SampledResult]) -> bool:
         """Record the results of a model's audits; whether one of them is to stop the run."""
         stops = False
         for result in results:
             if not result.count:
                 self.evaluation.audits_passed += not result.skipped
                 continue
-            failed = self._failed(
-                model, result.audit.name, result.audit_args, result.query, result.count
+            failed = _failed(
+                model, result.audit.name, result.audit_args, result.count, result.sample
             )
             stops = stops or result.blocking
             (self.evaluation.stops if result.blocking else self.evaluation.warnings).append(failed)
         return stops
 
-    def _failed(
-        self, model: Model | None, audit: str, arguments: Mapping[Any, Any], query: Any, count: int
-    ) -> FailedAudit:
-        """A failed audit with a few keys of the rows that it found."""
-        # SQLMesh's own audits select whole rows, which may be personal; ours select keys.
-        is_ours = model is not None and audit in model.audit_definitions
-        shown = ", ".join(
-            f"{name} {value.sql(dialect='duckdb')}"
-            for name, value in arguments.items()
-            if name in _TELLING_ARGUMENTS
-        )
-        keys: tuple[str, ...] = ()
-        if is_ours:
-            rows = self.context.engine_adapter.fetchall(query.copy().limit(_SAMPLE_ROWS))
-            keys = tuple(" ".join(str(value) for value in row if value is not None) for row in rows)
-        return FailedAudit(
-            model=str(model.name) if model is not None else "?",
-            audit=audit + (f"({shown})" if shown else ""),
-            rows=count,
-            keys=keys,
-        )
+
+def _failed(
+    model: Model | None,
+    audit: str,
+    arguments: Mapping[Any, Any],
+    count: int,
+    rows: Iterable[Iterable[Any]],
+) -> FailedAudit:
+    """A failed audit; `rows` are a few of those that it found, keys alone."""
+    shown = ", ".join(
+        f"{name} {value.sql(dialect='duckdb')}"
+        for name, value in arguments.items()
+        if name in _TELLING_ARGUMENTS
+    )
+    return FailedAudit(
+        model=str(model.name) if model is not None else "?",
+        audit=audit + (f"({shown})" if shown else ""),
+        rows=count,
+        keys=tuple(" ".join(str(value) for value in row if value is not None) for row in rows),
+    )
 
 
 def _unloadable(error: SQLMeshError) -> PlatformError:

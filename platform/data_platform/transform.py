@@ -99,6 +99,7 @@ def transform(
     with open_project(settings, progress) as project:
         production = Production(project, progress)
         done = production.bring_up_to(load, layers, deploy)
+        production.tidy()
         return replace(done, environments_behind=production.note_environments(load))
 
 
@@ -197,6 +198,10 @@ class Production:
                 "INSERT INTO ops.environments_behind VALUES (?, ?)", [name, list(models)]
             )
         return behind
+
+    def tidy(self) -> None:
+        """Merge what SQLMesh's state remembers of each interval that was ever computed."""
+        self.project.context.state_sync.compact_intervals()
 
     def undeployed(self) -> tuple[str, ...]:
         """Models whose own code differs from the working tree's, on either side."""

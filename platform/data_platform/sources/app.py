@@ -49,14 +49,16 @@ class App:
         self._warm_up()
         with ThreadPoolExecutor() as pool:
             issued = dict(zip(open_months, pool.map(self.company.issued, open_months), strict=True))
-        rank = 0
+        rank = noted = 0
         for month, name in names.items():
-            if month in issued:
-                yield Part("invoices", name, partial(self.invoices, month, issued[month], rank))
-                rank += len(issued[month][0])
-            else:
-                self._numbers(rank, settled["invoices", name])  # notes the gaps
+            if month not in issued:
                 rank += settled["invoices", name]
+                continue
+            self._numbers(noted, rank - noted)  # notes the gaps of the settled months before
+            yield Part("invoices", name, partial(self.invoices, month, issued[month], rank))
+            rank += len(issued[month][0])
+            noted = rank
+        self._numbers(noted, rank - noted)
 
     def _warm_up(self) -> None:
         """Compute what all months share before they are made side by side."""
