@@ -3,6 +3,8 @@
 import json
 from datetime import date
 
+import pytest
+
 from conftest import Platform
 from data_platform.transform import transform
 from test_production import double_the_turnover, run
@@ -28,9 +30,6 @@ def test_an_environment_says_that_it_is_behind_catches_up_and_is_promoted_as_it_
     analyst: Platform,
 ) -> None:
     run(analyst, "2024-01-30")
-    done = analyst.call("plan", "dev")
-    assert "nothing differs from production" in done.stdout
-
     double_the_turnover(analyst)
     done = analyst.call("plan", "dev")
     assert "Changed against production: marts.kpi__monthly_turnover" in done.stdout
@@ -44,7 +43,6 @@ def test_an_environment_says_that_it_is_behind_catches_up_and_is_promoted_as_it_
     assert BEHIND in done.stderr
     status = json.loads(analyst.call("status", "--format", "json").stdout)
     assert status["environments_behind"] == {"dev": ["marts.kpi__monthly_turnover"]}
-    assert BEHIND in analyst.call("status").stderr
 
     analyst.call("plan", "dev")
     assert total(analyst, "marts__dev") == 2 * invoiced(analyst)  # type: ignore[operator]
@@ -58,6 +56,7 @@ def test_an_environment_says_that_it_is_behind_catches_up_and_is_promoted_as_it_
     assert total(analyst, "marts") == 2 * invoiced(analyst)  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_an_environment_of_sqlmesh_s_own_making_is_told_when_the_data_moves_on(
     analyst: Platform,
 ) -> None:
@@ -77,6 +76,7 @@ def test_a_plan_is_not_for_production_and_builds_on_a_production_that_is_current
     analyst: Platform,
 ) -> None:
     run(analyst, "2024-01-30")
+    assert "nothing differs from production" in analyst.call("plan", "dev").stdout
     done = analyst.call("plan", "prod", check=False)
     assert done.returncode == 2
     assert "to change it: just promote" in done.stderr

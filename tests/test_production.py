@@ -66,24 +66,6 @@ def double_the_turnover(platform: Platform) -> None:
     (platform.project / MONTHLY).write_text(without)
 
 
-def test_every_load_shows_at_once_also_of_another_company_and_back_in_time(
-    platform: Platform,
-) -> None:
-    for as_of, seed, scale in [
-        ("2024-01-31", 42, 0.1),
-        ("2024-02-01", 42, 0.1),
-        ("2022-12-15", 42, 0.1),
-        ("2024-05-10", 42, 0.1),
-        ("2024-05-10", 7, 0.1),
-        ("2023-10-31", 7, 0.03),
-        ("2022-01-01", 7, 0.03),
-        ("2024-02-29", 7, 0.03),
-    ]:
-        run(platform, as_of, seed, scale)
-        assert_models_equal_the_reference(platform, keeps_log=True)
-        assert_exports_equal_the_reference(platform)
-
-
 def test_the_same_batch_again_computes_nothing(platform: Platform) -> None:
     first = run(platform, "2024-02-29")
     assert len(first.deployed) > 20
@@ -226,6 +208,7 @@ def test_a_cell_that_a_spreadsheet_would_run_is_neutralised(platform: Platform) 
     assert sorted(lines) == sorted(cells.values())
 
 
+@pytest.mark.slow
 def test_audits_and_other_data_at_once_are_deployed_over_one_another(analyst: Platform) -> None:
     run(analyst, "2024-03-31")
     invoices = "models/intermediate/invoices.sql"
