@@ -232,6 +232,13 @@ def test_the_lineage_of_a_column_reaches_from_the_source_to_the_export(platform:
     assert not platform.data.exists()
 
 
+def test_the_lineage_of_a_model_that_extends_itself_comes_to_an_end(platform: Platform) -> None:
+    column = "intermediate.turnover_by_contract_month.cumulative_turnover"
+    tree = platform.call("lineage", column).stdout
+    assert f"{column}, of the period before" in tree
+    assert "sources.app__invoices.amount" in tree
+
+
 def test_an_unknown_model_gets_near_matches(platform: Platform) -> None:
     done = platform.call("lineage", "marts.kpi_nps", check=False)
     assert done.returncode == 2

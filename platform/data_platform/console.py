@@ -117,11 +117,14 @@ class Reporter:
     def tree(self, title: str, root: str, children: Callable[[str], list[str]]) -> None:
         """A tree of names under a title, "nothing" where the root has no children."""
         tree = Tree(title)
-        grow = [(tree, child) for child in children(root)]
+        grow = [(tree, child, {root}) for child in children(root)]
         while grow:
-            branch, name = grow.pop(0)
+            branch, name, above = grow.pop(0)
+            if name in above:  # a model that extends itself
+                branch.add(f"{name}, of the period before")
+                continue
             twig = branch.add(name)
-            grow += [(twig, child) for child in children(name)]
+            grow += [(twig, child, above | {name}) for child in children(name)]
         if not tree.children:
             tree.add("nothing")
         self._out.print(tree, markup=False)
