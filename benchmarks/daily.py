@@ -5,6 +5,8 @@ builds of a date are measured in one run, one after the other: compare the ratio
 """
 
 import argparse
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -51,6 +53,20 @@ def call(data: Path, scale: float, as_of: date, *steps: str) -> float:
     return time.perf_counter() - started
 
 
+def settle() -> None:
+    """Wait until what was written before is on the disk: days do not follow each other at once."""
+    os.sync()
+    for _ in range(120):
+        meminfo = Path("/proc/meminfo")
+        if not meminfo.exists():
+            time.sleep(30)
+            return
+        pending = re.findall(r"^(?:Dirty|Writeback):\s+(\d+) kB", meminfo.read_text(), re.MULTILINE)
+        if sum(map(int, pending)) < 20_000:
+            return
+        time.sleep(1)
+
+
 def measure(folder: Path, scale: float, as_of: date) -> Figures:
     """A full build of a date and a day's run that leads to it, from the same extracts."""
     day, full = folder / f"{as_of}-day", folder / f"{as_of}-full"
@@ -59,7 +75,9 @@ def measure(folder: Path, scale: float, as_of: date) -> Figures:
         call(day, scale, before, *step)
     call(day, scale, as_of, "extract")
     shutil.copytree(day / "sources", full / "sources")
+    settle()
     seconds_full = call(full, scale, as_of, "load", "transform")
+    settle()
     seconds_day = call(day, scale, as_of, "load", "transform")
     with duckdb.connect(str(day / "lakehouse/lakehouse.duckdb"), read_only=True) as lakehouse:
         row = lakehouse.execute(

@@ -11,8 +11,9 @@ from data_platform.errors import PlatformError
 from data_platform.export import export
 from data_platform.extract import extract
 from data_platform.load import load
+from data_platform.production import Transformed
 from data_platform.project import Evaluation, Recorder
-from data_platform.transform import Transformed, transform
+from data_platform.transform import transform
 
 CLIENTS = """
 MODEL (

@@ -24,9 +24,10 @@ from data_platform.export import export
 from data_platform.extract import extract
 from data_platform.load import load
 from data_platform.manifest import read_manifest
+from data_platform.production import Production, Transformed
 from data_platform.project import open_project
 from data_platform.settings import Settings
-from data_platform.transform import Production, Transformed, loaded
+from data_platform.transform import loaded
 from reference import Company
 from test_load import rewrite
 
@@ -284,6 +285,16 @@ def test_a_backfill_of_impossible_days_is_refused(
     done = platform.call("backfill", "--from", "2023-02-01", "--to", "2023-02-01", check=False)
     assert done.returncode == 2
     assert "not from --as-of" in done.stderr
+
+
+def test_a_backfill_that_cannot_begin_leaves_no_lakehouse(platform: Platform) -> None:
+    (platform.data / "sources").mkdir(parents=True)
+    (platform.data / "sources/manifest.json").write_text('{"schema_version": 99}')
+    words = ["backfill", "--from", "2023-02-01", "--to", "2023-02-02"]
+    done = platform.call(*words, check=False, options=[])
+    assert done.returncode == 1
+    assert "a newer version of the platform wrote it" in done.stderr
+    assert not platform.settings().lakehouse.exists()
 
 
 def test_a_source_that_is_older_than_allowed_warns(analyst: Platform) -> None:

@@ -12,9 +12,10 @@ from data_platform.export import ExportedFile, export
 from data_platform.extract import extract, variant_of
 from data_platform.lakehouse import last_transformed
 from data_platform.load import Loaded, load
+from data_platform.production import Production, Transformed
 from data_platform.project import Project, open_project
 from data_platform.settings import Settings
-from data_platform.transform import Production, Transformed, loaded
+from data_platform.transform import loaded
 
 
 @dataclass(frozen=True)
@@ -49,21 +50,28 @@ def backfill(
     if last < first:
         raise UsageError(f"--to {last} lies before --from {first}")
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    is_empty = not settings.lakehouse.exists()
     settings.lakehouse.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with open_project(settings) as project:
-        production = Production(project)
-        found = _days_found(project, settings, days, variant_of(pristine))
-        transformed = None
-        for number, day in enumerate(days[found:], start=found + 1):
-            on_that_day = replace(settings, as_of=day)
-            extract(on_that_day, pristine=pristine)
-            done = load(on_that_day)
-            transformed = production.bring_up_to(loaded(project.cursor, on_that_day))
-            on_day(number, len(days), day, done, transformed)
-        if transformed is not None:
-            production.tidy()
-            behind = production.note_environments(loaded(project.cursor, settings))
-            transformed = replace(transformed, environments_behind=behind)
+    transformed = None
+    try:
+        with open_project(settings) as project:
+            production = Production(project)
+            found = _days_found(project, settings, days, variant_of(pristine))
+            for number, day in enumerate(days[found:], start=found + 1):
+                on_that_day = replace(settings, as_of=day)
+                extract(on_that_day, pristine=pristine)
+                done = load(on_that_day)
+                is_empty = False
+                transformed = production.bring_up_to(loaded(project.cursor, on_that_day))
+                on_day(number, len(days), day, done, transformed)
+            if transformed is not None:
+                production.tidy()
+                behind = production.note_environments(loaded(project.cursor, settings))
+                transformed = replace(transformed, environments_behind=behind)
+    except BaseException:
+        if is_empty:  # but for SQLMesh's own state
+            settings.lakehouse.unlink(missing_ok=True)
+        raise
     files = tuple(export(settings)) if transformed is not None else ()
     return Backfilled(len(days) - found, found, transformed, files)
 

@@ -21,7 +21,7 @@ from data_platform.settings import Settings, yesterday
 
 if TYPE_CHECKING:
     from data_platform.load import Loaded
-    from data_platform.transform import Transformed
+    from data_platform.production import Transformed
 
 
 @dataclass(frozen=True)
