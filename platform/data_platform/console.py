@@ -103,11 +103,8 @@ class Reporter:
         table = Table(*(str(column) for column in result.columns))
         for row in result.rows[:_TABLE_ROWS]:
             table.add_row(*("" if cell is None else str(cell) for cell in row))
-        out = Console(
-            width=None if self._out.is_terminal else 100_000, highlight=False, markup=False
-        )
         if result.columns:
-            out.print(table)
+            self._wide().print(table)
         if len(result.rows) > _TABLE_ROWS:
             self._err.print(
                 f"{len(result.rows):,} rows, the first {_TABLE_ROWS:,} shown; "
@@ -127,7 +124,12 @@ class Reporter:
             grow += [(twig, child, above | {name}) for child in children(name)]
         if not tree.children:
             tree.add("nothing")
-        self._out.print(tree, markup=False)
+        self._wide().print(tree)
+
+    def _wide(self) -> Console:
+        """A console that cuts nothing off where another program reads."""
+        width = None if self._out.is_terminal else 100_000
+        return Console(width=width, highlight=False, markup=False)
 
     def write(self, text: str) -> None:
         """Data for another program."""
