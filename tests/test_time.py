@@ -28,7 +28,7 @@ from data_platform.production import Production, Transformed
 from data_platform.project import open_project
 from data_platform.settings import Settings
 from data_platform.transform import loaded
-from reference import Company
+from reference import Company, person_key
 from test_load import rewrite
 
 SCALE = 0.04
@@ -44,6 +44,13 @@ def production_of(settings: Settings) -> Iterator[Production]:
 
 def bring_up(production: Production, settings: Settings) -> Transformed:
     return production.bring_up_to(loaded(production.project.cursor, settings))
+
+
+def live(production: Production, settings: Settings) -> Transformed:
+    """A day from extract to transform."""
+    extract(settings)
+    load(settings)
+    return bring_up(production, settings)
 
 
 @pytest.fixture(scope="module")
@@ -117,15 +124,11 @@ def test_after_many_sequences_of_loads_every_table_equals_a_rebuild(
 def test_a_day_restates_its_month_and_the_same_batch_again_nothing(platform: Platform) -> None:
     monday = platform.settings(date(2023, 9, 12), scale=SCALE)
     with production_of(monday) as production:
-        extract(monday)
-        load(monday)
-        first = bring_up(production, monday)
+        first = live(production, monday)
         assert first.summary.startswith("deployed 26 models, ")
 
         tuesday = replace(monday, as_of=date(2023, 9, 13))
-        extract(tuesday)
-        load(tuesday)
-        second = bring_up(production, tuesday)
+        second = live(production, tuesday)
         windows = {
             name: str(why.window)
             for name, why in second.restated.items()
@@ -145,9 +148,7 @@ def test_a_day_restates_its_month_and_the_same_batch_again_nothing(platform: Pla
 def test_a_changed_person_reaches_all_of_history(platform: Platform) -> None:
     here = platform.settings(date(2023, 9, 12), scale=SCALE)
     with production_of(here) as production:
-        extract(here)
-        load(here)
-        bring_up(production, here)
+        live(production, here)
         rewrite(platform, "app.users", lambda f: f.with_columns(pl.col("last_name") + "-Martin"))
         done = load(here)
         (change,) = [c for c in done.changes if not c.is_nothing]
@@ -161,12 +162,33 @@ def test_a_changed_person_reaches_all_of_history(platform: Platform) -> None:
     assert_models_equal_the_reference(platform, keeps_log=True)
 
 
+def test_who_signs_up_brings_older_entries_of_the_crm_along(platform: Platform) -> None:
+    here = platform.settings(date(2023, 9, 12), scale=0.1)
+    extract(here)
+    company = Company(platform.data / "sources")
+    bound = {row["user_id"] for row in company.table("app.job_contracts")}
+    known = {person for person, *_ in company.score_periods}
+    late = [
+        user
+        for user, row in company.accounts.items()
+        if user not in bound and person_key(row) in known
+    ]
+    assert late
+    rewrite(platform, "app.users", lambda f: f.filter(~pl.col("id").is_in(late)))
+    with production_of(here) as production:
+        load(here)
+        bring_up(production, here)
+        before = production.project.cursor.execute("FROM marts.kpi__nps_monthly").fetchall()
+        live(production, here)  # nothing but their accounts has come
+        after = production.project.cursor.execute("FROM marts.kpi__nps_monthly").fetchall()
+        assert before != after
+    assert_models_equal_the_reference(platform, keeps_log=True)
+
+
 def test_a_reference_of_an_earlier_month_is_found_when_it_comes_again(platform: Platform) -> None:
     first = platform.settings(date(2023, 8, 31), scale=SCALE)
     with production_of(first) as production:
-        extract(first)
-        load(first)
-        bring_up(production, first)
+        live(production, first)
         later = replace(first, as_of=date(2023, 9, 15))
         extract(later)
         files = read_manifest(later.sources_dir).tables["app.invoices"]
@@ -335,9 +357,7 @@ def test_a_lakehouse_of_a_newer_version_is_left_alone(platform: Platform) -> Non
 def test_a_lakehouse_of_an_older_version_is_loaded_and_computed_anew(platform: Platform) -> None:
     here = platform.settings(START, scale=SCALE)
     with production_of(here) as production:
-        extract(here)
-        load(here)
-        bring_up(production, here)
+        live(production, here)
     with duckdb.connect(str(here.lakehouse)) as connection:
         connection.execute("UPDATE ops.format SET number = 1")
         connection.execute("DROP TABLE ops.loaded_files; DROP TABLE ops.model_tables")

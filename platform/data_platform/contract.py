@@ -14,6 +14,8 @@ from data_platform.errors import PlatformError
 
 CONTRACT_FILE = "external_models.yaml"
 SCHEMA = "sources"
+# The log that loads keep of what the CRM's table ever showed.
+LOG, LOGGED = "crm__customers_log", "crm__customers"
 
 
 @dataclass(frozen=True)
@@ -107,11 +109,10 @@ class Contract:
     @cached_property
     def extracted(self) -> tuple[SourceTable, ...]:
         """The tables that applications deliver, as opposed to those that a load keeps itself."""
-        kept = {"crm__customers_log"}
         return tuple(
             table
             for table in self.tables.values()
-            if table.source != "platform" and table.name not in kept
+            if table.source != "platform" and table.name != LOG
         )
 
     def of_sources(self, sources: tuple[str, ...]) -> tuple[SourceTable, ...]:

@@ -160,7 +160,8 @@ class Tables:
                 held_back.add(snapshot.snapshot_id)
                 continue
             evaluation.computed.add(snapshot.snapshot_id)
-            if name not in lenient and self.project.note_audits(snapshot.model, results):
+            over = str(restatement.window) if restatement.kind is Kind.INCREMENTAL else ""
+            if name not in lenient and self.project.note_audits(snapshot.model, results, over):
                 held_back.add(snapshot.snapshot_id)
             evaluation.add_seconds(name, time.perf_counter() - started)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import duckdb
 
 from data_platform.changes import Change
-from data_platform.contract import Contract, SourceTable, read_contract
+from data_platform.contract import LOG, LOGGED, Contract, SourceTable, read_contract
 from data_platform.lakehouse import (
     LastLoad,
     LoadedTable,
@@ -24,7 +24,7 @@ from data_platform.raw import Difference, append_new_states, differ, update_tabl
 from data_platform.settings import Settings
 from data_platform.verify import SeenFile, verify_file
 
-_LOG, _LOGGED, _EXTRACTS = "crm__customers_log", "crm__customers", "platform__extracts"
+_EXTRACTS = "platform__extracts"
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def load(
                         change = replace(change, first_day=batch.as_of)
                     changes.append(change)
                     _record_files(connection, table, difference, seen[table])
-                is_logged = any(c.table == _LOGGED and not c.is_nothing for c in changes)
+                is_logged = any(c.table == LOGGED and not c.is_nothing for c in changes)
                 changes += _update_kept_tables(
                     connection, contract, previous, batch, number, is_logged
                 )
@@ -196,7 +196,7 @@ def _update_kept_tables(
     customers_changed: bool,
 ) -> list[Change]:
     """Bring up to date the tables that the platform keeps itself, and tell what changed in them."""
-    log, extracts = contract.tables[_LOG], contract.tables[_EXTRACTS]
+    log, extracts = contract.tables[LOG], contract.tables[_EXTRACTS]
     for table in (log, extracts):
         connection.execute(f"CREATE TABLE IF NOT EXISTS sources.{table.name} ({table.ddl})")
     connection.execute(
@@ -215,7 +215,7 @@ def _update_kept_tables(
         is_other_company = previous is not None and (
             (previous.random_seed, previous.scale) != (batch.random_seed, batch.scale)
         )
-        customers = contract.tables[_LOGGED]
+        customers = contract.tables[LOGGED]
         changes.append(
             append_new_states(connection, log, customers, batch.as_of, afresh=is_other_company)
         )

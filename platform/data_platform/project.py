@@ -164,15 +164,19 @@ class Project:
         )
         self.evaluation.warnings.append(failed)
 
-    def note_audits(self, model: Model, results: Iterable[SampledResult]) -> bool:
-        """Record the results of a model's audits; whether one of them is to stop the run."""
+    def note_audits(self, model: Model, results: Iterable[SampledResult], over: str) -> bool:
+        """Record the results of a model's audits; whether one of them is to stop the run.
+
+        Args:
+            over: the months that they speak of, empty where that is all of time.
+        """
         stops = False
         for result in results:
             if not result.count:
                 self.evaluation.audits_passed += not result.skipped
                 continue
             failed = _failed(
-                model, result.audit.name, result.audit_args, result.count, result.sample
+                model, result.audit.name, result.audit_args, result.count, result.sample, over
             )
             stops = stops or result.blocking
             (self.evaluation.stops if result.blocking else self.evaluation.warnings).append(failed)
@@ -185,6 +189,7 @@ def _failed(
     arguments: Mapping[Any, Any],
     count: int,
     rows: Iterable[Iterable[Any]],
+    over: str = "",
 ) -> FailedAudit:
     """A failed audit; `rows` are a few of those that it found, keys alone."""
     shown = ", ".join(
@@ -194,7 +199,7 @@ def _failed(
     )
     return FailedAudit(
         model=str(model.name) if model is not None else "?",
-        audit=audit + (f"({shown})" if shown else ""),
+        audit=audit + (f"({shown})" if shown else "") + (f" over {over}" if over else ""),
         rows=count,
         keys=tuple(" ".join(str(value) for value in row if value is not None) for row in rows),
     )
