@@ -56,16 +56,23 @@ USAGE_ERRORS = [
 ]  # fmt: skip
 
 
+def published(platform: Platform) -> dict[Path, int]:
+    """When each published file was last written."""
+    files = (platform.data / "current").resolve().rglob("*")
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
 @pytest.mark.parametrize(("words", "message"), USAGE_ERRORS, ids=lambda x: str(x)[:40])
 def test_a_usage_error_is_one_line_and_exit_code_2(
     finished: Platform, tmp_path: Path, words: list[str], message: str
 ) -> None:
-    before = {p: p.stat().st_mtime_ns for p in finished.data.rglob("*")}
+    before = published(finished)
     done = finished.call(*words, check=False, options=[])
     assert done.returncode == 2, done.stderr
     assert re.match(r"Error: [^\n]+\n\Z", done.stderr), done.stderr
     assert message in done.stderr
-    assert {p: p.stat().st_mtime_ns for p in finished.data.rglob("*")} == before
+    assert published(finished) == before
+    assert not list((finished.data / "runs").glob("*.jsonl"))  # nothing ran
 
 
 @pytest.mark.parametrize(
@@ -99,7 +106,14 @@ def test_a_data_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "data" / "sources").write_text("in the way")
     done = Platform(tmp_path / "data").call("extract", check=False)
     assert done.returncode == 1
-    assert re.match(r"Error: cannot make the folder .*/sources: [^\n]+\n\Z", done.stderr)
+    assert re.match(r"Error: .*/sources is to be a link to [^\n]+\n\Z", done.stderr)
+    (tmp_path / "data" / "sources").unlink()
+    (tmp_path / "data" / "releases" / "0").rename(tmp_path / "elsewhere")
+    (tmp_path / "data" / "releases").rmdir()
+    (tmp_path / "data" / "releases").write_text("in the way")
+    done = Platform(tmp_path / "data").call("extract", check=False)
+    assert done.returncode == 1
+    assert re.match(r"Error: cannot make the folder .*/releases: [^\n]+\n\Z", done.stderr)
 
 
 def test_a_pipe_sees_a_plain_line_a_step_and_a_closing_line(platform: Platform) -> None:
@@ -142,8 +156,16 @@ def test_what_is_written_is_for_its_owner_alone(finished: Platform) -> None:
 
 
 def test_no_step_leaves_debris(finished: Platform) -> None:
-    assert {p.name for p in finished.data.iterdir()} == {"sources", "lakehouse", "exports"}
-    assert [p.name for p in (finished.data / "lakehouse").iterdir()] == ["lakehouse.duckdb"]
+    links = {path.name for path in finished.data.iterdir() if path.is_symlink()}
+    assert links == {"current", "lakehouse", "sources", "exports"}
+    folders = {path.name for path in finished.data.iterdir()} - links
+    assert folders == {"releases", "runs"}
+    assert [path.name for path in (finished.data / "lakehouse").iterdir()] == ["lakehouse.duckdb"]
+    assert {path.name for path in (finished.data / "runs").iterdir()} <= {
+        "lock",
+        "holder.json",
+        "snapshots",
+    }
     assert not list(finished.data.rglob("*.partial"))
 
 
@@ -213,7 +235,7 @@ def test_without_sql_the_shell_reads_and_does_not_write(finished: Platform) -> N
 
 
 def test_the_status_tells_what_is_loaded_and_whether_it_shows(finished: Platform) -> None:
-    found = json.loads(finished.call("status", "--format", "json").stdout)
+    found = json.loads(finished.call("status", "--format", "json", check=False).stdout)
     assert found["load"]["as_of"] == "2024-02-29"
     assert found["is_current"]
     assert "references_are_consecutive" in {warning["audit"] for warning in found["warnings"]}
@@ -221,7 +243,7 @@ def test_the_status_tells_what_is_loaded_and_whether_it_shows(finished: Platform
     assert (
         rows["app__invoices"] == finished.rows("SELECT COUNT(*) FROM sources.app__invoices")[0][0]
     )
-    assert "Production reflects it." in finished.call("status").stdout
+    assert "Production reflects it." in finished.call("status", check=False).stdout
 
 
 def test_the_lineage_of_a_column_reaches_from_the_source_to_the_export(platform: Platform) -> None:

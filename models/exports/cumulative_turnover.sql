@@ -8,6 +8,7 @@ MODEL (
     "Job Contract Start Date",
     "Month"
   ),
+  tags 'control_total:Turnover of the Month (in €)',
   description 'For the care team. One row per contract and month under contract.',
   column_descriptions (
     "Freelancer Last Name" = 'Last name of the freelancer.',

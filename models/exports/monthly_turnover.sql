@@ -3,6 +3,7 @@ MODEL (
   kind VIEW,
   owner finance,
   grain "Month",
+  tags 'control_total:Turnover (in €)',
   description 'For finance. One row per month since the first invoice.',
   column_descriptions (
     "Month" = 'Month, like 2022/04.',

@@ -3,9 +3,15 @@
 The CRM shows only today's scores: who wants its history has to look at it every day.
 """
 
-from collections.abc import Callable
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from types import FrameType
+from typing import Any
 
 from data_platform.errors import UsageError
 from data_platform.export import ExportedFile, export
@@ -14,8 +20,13 @@ from data_platform.lakehouse import last_transformed
 from data_platform.load import Loaded, load
 from data_platform.production import Production, Transformed
 from data_platform.project import Project, open_project
+from data_platform.record import Outcome
+from data_platform.run import RunningRun, RunningStep
 from data_platform.settings import Settings
 from data_platform.transform import loaded
+
+# Days in between are published when this many times the cost of a publication has gone by.
+_TIMES_ITS_COST = 10
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,7 @@ class Backfilled:
 
     days_replayed: int
     days_found: int
+    models_computed: int  # each as often as it was
     last: Transformed | None
     files: tuple[ExportedFile, ...]
 
@@ -33,19 +45,22 @@ def backfill(
     first: date,
     last: date,
     pristine: bool = False,
+    run: RunningRun | None = None,
     on_day: Callable[[int, int, date, Loaded, Transformed], None] = lambda *_: None,
 ) -> Backfilled:
-    """Extract, load and transform each day from `first` to `last`, then export once.
+    """Extract, load and transform each day from `first` to `last`, and export.
 
     Days that the last loads of the lakehouse were already, in this order, are not replayed: a
     backfill that was interrupted goes on where it stopped.
 
     Args:
+        run: publishes days in between, as often as that costs a tenth of the time at most; an
+            interruption waits for the day to end, and publishes it.
         on_day: called after each day with (days done, days in all, day, its load, its transform).
 
     Raises:
         UsageError: `last` lies before `first`.
-        PlatformError: a step failed; the days before it are done.
+        PlatformError: a step failed; the days that were published before it are done.
     """
     if last < first:
         raise UsageError(f"--to {last} lies before --from {first}")
@@ -53,17 +68,31 @@ def backfill(
     is_empty = not settings.lakehouse.exists()
     settings.lakehouse.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     transformed = None
+    computed = 0
+    published_at = cost = 0.0
     try:
-        with open_project(settings) as project:
+        with open_project(settings) as project, _asked_to_stop() as asked:
             production = Production(project)
             found = _days_found(project, settings, days, variant_of(pristine))
             for number, day in enumerate(days[found:], start=found + 1):
-                on_that_day = replace(settings, as_of=day)
-                extract(on_that_day, pristine=pristine)
-                done = load(on_that_day)
-                is_empty = False
-                transformed = production.bring_up_to(loaded(project.cursor, on_that_day))
+                with run.step(str(day)) if run else nullcontext(RunningStep()) as step:
+                    on_that_day = replace(settings, as_of=day)
+                    extract(on_that_day, pristine=pristine)
+                    done = load(on_that_day)
+                    is_empty = False
+                    transformed = production.bring_up_to(loaded(project.cursor, on_that_day))
+                    step.number_of_rows, step.summary = done.rows_changed, transformed.summary
+                    step.ran, step.audits = transformed.ran, (*done.audits, *transformed.audits)
+                computed += len(transformed.computed)
                 on_day(number, len(days), day, done, transformed)
+                if asked:
+                    break
+                now = time.perf_counter()
+                if run and day != last and now - published_at > _TIMES_ITS_COST * cost:
+                    export(on_that_day, connection=project.cursor)
+                    run.publish(project.cursor)
+                    published_at = time.perf_counter()
+                    cost = published_at - now
             if transformed is not None:
                 production.tidy()
                 behind = production.note_environments(loaded(project.cursor, settings))
@@ -73,7 +102,33 @@ def backfill(
             settings.lakehouse.unlink(missing_ok=True)
         raise
     files = tuple(export(settings)) if transformed is not None else ()
-    return Backfilled(len(days) - found, found, transformed, files)
+    if asked and day != last:
+        if run:
+            run.publish(outcome=Outcome.INTERRUPTED)
+        raise KeyboardInterrupt
+    return Backfilled(len(days) - found, found, computed, transformed, files)
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[list[int]]:
+    """Fills with the signal that asks the process to end; a second one ends it at once."""
+    asked: list[int] = []
+    before: dict[int, Any] = {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+    if threading.current_thread() is threading.main_thread():
+        before |= {
+            number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _days_found(project: Project, settings: Settings, days: list[date], variant: str) -> int:

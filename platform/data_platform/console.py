@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.tree import Tree
 
-from data_platform.query import Result
+from data_platform.result import Result
 
 _TABLE_ROWS = 1_000
 
@@ -40,7 +40,7 @@ class Reporter:
         self._err = Console(stderr=True, soft_wrap=True, highlight=False)
 
     @contextmanager
-    def step(self, name: str) -> Iterator["Step"]:
+    def step(self, name: str) -> Iterator["ShownStep"]:
         """Show a step's progress while the block runs, and its outcome afterwards."""
         report, started = StepReport(name), time.perf_counter()
         bars = Progress(
@@ -54,11 +54,20 @@ class Reporter:
             disable=self.quiet or not self._out.is_terminal,
         )
         with bars:
-            yield Step(report, bars, bars.add_task("", total=None, step=name))
+            yield ShownStep(report, bars, bars.add_task("", total=None, step=name))
         report.seconds = time.perf_counter() - started
         self.reports.append(report)
         if not self._out.is_terminal:
             self.say(f"{name}: {report.outcome} in {report.seconds:.1f} s")
+
+    @contextmanager
+    def busy(self, what: str) -> Iterator[None]:
+        """Show at a terminal that something takes its time."""
+        if self.quiet or not self._out.is_terminal:
+            yield
+            return
+        with self._out.status(what):
+            yield
 
     def say(self, text: str) -> None:
         """A plain line."""
@@ -137,8 +146,8 @@ class Reporter:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A running step."""
+class ShownStep:
+    """A running step, as a person sees it."""
 
     report: StepReport
     _bars: Progress

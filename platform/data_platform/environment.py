@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from functools import cached_property
 
-from sqlmesh.core.model import ModelKindName
 from sqlmesh.core.scheduler import parent_snapshots_by_name
 from sqlmesh.core.snapshot import (
     DeployabilityIndex,
@@ -19,7 +18,7 @@ from sqlmesh.core.snapshot import (
 from data_platform.changes import Change
 from data_platform.lakehouse import LastLoad, changes_since, latest_as_of_since
 from data_platform.names import Layer
-from data_platform.project import Project, innermost, short_name
+from data_platform.project import Project, innermost, kind_of, short_name
 from data_platform.restatement import Kind, Node, Restatement, Window, decide
 
 PROD = "prod"
@@ -117,6 +116,7 @@ class Tables:
         """
         evaluator = self.project.evaluator
         evaluation = self.project.evaluation
+        evaluation.lenient = lenient
         execution_time = load.as_of + timedelta(days=1)
         held_back: set[SnapshotId] = set()
         done = 0
@@ -160,10 +160,11 @@ class Tables:
                 held_back.add(snapshot.snapshot_id)
                 continue
             evaluation.computed.add(snapshot.snapshot_id)
-            over = str(restatement.window) if restatement.kind is Kind.INCREMENTAL else ""
-            if name not in lenient and self.project.note_audits(snapshot.model, results, over):
+            stops = any(result.count and result.blocking for result in results)
+            if stops and name not in lenient:
                 held_back.add(snapshot.snapshot_id)
-            evaluation.add_seconds(name, time.perf_counter() - started)
+            evaluation.note_model(snapshot, restatement.window, time.perf_counter() - started)
+        evaluation.lenient = ()
 
     def mark_as_reflecting(self, load: LastLoad, names: Collection[str]) -> None:
         """Note that models reflect the load, with the platform and in SQLMesh's own state."""
@@ -204,16 +205,10 @@ class Tables:
 
 def _node(snapshot: Snapshot) -> Node:
     model = snapshot.model
-    if model.kind.is_view:
-        kind = Kind.VIEW
-    elif model.kind.name == ModelKindName.INCREMENTAL_BY_TIME_RANGE:
-        kind = Kind.INCREMENTAL
-    else:
-        kind = Kind.FULL
     return Node(
         name=short_name(snapshot.name),
         parents=tuple(short_name(parent.name) for parent in snapshot.parents),
-        kind=kind,
+        kind=kind_of(model),
         extends_itself=model.depends_on_self,
         any_month_of=frozenset(
             tag.removeprefix(_ANY_MONTH_TAG) for tag in model.tags if tag.startswith(_ANY_MONTH_TAG)

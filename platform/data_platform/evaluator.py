@@ -1,10 +1,10 @@
-"""SQLMesh's evaluator, made to remember what it has rendered.
+"""SQLMesh's evaluator, made to remember what it has rendered and to tell what audits found.
 
 SQLMesh renders the query of a model and of each of its audits every time that it runs them, which
 on small data takes far longer than to run them. A backfill asks the same of each day of a month.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlglot import exp, select
@@ -30,18 +30,33 @@ class SampledResult(AuditResult):
     sample: tuple[tuple[Any, ...], ...] = ()
 
 
+# Told of a model, the results of its audits and SQLMesh's options, of which start is one.
+AuditListener = Callable[[Snapshot, Sequence[SampledResult], Mapping[str, Any]], None]
+
+
 class RememberingEvaluator(SnapshotEvaluator):
     """Renders what a model or an audit asks of a window once, unless it asks for the moment."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, on_audits: AuditListener) -> None:
         super().__init__(
             context.engine_adapters,
             ddl_concurrent_tasks=context.concurrent_tasks,
             selected_gateway=context.selected_gateway,
         )
+        self._on_audits = on_audits
         self._queries: dict[Any, list[exp.Query]] = {}
         self._audits: dict[Any, tuple[exp.Query, str]] = {}
         self._asks_for_the_moment: dict[Any, bool] = {}
+
+    def set_correlation_id(self, correlation_id: Any) -> "RememberingEvaluator":
+        """A plan of SQLMesh's asks for an evaluator that marks its queries; this one goes on."""
+        return self
+
+    def audit(self, snapshot: Snapshot, **options: Any) -> list[SampledResult]:
+        """Audit a model, in a plan of SQLMesh's or outside of one, and tell the results."""
+        results: list[SampledResult] = super().audit(snapshot, **options)
+        self._on_audits(snapshot, results, options)
+        return results
 
     def _render_snapshot_for_evaluation(
         self,
@@ -59,7 +74,8 @@ class RememberingEvaluator(SnapshotEvaluator):
             yield from render()
             return
         window = self._window(snapshot.snapshot_id, snapshot.model.query, render_kwargs)
-        key = (snapshot.snapshot_id, render_kwargs["runtime_stage"], window)
+        place = _place(deployability_index)
+        key = (snapshot.snapshot_id, render_kwargs["runtime_stage"], window, place)
         if key not in self._queries:
             self._queries[key] = list(render())
         for query in self._queries[key]:
@@ -78,7 +94,8 @@ class RememberingEvaluator(SnapshotEvaluator):
         adapter = self.get_adapter(snapshot.model_gateway)
         blocking = audit_args.pop("blocking", None)
         window = self._window(audit.name, audit.query, options)
-        key = (snapshot.snapshot_id, audit.name, str(audit_args), window)
+        place = _place(options["deployability_index"])
+        key = (snapshot.snapshot_id, audit.name, str(audit_args), window, place)
         if key not in self._audits:
             query = snapshot.model.render_audit_query(
                 audit,
@@ -112,3 +129,8 @@ class RememberingEvaluator(SnapshotEvaluator):
             self._asks_for_the_moment[name] = "execution" in str(query).lower()
         moment = options["execution_time"] if self._asks_for_the_moment[name] else None
         return options["start"], options["end"], moment
+
+
+def _place(deployability: DeployabilityIndex) -> tuple[Any, ...]:
+    """What of the environment the rendering of a query depends on: which tables it reads."""
+    return deployability.indexed_ids, deployability.is_opposite_index

@@ -1,7 +1,9 @@
 """The export step: every view of the exports schema becomes a file for a reader."""
 
 from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -26,10 +28,16 @@ class ExportedFile:
 
     path: Path
     rows: int
+    # The amounts of its control column, read back from the file: as much as was invoiced.
+    total: Decimal | None = None
 
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _name(view: str) -> str:
+    return f"{SCHEMA}.{_quoted(view)}"
 
 
 def _literal(text: str) -> str:
@@ -53,7 +61,7 @@ def _select(connection: duckdb.DuckDBPyConnection, view: str, neutralise: bool) 
 
     Where `neutralise`, an apostrophe is put before a text that a spreadsheet would run.
     """
-    source = f"{SCHEMA}.{_quoted(view)}"
+    source = _name(view)
     columns = connection.execute(f"DESCRIBE {source}").fetchall()
     selected = []
     for name, type_, *_ in columns:
@@ -73,22 +81,64 @@ def _write(
     connection: duckdb.DuckDBPyConnection, view: str, file_format: ExportFormat, path: Path
 ) -> int:
     query = _select(connection, view, neutralise=file_format != ExportFormat.PARQUET)
-    with replacing(path) as partial:
-        if file_format == ExportFormat.XLSX:
-            frame = connection.execute(query).pl()
-            if len(frame) > _XLSX_ROWS:
-                raise PlatformError(
-                    f"export {view} has {len(frame):,} rows, a sheet holds {_XLSX_ROWS:,}; "
-                    "export it as csv or parquet"
-                )
-            frame.write_excel(partial, worksheet=view[:31])
-            return len(frame)
-        options = (
-            "FORMAT parquet" if file_format == ExportFormat.PARQUET else "FORMAT csv, HEADER true"
+    if file_format == ExportFormat.XLSX:
+        frame = connection.execute(query).pl()
+        if len(frame) > _XLSX_ROWS:
+            raise PlatformError(
+                f"export {view} has {len(frame):,} rows, a sheet holds {_XLSX_ROWS:,}; "
+                "export it as csv or parquet"
+            )
+        frame.write_excel(path, worksheet=view[:31])
+        return len(frame)
+    options = "FORMAT parquet" if file_format == ExportFormat.PARQUET else "FORMAT csv, HEADER true"
+    written = connection.execute(f"COPY ({query}) TO {_literal(str(path))} ({options})").fetchone()
+    return 0 if written is None else int(written[0])
+
+
+def _read_back(
+    connection: duckdb.DuckDBPyConnection,
+    view: str,
+    file_format: ExportFormat,
+    path: Path,
+    rows: int,
+) -> Decimal | None:
+    """Read a file again: are its rows all there, and do its amounts come to what was invoiced?
+
+    The total of the view's control column, None where it has none.
+
+    Raises:
+        PlatformError: names what was expected and found.
+    """
+    if file_format == ExportFormat.XLSX:
+        return None
+    names = [name for name, *_ in connection.execute(f"DESCRIBE {_name(view)}").fetchall()]
+    columns = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in names)
+    source = (
+        f"read_csv($path, header = true, auto_detect = false, delim = ',', quote = '\"', "
+        f"escape = '\"', columns = {{{columns}}})"
+        if file_format == ExportFormat.CSV
+        else "read_parquet($path)"
+    )
+    control = connection.execute(
+        "SELECT column_name FROM ops.control_totals WHERE export_name = ?", [view]
+    ).fetchone()
+    amount = "NULL"
+    if control:
+        amount = f"SUM(CAST(REPLACE({_quoted(control[0])}, ',', '.') AS DECIMAL(18, 2)))"
+    found = connection.execute(f"SELECT COUNT(*), {amount} FROM {source}", {"path": str(path)})
+    counted, total = found.fetchone() or (0, None)
+    if counted != rows:
+        raise PlatformError(f"export {view}: {rows:,} rows were written, {counted:,} read back")
+    if not control:
+        return None
+    ledger = connection.execute("SELECT SUM(amount) FROM sources.app__invoices").fetchone()
+    invoiced = ledger[0] if ledger and ledger[0] is not None else Decimal(0)
+    if (total or Decimal(0)) != invoiced:
+        raise PlatformError(
+            f"export {view}: the amounts in column {control[0]} come to {total or 0:,}, expected "
+            f"{invoiced:,}, the total of the invoices"
         )
-        written = connection.execute(f"COPY ({query}) TO {_literal(str(partial))} ({options})")
-        row = written.fetchone()
-        return 0 if row is None else row[0]
+    return Decimal(invoiced)
 
 
 def export(
@@ -96,21 +146,29 @@ def export(
     file_format: ExportFormat = ExportFormat.CSV,
     output_dir: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    connection: duckdb.DuckDBPyConnection | None = None,
 ) -> list[ExportedFile]:
-    """Write every view of the exports schema to a file of its name.
+    """Write every view of the exports schema to a file of its name, all of them or none.
 
-    A file of a view that is gone is removed from the platform's own exports folder.
+    Each file is read back: its rows are counted, and where a column adds up to the total of the
+    invoices, it is compared with that. A file of a view that is gone is removed from the platform's
+    own exports folder.
 
     Args:
         output_dir: where to; `data/exports` by default.
         progress: called with (files done, files in all).
+        connection: one that this process has open already.
 
     Raises:
         PlatformError: there is nothing to export, the models are behind the last load, or a file
             cannot be written.
     """
     folder = output_dir or settings.exports_dir
-    with reading(settings.lakehouse, locked_down=False) as connection:
+    with (
+        nullcontext(connection)
+        if connection
+        else reading(settings.lakehouse, locked_down=False) as connection
+    ):
         _check_up_to_date(connection)
         views = [
             name
@@ -122,13 +180,17 @@ def export(
         ]
         writable_folder(folder)
         written = []
-        for done, view in enumerate(views):
-            progress(done, len(views))
-            path = folder / f"{view}.{file_format}"
-            try:
-                written.append(ExportedFile(path, _write(connection, view, file_format, path)))
-            except (duckdb.Error, OSError) as error:
-                raise PlatformError(f"cannot write {path}: {one_line(str(error))}") from error
+        with ExitStack() as replacements:
+            for done, view in enumerate(views):
+                progress(done, len(views))
+                path = folder / f"{view}.{file_format}"
+                partial = replacements.enter_context(replacing(path))
+                try:
+                    rows = _write(connection, view, file_format, partial)
+                    total = _read_back(connection, view, file_format, partial, rows)
+                except (duckdb.Error, OSError) as error:
+                    raise PlatformError(f"cannot write {path}: {one_line(str(error))}") from error
+                written.append(ExportedFile(path, rows, total))
         progress(len(views), len(views))
     if output_dir is None:
         current = {file.path for file in written}

@@ -30,6 +30,17 @@ def replace_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8", newline="")
 
 
+def sync_folders(folder: Path, recursive: bool = True) -> None:
+    """Make the names in a folder (and in those below it) safe from a loss of power."""
+    for path in [folder, *(folder.rglob("*/") if recursive else ())]:
+        if path.is_dir() and not path.is_symlink():
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal digits."""
     with path.open("rb") as file:

@@ -1,7 +1,7 @@
 """The lakehouse: one DuckDB file, and what the platform itself writes down in it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,6 +13,7 @@ from data_platform.changes import Change
 from data_platform.errors import NewerError, PlatformError
 from data_platform.files import writable_folder
 from data_platform.manifest import Batch
+from data_platform.record import Audited, FailedAudit, ddl
 
 
 @contextmanager
@@ -44,10 +45,19 @@ def reading(path: Path, locked_down: bool = True) -> Iterator[duckdb.DuckDBPyCon
     Raises:
         PlatformError: there is no lakehouse yet, or another process is writing to it.
     """
-    if not path.exists():
-        raise PlatformError(f"there is no lakehouse yet at {path}; run: data-platform run")
+    require(path)
     with _connect(path, True, _LOCKED_DOWN if locked_down else {}) as connection:
         yield connection
+
+
+def require(path: Path) -> None:
+    """Refuse to go on without a lakehouse.
+
+    Raises:
+        PlatformError: there is none.
+    """
+    if not path.exists():
+        raise PlatformError(f"there is no lakehouse yet at {path}; run: data-platform run")
 
 
 _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
@@ -82,6 +92,11 @@ def refusal(path: Path, error: duckdb.Error) -> PlatformError:
     return PlatformError(f"cannot open the lakehouse {path}: {message}")
 
 
+def is_in_use(error: BaseException) -> bool:
+    """Whether DuckDB does not open a file because another process writes to it."""
+    return isinstance(error, duckdb.Error) and "Conflicting lock" in str(error)
+
+
 def one_line(message: str) -> str:
     """A message without its line breaks."""
     return " ".join(message.split())
@@ -100,7 +115,7 @@ class LastLoad:
 
 
 # What this program writes down in a lakehouse, and how; a newer number is a newer program's.
-FORMAT = 2
+FORMAT = 3
 _BOOKKEEPING = """
 CREATE SCHEMA IF NOT EXISTS sources;
 CREATE SCHEMA IF NOT EXISTS ops;
@@ -120,7 +135,9 @@ CREATE TABLE IF NOT EXISTS ops.loads (
   rows_removed BIGINT NOT NULL,
   -- The days that the change can reach: none where rows carry no date, no last one where all after.
   first_day DATE,
-  last_day DATE
+  last_day DATE,
+  -- The run that published the load; null until then.
+  run_number BIGINT
 );
 -- The files whose rows the raw tables hold, as they were when they were verified.
 CREATE TABLE IF NOT EXISTS ops.loaded_files (
@@ -131,7 +148,9 @@ CREATE TABLE IF NOT EXISTS ops.loaded_files (
   first_date DATE,
   last_date DATE,
   size BIGINT NOT NULL,
-  modified_ns BIGINT NOT NULL
+  modified_ns BIGINT NOT NULL,
+  -- Columns that the contract does not know, where the load was told to accept them.
+  unknown_columns VARCHAR[]
 );
 -- Which load each physical table or view of a model reflects; one that is not here is unknown.
 CREATE TABLE IF NOT EXISTS ops.model_tables (
@@ -151,13 +170,24 @@ CREATE TABLE IF NOT EXISTS ops.transforms (
   load_number INTEGER NOT NULL,
   finished_at TIMESTAMPTZ NOT NULL
 );
+-- Which column of which export adds up to the total of the invoices, by the models' tags.
+CREATE TABLE IF NOT EXISTS ops.control_totals (
+  export_name VARCHAR NOT NULL,
+  column_name VARCHAR NOT NULL
+);
 -- The environments beside production with tables that do not reflect the last load.
 CREATE TABLE IF NOT EXISTS ops.environments_behind (
   environment VARCHAR NOT NULL,
   models VARCHAR[] NOT NULL
 );
 """
-# What another format holds otherwise; without it the next load and transform do everything anew.
+# Format 2 lacked the record of runs, and of loads what they have to do with it.
+_AMEND = """
+ALTER TABLE ops.loaded_files ADD COLUMN IF NOT EXISTS unknown_columns VARCHAR[];
+ALTER TABLE ops.loads ADD COLUMN IF NOT EXISTS run_number BIGINT;
+DELETE FROM ops.format;
+"""
+# What format 1 holds otherwise; without it the next load and transform do everything anew.
 _FORGET = "".join(
     f"DROP TABLE IF EXISTS ops.{table};"
     for table in ("format", "loads", "model_versions", "standing_warnings", "transforms")
@@ -173,19 +203,11 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     found = _format(connection)
     if found == FORMAT:
         return
-    if found:
+    if found == 1:
         connection.execute(_FORGET)
-    connection.execute(_BOOKKEEPING)
+    connection.execute(_BOOKKEEPING + ddl())
+    connection.execute(_AMEND)
     connection.execute("INSERT INTO ops.format VALUES (?)", [FORMAT])
-
-
-def check_format(connection: duckdb.DuckDBPyConnection) -> None:
-    """Refuse a lakehouse that a newer version of the program wrote.
-
-    Raises:
-        PlatformError: names both formats.
-    """
-    _format(connection)
 
 
 def _format(connection: duckdb.DuckDBPyConnection) -> int:
@@ -246,23 +268,6 @@ def loaded_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, LoadedTabl
     }
 
 
-@dataclass(frozen=True)
-class FailedAudit:
-    """An audit that found rows; `keys` are a few of them, never personal data."""
-
-    model: str
-    audit: str
-    rows: int
-    keys: tuple[str, ...]
-
-    def __str__(self) -> str:
-        counted = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
-        if not self.keys:
-            return f"{self.model}: {self.audit} failed for {counted}"
-        more = ", …" if self.rows > len(self.keys) else ""
-        return f"{self.model}: {self.audit} failed for {counted}: {', '.join(self.keys)}{more}"
-
-
 def standing_warnings(connection: duckdb.DuckDBPyConnection) -> tuple[FailedAudit, ...]:
     """The non-blocking audits that found rows when their model was last audited."""
     if not has_table(connection, "ops", "standing_warnings"):
@@ -272,6 +277,28 @@ def standing_warnings(connection: duckdb.DuckDBPyConnection) -> tuple[FailedAudi
         "ORDER BY model_name, audit"
     ).fetchall()
     return tuple(FailedAudit(name, audit, count, tuple(keys)) for name, audit, count, keys in rows)
+
+
+def replace_source_warnings(
+    connection: duckdb.DuckDBPyConnection, audits: Sequence[Audited]
+) -> None:
+    """Keep what a load found strange in the tables that it looked at."""
+    for audit in audits:
+        connection.execute(
+            "DELETE FROM ops.standing_warnings WHERE model_name = ? AND audit = ?",
+            [audit.model_name, audit.audit],
+        )
+        if audit.number_of_rows:
+            connection.execute(
+                "INSERT INTO ops.standing_warnings VALUES (?, ?, ?, ?, ?)",
+                [
+                    audit.load_number,
+                    audit.model_name,
+                    audit.audit,
+                    audit.number_of_rows,
+                    list(audit.keys),
+                ],
+            )
 
 
 def last_transformed(connection: duckdb.DuckDBPyConnection) -> int | None:

@@ -7,22 +7,25 @@ from datetime import timedelta
 
 import duckdb
 
+from data_platform.anomalies import anomalies
 from data_platform.changes import Change
-from data_platform.contract import LOG, LOGGED, Contract, SourceTable, read_contract
+from data_platform.contract import LOG, LOGGED, SCHEMA, Contract, SourceTable, read_contract
 from data_platform.lakehouse import (
     LastLoad,
     LoadedTable,
-    check_format,
     has_table,
     last_load,
     loaded_tables,
     prepare,
+    replace_source_warnings,
+    standing_warnings,
     writing,
 )
 from data_platform.manifest import Batch, ExtractedFile, read_manifest, refuse_mixture
 from data_platform.raw import Difference, append_new_states, differ, update_table
+from data_platform.record import Audited, FailedAudit
 from data_platform.settings import Settings
-from data_platform.verify import SeenFile, verify_file
+from data_platform.verify import SeenFile, refuse_unlisted, verify_file
 
 _EXTRACTS = "platform__extracts"
 
@@ -36,11 +39,20 @@ class Loaded:
     rows: int
     changes: tuple[Change, ...]
     is_news: bool
+    # What it found strange, and what stands of that from earlier loads.
+    audits: tuple[Audited, ...]
+    warnings: tuple[FailedAudit, ...]
+
+    @property
+    def rows_changed(self) -> int:
+        """How many rows came or went."""
+        return sum(change.added + change.removed for change in self.changes)
 
 
 def load(
     settings: Settings,
     sources: Sequence[str] = (),
+    accepts_new_columns: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Loaded:
     """Load sources (all of them by default) from the extracts, in one transaction.
@@ -49,6 +61,7 @@ def load(
     down in `ops.loads` for the transforms to come.
 
     Args:
+        accepts_new_columns: columns that the contract does not know are left out, not refused.
         progress: called with (tables done, tables in all).
 
     Raises:
@@ -63,18 +76,25 @@ def load(
     rows = {table: sum(file.rows for file in manifest.files_of(table.key)) for table in tables}
 
     with writing(settings.lakehouse) as connection:
-        check_format(connection)
+        prepare(connection)
         held, held_files = loaded_tables(connection), _loaded_files(connection)
         _refuse_mixtures(held, contract, chosen, batch)
         seen = {
             table: [
                 verify_file(
-                    table, file, settings.sources_dir, batch.as_of, held_files.get(table.name, {})
+                    table,
+                    file,
+                    settings.sources_dir,
+                    batch.as_of,
+                    held_files.get(table.name, {}),
+                    accepts_new_columns,
                 )
                 for file in manifest.files_of(table.key)
             ]
             for table in tables
         }
+        listed = [file for table in tables for file in manifest.files_of(table.key)]
+        refuse_unlisted(chosen, listed, settings.sources_dir)
         differences = {
             table: differ(
                 manifest.files_of(table.key),
@@ -93,10 +113,10 @@ def load(
             for table in tables
         )
         changes: list[Change] = []
+        audits: tuple[Audited, ...] = ()
         if is_news:
             number += 1
             with _transaction(connection):
-                prepare(connection)
                 for done, (table, difference) in enumerate(differences.items()):
                     progress(done, len(tables))
                     known = held.get(table.name)
@@ -115,8 +135,15 @@ def load(
                     connection, contract, previous, batch, number, is_logged
                 )
                 _record_load(connection, number, batch, changes)
+                audits = anomalies(connection, seen, held, batch, number)
+                replace_source_warnings(connection, audits)
             progress(len(tables), len(tables))
-    return Loaded(batch, number, sum(rows.values()), tuple(changes), is_news)
+        warnings = tuple(
+            warning
+            for warning in standing_warnings(connection)
+            if warning.model.startswith(f"{SCHEMA}.")
+        )
+    return Loaded(batch, number, sum(rows.values()), tuple(changes), is_news, audits, warnings)
 
 
 @contextmanager
@@ -147,12 +174,13 @@ def _loaded_files(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, 
     """The files that the raw tables hold, by table and path."""
     found: dict[str, dict[str, SeenFile]] = {}
     if has_table(connection, "ops", "loaded_files"):
-        for name, path, digest, rows, first, last, size, modified in connection.execute(
+        for name, path, digest, rows, first, last, *rest in connection.execute(
             "SELECT table_name, path, digest, number_of_rows, first_date, last_date, size, "
-            "modified_ns FROM ops.loaded_files"
+            "modified_ns, unknown_columns FROM ops.loaded_files"
         ).fetchall():
+            size, modified, unknown = rest
             file = ExtractedFile(path, rows, digest, first, last)
-            found.setdefault(name, {})[path] = SeenFile(file, size, modified)
+            found.setdefault(name, {})[path] = SeenFile(file, size, modified, tuple(unknown or ()))
     return found
 
 
@@ -170,7 +198,7 @@ def _record_files(
     fresh = [seen for seen in files if seen.file in difference.fresh]
     if fresh:
         connection.executemany(
-            "INSERT INTO ops.loaded_files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO ops.loaded_files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 [
                     table.name,
@@ -181,6 +209,7 @@ def _record_files(
                     seen.file.last_date,
                     seen.size,
                     seen.modified_ns,
+                    list(seen.unknown_columns) or None,
                 ]
                 for seen in fresh
             ],
@@ -227,7 +256,7 @@ def _record_load(
 ) -> None:
     for change in changes:
         connection.execute(
-            "INSERT INTO ops.loads SELECT ?, ?, ?, ?, ?, ?, ?, COUNT(*), ?, ?, ?, ?, ? "
+            "INSERT INTO ops.loads SELECT ?, ?, ?, ?, ?, ?, ?, COUNT(*), ?, ?, ?, ?, ?, NULL "
             f"FROM sources.{change.table}",
             [
                 number,

@@ -102,6 +102,11 @@ layer = click.option(
     multiple=True,
     help="Compute only this layer and what it reads; repeatable.",
 )
+accept_new_columns = click.option(
+    "--accept-new-columns",
+    is_flag=True,
+    help="Load files with columns that the contract does not know; the columns are left out.",
+)
 deploy = click.option(
     "--deploy", is_flag=True, help="Promote the working tree's models to production first."
 )
@@ -129,6 +134,9 @@ result_format = click.option(
     help="Shape of the result.",
 )
 
+failed = click.option(
+    "--failed", is_flag=True, help="Read the copy of the last run that an audit or a model stopped."
+)
 status_format = click.option(
     "--format",
     "status_format",
@@ -174,6 +182,13 @@ _GLOBAL = (
         default=None,
         show_default="data in the project's folder",
         help="Folder of everything that is generated.",
+    ),
+    click.option(
+        "--wait",
+        type=click.FloatRange(min=0),
+        default=0.0,
+        metavar="SECONDS",
+        help="How long to wait for another writer before giving up.",
     ),
     click.option("--gateway", default="duckdb", help="SQLMesh gateway of config.yaml to run on."),
     click.option("-v", "--verbose", is_flag=True, help="Say more, and show an error's traceback."),

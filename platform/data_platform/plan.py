@@ -11,6 +11,7 @@ from data_platform.errors import PlatformError, UsageError
 from data_platform.lakehouse import reading
 from data_platform.production import Production, failure
 from data_platform.project import open_project, short_name
+from data_platform.record import Audited, ModelRan
 from data_platform.settings import Settings
 from data_platform.transform import loaded
 
@@ -25,6 +26,8 @@ class Planned:
     computed: tuple[str, ...]
     # Models that have tables or views of their own in the environment.
     own: tuple[str, ...]
+    ran: tuple[ModelRan, ...]
+    audits: tuple[Audited, ...]
 
 
 def plan(
@@ -54,6 +57,7 @@ def plan(
                 "is to build; run: data-platform transform"
             )
         evaluation = project.evaluation
+        evaluation.start(load.load_number, environment)
         try:
             project.context.plan(
                 environment,
@@ -86,4 +90,6 @@ def plan(
                 if snapshot.snapshot_id in evaluation.computed
             ),
             own=tuple(sorted(own)),
+            ran=tuple(evaluation.ran),
+            audits=tuple(evaluation.audits),
         )

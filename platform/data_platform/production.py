@@ -8,11 +8,14 @@ from sqlmesh.core.snapshot import DeployabilityIndex
 from sqlmesh.utils.errors import SQLMeshError
 
 from data_platform.environment import PROD, Tables, environments_behind, tables_of
-from data_platform.errors import PlatformError
-from data_platform.lakehouse import FailedAudit, LastLoad, prepare, standing_warnings
+from data_platform.errors import StoppedError
+from data_platform.lakehouse import LastLoad, prepare, standing_warnings
+from data_platform.names import Layer
 from data_platform.project import Evaluation, Project, innermost, short_name
+from data_platform.record import Audited, FailedAudit, ModelRan
 from data_platform.restatement import Kind, Restatement
 
+_CONTROL_TOTAL_TAG = "control_total:"
 Progress = Callable[[int, int, str], None]
 
 
@@ -24,14 +27,20 @@ class Transformed:
     # Models that a deployment computed, and those that were computed again over what is loaded.
     deployed: tuple[str, ...]
     restated: Mapping[str, Restatement]
-    seconds: Mapping[str, float]  # by model, its audits included
-    audits_passed: int
+    ran: tuple[ModelRan, ...]
+    audits: tuple[Audited, ...]
     # Of this transform, and those that stand from an earlier one.
     warnings: tuple[FailedAudit, ...]
     # Models whose code in the working tree is not production's, which was kept.
     undeployed: tuple[str, ...]
     # The models of other environments that do not reflect the load.
     environments_behind: Mapping[str, tuple[str, ...]]
+
+    @property
+    def computed(self) -> tuple[str, ...]:
+        """The models whose tables were computed."""
+        restated = (name for name, why in self.restated.items() if why.kind is not Kind.VIEW)
+        return (*self.deployed, *restated)
 
     @property
     def summary(self) -> str:
@@ -48,20 +57,22 @@ class Transformed:
             parts.append(f"restated {' and '.join(restated)}")
         if not parts and not self.restated:
             return f"nothing to do, production reflects load {self.load_number}"
-        return ", ".join([*parts, f"{self.audits_passed} audits passed"])
+        passed = sum(audit.number_of_rows == 0 for audit in self.audits)
+        return ", ".join([*parts, f"{passed} audits passed"])
 
 
 def _models(count: int) -> str:
     return "1 model" if count == 1 else f"{count} models"
 
 
-def failure(evaluation: Evaluation, error: BaseException | None = None) -> PlatformError:
+def failure(evaluation: Evaluation, error: BaseException | None = None) -> StoppedError:
     """What to say when models failed."""
     if evaluation.stops:
-        stops = dict.fromkeys(map(str, evaluation.stops))
-        return PlatformError("an audit stopped the run: " + "; ".join(stops))
-    reasons = evaluation.errors or [innermost(error) if error else "no reason given"]
-    return PlatformError("SQLMesh failed: " + "; ".join(dict.fromkeys(reasons)))
+        message = "an audit stopped the run: " + "; ".join(map(str, evaluation.stops))
+    else:
+        reasons = evaluation.errors or [innermost(error) if error else "no reason given"]
+        message = "SQLMesh failed: " + "; ".join(dict.fromkeys(reasons))
+    return StoppedError(message, evaluation.ran, evaluation.audits, evaluation.queries)
 
 
 @dataclass
@@ -92,7 +103,7 @@ class Production:
             PlatformError: a blocking audit failed, or a model did.
         """
         evaluation = self.project.evaluation
-        evaluation.forget()
+        evaluation.start(load.load_number, PROD)
         # The first deployment goes on until all of production has once reflected a load.
         is_first = not self._was_ever_complete()
         deployed: tuple[str, ...] = ()
@@ -108,14 +119,15 @@ class Production:
         tables.mark_as_reflecting(load, chosen)
         restated |= to_do
         self._record_warnings(tables, load)
+        self._record_control_totals(tables)
         if not tables.behind(load) and not (is_first and layers):
             self._record_complete(load)
         return Transformed(
             load_number=load.load_number,
             deployed=deployed,
             restated=restated,
-            seconds=dict(evaluation.seconds),
-            audits_passed=evaluation.audits_passed,
+            ran=tuple(evaluation.ran),
+            audits=tuple(evaluation.audits),
             warnings=standing_warnings(self.project.cursor),
             undeployed=() if is_first else self.undeployed(),
             environments_behind={},
@@ -258,10 +270,11 @@ class Production:
         if audited:
             cursor.execute(
                 "DELETE FROM ops.standing_warnings "
-                "WHERE list_contains($audited, model_name) OR NOT list_contains($kept, model_name)",
+                "WHERE list_contains($audited, model_name) "
+                "OR NOT (list_contains($kept, model_name) OR model_name LIKE 'sources.%')",
                 {"audited": audited, "kept": kept},
             )
-        for warning in dict.fromkeys(evaluation.warnings):
+        for warning in evaluation.warnings:
             cursor.execute(
                 "INSERT INTO ops.standing_warnings VALUES (?, ?, ?, ?, ?)",
                 [
@@ -272,6 +285,22 @@ class Production:
                     list(warning.keys),
                 ],
             )
+
+    def _record_control_totals(self, tables: Tables) -> None:
+        """Keep for the export step, which reads no models, what their tags say of totals."""
+        found = [
+            [name.removeprefix(f"{Layer.EXPORTS}."), tag.removeprefix(_CONTROL_TOTAL_TAG)]
+            for name, snapshot in tables.by_name.items()
+            for tag in snapshot.model.tags
+            if tag.startswith(_CONTROL_TOTAL_TAG)
+        ]
+        cursor = self.project.cursor
+        if cursor.execute("FROM ops.control_totals ORDER BY ALL").fetchall() != sorted(
+            map(tuple, found)
+        ):
+            cursor.execute("DELETE FROM ops.control_totals")
+            for row in found:
+                cursor.execute("INSERT INTO ops.control_totals VALUES (?, ?)", row)
 
     def _record_complete(self, load: LastLoad) -> None:
         self.project.cursor.execute(

@@ -6,10 +6,9 @@ Only steps that need models import this module.
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,15 @@ import duckdb
 from sqlmesh import Context
 from sqlmesh.core.console import NoopConsole, set_console
 from sqlmesh.core.model import Model
-from sqlmesh.core.notification_target import BaseNotificationTarget, NotificationEvent
 from sqlmesh.core.snapshot import Snapshot, SnapshotId
-from sqlmesh.utils.errors import AuditError, NodeAuditsErrors, SQLMeshError
+from sqlmesh.utils.date import to_date
+from sqlmesh.utils.errors import NodeAuditsErrors, SQLMeshError
 
 from data_platform.errors import PlatformError, UsageError
-from data_platform.evaluator import RememberingEvaluator, SampledResult, sample
-from data_platform.lakehouse import FailedAudit, refusal
+from data_platform.evaluator import RememberingEvaluator, SampledResult
+from data_platform.lakehouse import refusal
+from data_platform.record import Audited, FailedAudit, ModelRan, failures
+from data_platform.restatement import Kind, Window
 from data_platform.settings import Settings
 
 # The arguments of an audit that tell two uses of it in one model apart.
@@ -34,25 +35,93 @@ _TELLING_ARGUMENTS = {"column", "columns", "key_column", "key_columns", "criteri
 class Evaluation:
     """What SQLMesh did in this process."""
 
+    load_number: int = 0
+    environment: str = ""
     # Versions of models that were computed, or as views audited, over what is loaded.
     computed: set[SnapshotId] = field(default_factory=set)
-    # How long each model took in all, its audits included.
-    seconds: dict[str, float] = field(default_factory=dict)
-    audits_passed: int = 0
-    # Failed audits that stopped nothing, and those that stopped a model.
-    warnings: list[FailedAudit] = field(default_factory=list)
-    stops: list[FailedAudit] = field(default_factory=list)
+    ran: list[ModelRan] = field(default_factory=list)
+    audits: list[Audited] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    # What each blocking audit that found rows asked, by the model and the audit.
+    queries: dict[tuple[str, str], str] = field(default_factory=dict)
+    # Models whose audits are not listened to for now.
+    lenient: Collection[str] = ()
 
-    def add_seconds(self, model: str, seconds: float) -> None:
-        """Note that a model took a while."""
-        self.seconds[model] = self.seconds.get(model, 0) + seconds
-
-    def forget(self) -> None:
-        """Start the record afresh."""
-        for record in (self.computed, self.seconds, self.warnings, self.stops, self.errors):
+    def start(self, load_number: int, environment: str) -> None:
+        """Start the record afresh, for a load in an environment."""
+        self.load_number, self.environment = load_number, environment
+        for record in (self.computed, self.ran, self.audits, self.errors, self.queries):
             record.clear()
-        self.audits_passed = 0
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long each model took in all, its audits included."""
+        found: dict[str, float] = {}
+        for model in self.ran:
+            found[model.model_name] = found.get(model.model_name, 0) + model.seconds
+        return found
+
+    @property
+    def warnings(self) -> tuple[FailedAudit, ...]:
+        """Failed audits that stopped nothing."""
+        return failures([audit for audit in self.audits if not audit.is_blocking])
+
+    @property
+    def stops(self) -> tuple[FailedAudit, ...]:
+        """Failed audits that stopped a model."""
+        return failures([audit for audit in self.audits if audit.is_blocking])
+
+    @property
+    def audits_passed(self) -> int:
+        """How many audits found nothing."""
+        return sum(audit.number_of_rows == 0 for audit in self.audits)
+
+    def note_model(self, snapshot: Snapshot, window: Window | None, seconds: float) -> None:
+        """Note that a model was computed, or as a view audited."""
+        if snapshot.is_external:
+            return
+        by_period = window is not None and kind_of(snapshot.model) is Kind.INCREMENTAL
+        self.ran.append(
+            ModelRan(
+                load_number=self.load_number,
+                environment=self.environment,
+                model_name=short_name(snapshot.name),
+                kind=kind_of(snapshot.model).name,
+                first_day=window.first if window and by_period else None,
+                last_day=window.last if window and by_period else None,
+                seconds=seconds,
+            )
+        )
+
+    def note_audits(self, model: Model, results: Iterable[SampledResult], period: str) -> None:
+        """Note the results of a model's audits; `period` is empty where they read all of time."""
+        if model.name in self.lenient:
+            return
+        for result in results:
+            if result.skipped:
+                continue
+            shown = ", ".join(
+                f"{name} {value.sql(dialect='duckdb')}"
+                for name, value in result.audit_args.items()
+                if name in _TELLING_ARGUMENTS
+            )
+            audited = Audited(
+                load_number=self.load_number,
+                environment=self.environment,
+                model_name=str(model.name),
+                audit=result.audit.name + (f"({shown})" if shown else ""),
+                period=period,
+                is_blocking=result.blocking,
+                number_of_rows=int(result.count or 0),
+                keys=tuple(
+                    " ".join(str(value) for value in row if value is not None)
+                    for row in result.sample
+                ),
+            )
+            self.audits.append(audited)
+            if audited.is_blocking and audited.failed:
+                query = result.query.sql(dialect="duckdb", identify=True)
+                self.queries[audited.model_name, audited.audit] = query
 
 
 class Recorder(NoopConsole):
@@ -76,33 +145,23 @@ class Recorder(NoopConsole):
         interval: Any,
         batch_idx: int,
         duration_ms: int | None,
-        num_audits_passed: int,
-        num_audits_failed: int,
         *_: Any,
         **__: Any,
     ) -> None:
         """A model was computed and audited, or audited alone, which makes no table current."""
         self._done += 1
-        self.evaluation.audits_passed += num_audits_passed
         if not snapshot.is_external and not self._audit_only and duration_ms is not None:
             self.evaluation.computed.add(snapshot.snapshot_id)
-        name = short_name(snapshot.name)
-        self.evaluation.add_seconds(name, (duration_ms or 0) / 1000)
-        self._progress(self._done, self._total, name)
+        window = Window(to_date(interval[0]), to_date(interval[1] - 1)) if interval else None
+        self.evaluation.note_model(snapshot, window, (duration_ms or 0) / 1000)
+        self._progress(self._done, self._total, short_name(snapshot.name))
 
     def log_failed_models(self, errors: list[Any]) -> None:
-        """A plan ends with models that an audit or an error stopped."""
+        """A plan ends with models that an audit or an error stopped; of audits we know already."""
         for error in errors:
-            cause = error.__cause__
-            if isinstance(cause, NodeAuditsErrors):
-                blocking = {(audit.model_name, audit.audit_name) for audit in cause.errors}
-                for failed in list(self.evaluation.warnings):
-                    if (failed.model, failed.audit.partition("(")[0]) in blocking:
-                        self.evaluation.warnings.remove(failed)
-                        self.evaluation.stops.append(failed)
-            else:
-                name = error.node[0] if isinstance(error.node, tuple) else error.node
-                self.evaluation.errors.append(f"{name}: {innermost(error)}")
+            if not isinstance(error.__cause__, NodeAuditsErrors):
+                name = getattr(error.node, "snapshot_name", "")
+                self.evaluation.errors.append(f"{short_name(name)}: {innermost(error)}")
 
     def log_error(self, message: str, *_: Any, **__: Any) -> None:
         """SQLMesh has something to say that stops it."""
@@ -119,22 +178,18 @@ class Recorder(NoopConsole):
                 )
 
 
+def kind_of(model: Model) -> Kind:
+    """How a model is computed."""
+    if model.kind.is_view:
+        return Kind.VIEW
+    return Kind.INCREMENTAL if model.kind.is_incremental_by_time_range else Kind.FULL
+
+
 def innermost(error: BaseException) -> str:
     """What first went wrong, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split())
-
-
-class _AuditListener(BaseNotificationTarget):
-    """Told of every audit that finds rows, blocking or not."""
-
-    type_: str = "platform"
-    notify_on: frozenset[NotificationEvent] = frozenset({NotificationEvent.AUDIT_FAILURE})
-    on_failure: Callable[[AuditError], None]
-
-    def notify_audit_failure(self, audit_error: AuditError, *_: Any, **__: Any) -> None:
-        self.on_failure(audit_error)
 
 
 @dataclass(frozen=True)
@@ -143,66 +198,13 @@ class Project:
 
     context: Context
     evaluation: Evaluation
-
-    @cached_property
-    def evaluator(self) -> RememberingEvaluator:
-        """What computes and audits models outside of a plan."""
-        return RememberingEvaluator(self.context)
+    evaluator: RememberingEvaluator
 
     @property
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """The context's own connection to the lakehouse."""
         cursor: duckdb.DuckDBPyConnection = self.context.engine_adapter.cursor
         return cursor
-
-    def note_plan_audit(self, error: AuditError) -> None:
-        """Record an audit that failed in a plan; which of them stopped a model, it tells later."""
-        is_ours = error.model is not None and error.audit_name in error.model.audit_definitions
-        rows = self.context.engine_adapter.fetchall(sample(error.query)) if is_ours else []
-        failed = _failed(
-            error.model, error.audit_name, error.audit_args, error.count, [row[1:] for row in rows]
-        )
-        self.evaluation.warnings.append(failed)
-
-    def note_audits(self, model: Model, results: Iterable[SampledResult], over: str) -> bool:
-        """Record the results of a model's audits; whether one of them is to stop the run.
-
-        Args:
-            over: the months that they speak of, empty where that is all of time.
-        """
-        stops = False
-        for result in results:
-            if not result.count:
-                self.evaluation.audits_passed += not result.skipped
-                continue
-            failed = _failed(
-                model, result.audit.name, result.audit_args, result.count, result.sample, over
-            )
-            stops = stops or result.blocking
-            (self.evaluation.stops if result.blocking else self.evaluation.warnings).append(failed)
-        return stops
-
-
-def _failed(
-    model: Model | None,
-    audit: str,
-    arguments: Mapping[Any, Any],
-    count: int,
-    rows: Iterable[Iterable[Any]],
-    over: str = "",
-) -> FailedAudit:
-    """A failed audit; `rows` are a few of those that it found, keys alone."""
-    shown = ", ".join(
-        f"{name} {value.sql(dialect='duckdb')}"
-        for name, value in arguments.items()
-        if name in _TELLING_ARGUMENTS
-    )
-    return FailedAudit(
-        model=str(model.name) if model is not None else "?",
-        audit=audit + (f"({shown})" if shown else "") + (f" over {over}" if over else ""),
-        rows=count,
-        keys=tuple(" ".join(str(value) for value in row if value is not None) for row in rows),
-    )
 
 
 def _unloadable(error: SQLMeshError) -> PlatformError:
@@ -228,20 +230,26 @@ def open_project(
     logging.getLogger("sqlmesh").setLevel(logging.CRITICAL)  # errors reach the user through us
     evaluation = Evaluation()
     set_console(Recorder(evaluation, progress))
-    listeners: list[Callable[[AuditError], None]] = []
-    target = _AuditListener(on_failure=lambda error: [tell(error) for tell in listeners])
     try:
-        context = Context(
-            paths=str(settings.project_dir), gateway=settings.gateway, notification_targets=[target]
-        )
+        context = Context(paths=str(settings.project_dir), gateway=settings.gateway)
     except SQLMeshError as error:
         if "gateway" in str(error).lower():
             raise UsageError(f"no gateway {settings.gateway} in config.yaml") from error
         raise _unloadable(error) from error
     except duckdb.Error as error:
         raise refusal(settings.lakehouse, error) from error
-    project = Project(context, evaluation)
-    listeners.append(project.note_plan_audit)
+    first_day = to_date(context.config.model_defaults.start)
+
+    def on_audits(snapshot: Snapshot, results: Sequence[Any], options: Mapping[str, Any]) -> None:
+        since = options.get("start")
+        period = ""
+        if kind_of(snapshot.model) is Kind.INCREMENTAL and since and to_date(since) > first_day:
+            period = str(Window(to_date(since), to_date(options["end"])))
+        evaluation.note_audits(snapshot.model, results, period)
+
+    # SQLMesh's own plans get this evaluator too, so that every audit is noted.
+    evaluator = context._snapshot_evaluator = RememberingEvaluator(context, on_audits)
+    project = Project(context, evaluation, evaluator)
     try:
         yield project
     finally:

@@ -1,39 +1,48 @@
-"""Read the lakehouse: a statement's rows in several shapes, or the DuckDB shell."""
+"""Read the lakehouse: a statement's rows, the DuckDB shell, or SQLMesh's UI on a snapshot."""
 
-import csv
 import importlib.util
-import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from io import StringIO
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
 
 import duckdb
 
 from data_platform.errors import PlatformError
 from data_platform.lakehouse import one_line, reading
+from data_platform.releases import Releases
+from data_platform.result import Result
 from data_platform.settings import Settings
+from data_platform.snapshot import snapshot
 
 
-@dataclass(frozen=True)
-class Result:
-    """The columns and rows of a statement."""
+def database(settings: Settings, failed: bool) -> Path:
+    """The published lakehouse, or the copy of the last run that an audit or a model stopped.
 
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
+    Raises:
+        PlatformError: no such copy was kept.
+    """
+    if not failed:
+        return settings.lakehouse
+    kept = Releases(settings.data_dir).failed_lakehouse
+    if not kept.exists():
+        raise PlatformError(
+            "no copy of a failed run is kept: no audit or model stopped a run since the last "
+            "one that succeeded"
+        )
+    return kept
 
 
-def query(settings: Settings, sql: str) -> Result:
+def query(database: Path, sql: str) -> Result:
     """Run SQL that can only read the lakehouse, and nothing else.
 
     Raises:
         PlatformError: there is no lakehouse, or DuckDB refuses the statement.
     """
-    with reading(settings.lakehouse) as connection:
+    with reading(database) as connection:
         try:
             cursor = connection.execute(sql)
             columns = tuple(column[0] for column in cursor.description or ())
@@ -42,63 +51,56 @@ def query(settings: Settings, sql: str) -> Result:
             raise PlatformError(f"the query failed: {one_line(str(error))}") from error
 
 
-def shell(settings: Settings) -> None:
-    """Replace this process by the DuckDB shell, read-only and without access to anything else.
+def shell(database: Path, settings: Settings) -> int:
+    """Open the DuckDB shell on a snapshot, without access to anything else; its exit code.
 
     Raises:
         PlatformError: there is no lakehouse, or the shell is not installed.
     """
-    with reading(settings.lakehouse):
-        pass
     # The package's own launcher sets an option first, which -safe forbids.
     package = importlib.util.find_spec("duckdb_cli")
     places = package.submodule_search_locations if package else None
-    replace_process(
-        "duckdb",
-        Path(next(iter(places or []), ".")),
-        ["-no-init", "-safe", "-readonly", str(settings.lakehouse)],
-    )
+    program = _program("duckdb", Path(next(iter(places or []), ".")))
+    with snapshot(settings, database) as copy:
+        words = ["-no-init", "-safe", "-readonly", str(copy.lakehouse)]
+        return _run([program, *words])
 
 
-def replace_process(program: str, folder: Path, arguments: Sequence[str]) -> NoReturn:
-    """Go on as another program.
+def ui(settings: Settings, host: str, port: int) -> int:
+    """Open SQLMesh's UI on a snapshot until it is ended; its exit code.
 
     Raises:
-        PlatformError: the folder has no such program.
+        PlatformError: there is no lakehouse, or the UI is not installed.
     """
-    found = shutil.which(program, path=str(folder))
+    program = _program("sqlmesh", Path(sys.executable).parent)
+    with snapshot(settings, settings.lakehouse) as copy:
+        return _run(
+            [program, "--gateway", settings.gateway, "ui", "--host", host, "--port", str(port)],
+            settings.project_dir,
+            {"DATA_PLATFORM_DATA_DIR": str(copy.data_dir)},
+        )
+
+
+def _program(name: str, folder: Path) -> str:
+    found = shutil.which(name, path=str(folder))
     if found is None:
-        raise PlatformError(f"{program} is not installed in {folder}; run: just setup")
-    os.execv(found, [found, *arguments])
+        raise PlatformError(f"{name} is not installed in {folder}; run: just setup")
+    return found
 
 
-def as_csv(result: Result) -> str:
-    """Header and rows, comma-separated."""
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(result.columns)
-    writer.writerows(result.rows)
-    return text.getvalue()
-
-
-def _json_value(value: object) -> object:
-    return float(value) if isinstance(value, Decimal) else str(value)
-
-
-def as_json(result: Result) -> str:
-    """A list of objects, one a row."""
-    rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
-    return json.dumps(rows, indent=1, ensure_ascii=False, default=_json_value) + "\n"
-
-
-def as_markdown(result: Result) -> str:
-    """A table in Markdown."""
-
-    def line(cells: Iterable[object]) -> str:
-        texts = ("" if cell is None else str(cell) for cell in cells)
-        return "| " + " | ".join(t.replace("|", "\\|").replace("\n", " ") for t in texts) + " |\n"
-
-    def lines(rows: Sequence[Sequence[object]]) -> str:
-        return "".join(line(row) for row in rows)
-
-    return line(result.columns) + line("---" for _ in result.columns) + lines(result.rows)
+def _run(
+    words: Sequence[str], folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> int:
+    """Run another program to its end; an interruption is for it to decide about."""
+    with subprocess.Popen(words, cwd=folder, env={**os.environ, **(environment or {})}) as child:
+        handlers = {
+            signal.SIGINT: lambda *_: None,
+            signal.SIGTERM: lambda *_: child.terminate(),
+            signal.SIGHUP: lambda *_: child.terminate(),
+        }
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            return max(child.wait(), 0)  # one that was ended by a signal has done what was asked
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,6 +1,5 @@
 """The raw tables: they hold the rows of their files, and a load touches only what differs."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -67,11 +66,7 @@ def update_table(
             return _replace(connection, table, paths)
         return _apply_difference(connection, table, paths, scope or "TRUE")
     except duckdb.ConstraintException as error:
-        column = re.search(r"NOT NULL constraint failed: \S+\.(\S+)", str(error))
-        raise PlatformError(
-            f"{table.key}: column {column[1] if column else '?'} is null in some rows, "
-            "which the contract does not allow"
-        ) from error
+        raise PlatformError(_nulls(connection, table, difference.fresh, folder)) from error
 
 
 def append_new_states(
@@ -102,6 +97,30 @@ def append_new_states(
         return Change(log.name, added, first_day=first)
     firsts = [day for day in (first, first_removed) if day]
     return Change(log.name, added, removed, min(firsts, default=None))
+
+
+def _nulls(
+    connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    files: Sequence[ExtractedFile],
+    folder: Path,
+) -> str:
+    """Which column of which file is null, where the contract does not allow it."""
+    required = [column.name for column in table.columns if not column.nullable]
+    counts = ", ".join(f'COUNT(*) - COUNT("{name}")' for name in required)
+    for file in files:
+        found = _row(
+            connection.cursor(),  # the transaction of the other one is over
+            f"SELECT {counts} FROM read_parquet($file)",
+            {"file": str(folder / file.path)},
+        )
+        for name, nulls in zip(required, found, strict=True):
+            if nulls:
+                return (
+                    f"{table.key}: file {file.path}: column {name} is null in {nulls:,} of "
+                    f"{file.rows:,} rows, expected in none; extract again"
+                )
+    return f"{table.key}: a column is null, which the contract does not allow; extract again"
 
 
 def _name(table: SourceTable) -> str:

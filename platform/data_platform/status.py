@@ -1,13 +1,14 @@
-"""What the lakehouse holds and whether production shows it."""
+"""What is published and by which run, what the last runs did, and whether somebody should look."""
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
+from typing import Any
 
 from data_platform.errors import PlatformError
 from data_platform.freshness import Freshness, freshness
 from data_platform.lakehouse import (
-    FailedAudit,
     LastLoad,
     environments_behind,
     last_load,
@@ -16,7 +17,23 @@ from data_platform.lakehouse import (
     reading,
     standing_warnings,
 )
+from data_platform.record import (
+    FailedAudit,
+    Outcome,
+    Run,
+    StepRan,
+    has_record,
+    journals,
+    recorded_runs,
+    recorded_steps,
+)
+from data_platform.releases import Releases
+from data_platform.result import Result
 from data_platform.settings import Settings
+
+_RUNS_SHOWN = 10
+# The first words of commands that change nothing in production.
+_BESIDE_PRODUCTION = ("plan",)
 
 
 @dataclass(frozen=True)
@@ -30,32 +47,123 @@ class TableStatus:
 
 
 @dataclass(frozen=True)
-class Status:
-    """The state of a lakehouse; `environments_behind` as of the last transform or plan."""
+class RunStatus:
+    """A run and its steps."""
 
-    load: LastLoad
-    sources: tuple[Freshness, ...]
+    run: Run
+    steps: tuple[StepRan, ...]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a data folder; `environments_behind` as of the last transform or plan.
+
+    `load`, `published_by` and what belongs to them are None before the first publication.
+    """
+
+    release: int | None
+    published_by: int | None
+    load: LastLoad | None
     production_load_number: int | None
-    is_current: bool
+    sources: tuple[Freshness, ...]
     warnings: tuple[FailedAudit, ...]
     environments_behind: Mapping[str, tuple[str, ...]]
     tables: tuple[TableStatus, ...]
+    runs: tuple[RunStatus, ...]  # the last ones, the latest first
+    failed_copy: str | None  # of the last run that an audit or a model stopped
+
+    @property
+    def is_current(self) -> bool:
+        """Whether production shows the last load."""
+        return self.load is not None and self.production_load_number == self.load.load_number
+
+    @property
+    def last_run(self) -> Run | None:
+        """The last run that has ended, without those that leave production alone."""
+        for one in self.runs:
+            command = one.run.command.split()[0]
+            if one.run.outcome != Outcome.RUNNING and command not in _BESIDE_PRODUCTION:
+                return one.run
+        return None
+
+    @property
+    def last_run_failed(self) -> bool:
+        """Whether the last run ended otherwise than by its publication."""
+        return self.last_run is not None and self.last_run.outcome != Outcome.SUCCEEDED
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether a monitor may sleep: the last run succeeded, and no source is stale."""
+        is_stale = any(source.is_stale for source in self.sources)
+        return self.load is not None and not self.last_run_failed and not is_stale
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What somebody should look at, a line each."""
+        found = []
+        if (run := self.last_run) is not None and self.last_run_failed:
+            reason = f": {run.error}" if run.error else ""
+            found.append(f"run {run.run_number} (`{run.command}`) {run.outcome}{reason}")
+        if self.failed_copy:
+            found.append('a copy of a failed run is kept: data-platform query --failed "SQL"')
+        if self.load is not None and not self.is_current:
+            shown = self.production_load_number or "none"
+            found.append(f"production reflects load {shown}; run: data-platform transform export")
+        found += [str(source) for source in self.sources if source.is_stale]
+        found += [str(warning) for warning in self.warnings]
+        for environment, models in self.environments_behind.items():
+            found.append(
+                f"environment {environment} does not show the last load in "
+                f"{', '.join(models)}; to refresh it: just plan {environment}"
+            )
+        return tuple(found)
 
 
 def status(settings: Settings) -> Status:
-    """Read the state of the lakehouse.
+    """Read the state of a data folder.
 
     Raises:
-        PlatformError: there is no lakehouse, nothing is loaded, or another process is writing.
+        PlatformError: nothing ever ran there, or SQLMesh's own commands are writing.
     """
+    releases = Releases(settings.data_dir)
+    unfolded = [
+        RunStatus(*told) for journal in journals(releases.runs_dir) if (told := journal.run())
+    ]
+    empty = Status(
+        release=releases.current,
+        published_by=None,
+        load=None,
+        production_load_number=None,
+        sources=(),
+        warnings=(),
+        environments_behind={},
+        tables=(),
+        runs=_latest([], unfolded),
+        failed_copy=str(kept) if (kept := releases.failed_lakehouse).exists() else None,
+    )
+    if not settings.lakehouse.exists() and unfolded:
+        return empty
     with reading(settings.lakehouse) as connection:
         load, tables = last_load(connection), loaded_tables(connection)
-        production, warnings = last_transformed(connection), standing_warnings(connection)
-        behind = environments_behind(connection)
-    if load is None:
+        runs = []
+        if has_record(connection):
+            runs = [
+                RunStatus(run, recorded_steps(connection, run.run_number))
+                for run in recorded_runs(connection, _RUNS_SHOWN)
+            ]
+        found = replace(
+            empty,
+            published_by=next((one.run.run_number for one in runs if one.run.release), None),
+            load=load,
+            production_load_number=last_transformed(connection),
+            warnings=standing_warnings(connection),
+            environments_behind=environments_behind(connection),
+            runs=_latest(runs, unfolded),
+        )
+    if load is None and not unfolded:
         raise PlatformError("nothing is loaded yet; run: data-platform run")
-    return Status(
-        load=load,
+    return replace(
+        found,
         sources=freshness(
             settings.project_dir,
             {
@@ -64,12 +172,113 @@ def status(settings: Settings) -> Status:
                 if not name.startswith("platform__")
             },
         ),
-        production_load_number=production,
-        is_current=production == load.load_number,
-        warnings=warnings,
-        environments_behind=behind,
         tables=tuple(
             TableStatus(name, table.rows, table.batch.as_of, table.batch.variant)
             for name, table in sorted(tables.items())
         ),
+    )
+
+
+def _latest(recorded: list[RunStatus], unfolded: list[RunStatus]) -> tuple[RunStatus, ...]:
+    """The last runs of the record and of the journals; one that was published is in the record."""
+    runs = {one.run.run_number: _with_its_ending(one) for one in unfolded}
+    for one in recorded:
+        if one.run.outcome == Outcome.SUCCEEDED or one.run.run_number not in runs:
+            runs[one.run.run_number] = _with_its_ending(one)
+    return tuple(runs[number] for number in sorted(runs, reverse=True)[:_RUNS_SHOWN])
+
+
+def _with_its_ending(one: RunStatus) -> RunStatus:
+    """A run that wrote no ending was killed, unless its process is still there."""
+    if one.run.outcome != Outcome.RUNNING or _is_alive(one.run.process_id):
+        return one
+    steps = (
+        replace(step, outcome=Outcome.KILLED) if step.outcome == Outcome.RUNNING else step
+        for step in one.steps
+    )
+    return RunStatus(replace(one.run, outcome=Outcome.KILLED), tuple(steps))
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def as_json(found: Status) -> dict[str, Any]:
+    """The status for machines."""
+    document = asdict(found)
+    document["runs"] = [
+        {**asdict(one.run), "steps": [asdict(step) for step in one.steps]} for one in found.runs
+    ]
+    for name in ("is_current", "is_healthy", "problems"):
+        document[name] = getattr(found, name)
+    for source, entry in zip(found.sources, document["sources"], strict=True):
+        entry["is_stale"] = source.is_stale
+    return document
+
+
+def lines(found: Status) -> list[str]:
+    """What there is to say of a status, apart from its problems."""
+    said = []
+    if (load := found.load) is not None:
+        said.append(
+            f"Load {load.load_number} as of {load.as_of}, seed {load.random_seed}, "
+            f"scale {load.scale:g}, loaded at {load.loaded_at:%F %T} UTC"
+        )
+        if found.is_current:
+            said.append("Production reflects it.")
+    else:
+        said.append("Nothing is loaded yet.")
+    if found.release and found.published_by:
+        said.append(f"Release {found.release}, published by run {found.published_by}.")
+    for one in found.runs:
+        if one.run.outcome == Outcome.RUNNING:
+            said.append(
+                f"Run {one.run.run_number} (`{one.run.command}`, process {one.run.process_id}) "
+                f"has been at work since {one.run.started_at:%F %T} UTC."
+            )
+    return said
+
+
+def runs_table(found: Status) -> Result:
+    """The last runs, the latest first."""
+    return Result(
+        ("run", "command", "outcome", "started (UTC)", "seconds", "as of", "load", "release", "by"),
+        [
+            (
+                run.run_number,
+                run.command,
+                run.outcome,
+                f"{run.started_at:%F %T}",
+                "" if run.seconds is None else f"{run.seconds:.1f}",
+                run.as_of,
+                run.load_number,
+                run.release,
+                run.user_name,
+            )
+            for run in (one.run for one in found.runs)
+        ],
+    )
+
+
+def sources_table(found: Status) -> Result:
+    """The source tables and how old they are."""
+    ages = {source.source: source for source in found.sources}
+    return Result(
+        ("source table", "rows", "as of", "days behind", "variant"),
+        [
+            (
+                table.name,
+                f"{table.rows:,}",
+                table.as_of,
+                age.days_old if (age := ages.get(table.name.partition("__")[0])) else "",
+                table.variant,
+            )
+            for table in found.tables
+        ],
     )

@@ -1,7 +1,7 @@
 """The contract is checked before anything is touched: are the extracts what the manifest says?"""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -20,6 +20,32 @@ class SeenFile:
     file: ExtractedFile
     size: int
     modified_ns: int
+    # Those that the contract does not know, and that the load was told to accept.
+    unknown_columns: tuple[str, ...] = field(default=(), compare=False)
+
+
+def refuse_unlisted(
+    sources: Collection[str], listed: Collection[ExtractedFile], folder: Path
+) -> None:
+    """Refuse Parquet files that the manifest does not list: somebody has put them there.
+
+    Args:
+        sources: the sources that are loaded.
+        listed: the manifest's files of these sources.
+        folder: of the manifest.
+
+    Raises:
+        PlatformError: names the table and the file.
+    """
+    known = {folder / file.path for file in listed}
+    for source in sources:
+        for path in sorted((folder / source).rglob("*.parquet")):
+            if path not in known and not path.name.startswith("."):
+                file = path.relative_to(folder)
+                raise PlatformError(
+                    f"{'.'.join(file.parts[:2])}: file {file} is not in the manifest; expected "
+                    "nothing but what it lists: remove the file, or extract again"
+                )
 
 
 def verify_file(
@@ -28,6 +54,7 @@ def verify_file(
     folder: Path,
     as_of: date,
     loaded: Mapping[str, SeenFile],
+    accepts_new_columns: bool = False,
 ) -> SeenFile:
     """Check a file against the manifest and the contract.
 
@@ -37,6 +64,7 @@ def verify_file(
         folder: of the manifest.
         as_of: no date may lie after it.
         loaded: the files that the lakehouse holds, by path.
+        accepts_new_columns: a column that the contract does not know is noted, not refused.
 
     Raises:
         PlatformError: names the table, the file or column, what was expected and found.
@@ -49,23 +77,29 @@ def verify_file(
         raise PlatformError(f"{where} is in the manifest but not in {folder}; extract again")
     stat = path.stat()
     seen = SeenFile(file, stat.st_size, stat.st_mtime_ns)
-    if loaded.get(file.path) == seen:
-        return seen
+    if (known := loaded.get(file.path)) == seen:
+        return known
     if (found := file_digest(path)) != file.digest:
         raise PlatformError(
             f"{where} was changed or cut short: expected digest {file.digest[:12]}…, "
             f"found {found[:12]}…; extract again"
         )
-    _verify_content(where, table, file, path, as_of)
-    return seen
+    unknown = _verify_content(where, table, file, path, as_of, accepts_new_columns)
+    return replace(seen, unknown_columns=unknown)
 
 
 def _verify_content(
-    where: str, table: SourceTable, file: ExtractedFile, path: Path, as_of: date
-) -> None:
+    where: str,
+    table: SourceTable,
+    file: ExtractedFile,
+    path: Path,
+    as_of: date,
+    accepts_new_columns: bool,
+) -> tuple[str, ...]:
+    """Check a file's columns, rows and days; the columns that the contract does not know."""
     try:
         frame = pl.scan_parquet(path)
-        _verify_columns(where, table, frame.collect_schema())
+        unknown = _verify_columns(where, table, frame.collect_schema(), accepts_new_columns)
         latest = [pl.col(name).max().alias(f"latest {name}") for name in table.date_columns]
         if event := table.event_column:
             latest.append(pl.col(event).min().alias("first"))
@@ -88,9 +122,12 @@ def _verify_content(
                 f"{where}: column {event} goes from {first} to {last}, "
                 f"expected {file.first_date} to {file.last_date}; extract again"
             )
+    return unknown
 
 
-def _verify_columns(where: str, table: SourceTable, found: Mapping[str, pl.DataType]) -> None:
+def _verify_columns(
+    where: str, table: SourceTable, found: Mapping[str, pl.DataType], accepts_new_columns: bool
+) -> tuple[str, ...]:
     expected = table.polars_schema
     for name, type_ in expected.items():
         if name not in found:
@@ -100,13 +137,15 @@ def _verify_columns(where: str, table: SourceTable, found: Mapping[str, pl.DataT
             )
         if found[name] != type_:
             raise PlatformError(f"{where}: column {name} has type {found[name]}, expected {type_}")
-    if added := [name for name in found if name not in expected]:
+    added = tuple(name for name in found if name not in expected)
+    if added and not accepts_new_columns:
         raise PlatformError(
-            f"{where} has column {added[0]}, which the contract does not know; "
-            f"expected {', '.join(expected)}"
+            f"{where} has column {added[0]}, which the contract does not know; expected "
+            f"{', '.join(expected)}; to load it without this column: --accept-new-columns"
         )
-    if list(found) != list(expected):
+    if [name for name in found if name in expected] != list(expected):
         raise PlatformError(
             f"{where} has its columns in another order: expected {', '.join(expected)}, "
             f"found {', '.join(found)}"
         )
+    return added

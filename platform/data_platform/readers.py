@@ -1,0 +1,108 @@
+"""The commands that read: what is published, also while a run is at work on its private copy."""
+
+import json
+from functools import partial
+from typing import Any
+
+import click
+
+from data_platform import options
+from data_platform.command import Call, Step
+from data_platform.names import ResultFormat, StatusFormat
+
+
+class _Interspersed(click.Command):
+    """A command whose options may follow its argument, also in a chain."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        return super().make_context(
+            info_name, args, parent, **{**extra, "allow_interspersed_args": True}
+        )
+
+
+def _query(call: Call, sql: str | None, result_format: str, failed: bool) -> int:
+    from data_platform import query, result
+
+    database = query.database(call.settings, failed)
+    if sql is None:
+        return query.shell(database, call.settings)
+    found = query.query(database, sql)
+    shapes = {
+        ResultFormat.CSV: result.as_csv,
+        ResultFormat.JSON: result.as_json,
+        ResultFormat.MARKDOWN: result.as_markdown,
+    }
+    if shape := shapes.get(ResultFormat(result_format)):
+        call.reporter.write(shape(found))
+    else:
+        call.reporter.table(found)
+    return 0
+
+
+@click.command("query", cls=_Interspersed)
+@click.argument("sql", required=False)
+@options.result_format
+@options.failed
+def query_command(sql: str | None, result_format: str, failed: bool) -> Step:
+    """Run SQL on the lakehouse, read-only; without SQL, open the DuckDB shell."""
+    act = partial(_query, sql=sql, result_format=result_format, failed=failed)
+    return Step("query", act, writes=False)
+
+
+def _status(call: Call, status_format: str) -> int:
+    from data_platform.status import as_json, lines, runs_table, sources_table, status
+
+    found = status(call.settings)
+    if status_format == StatusFormat.JSON:
+        call.reporter.write(json.dumps(as_json(found), indent=1, default=str) + "\n")
+    else:
+        for line in lines(found):
+            call.reporter.say(line)
+        for problem in found.problems:
+            call.reporter.warn(problem)
+        call.reporter.table(runs_table(found))
+        call.reporter.table(sources_table(found))
+    return 0 if found.is_healthy else 1
+
+
+@click.command("status")
+@options.status_format
+def status_command(status_format: str) -> Step:
+    """Tell what is published and what the last runs did; fails when one failed or data is stale."""
+    return Step("status", partial(_status, status_format=status_format), writes=False)
+
+
+def _lineage(call: Call, name: str) -> None:
+    from data_platform.lineage import read_lineage
+
+    lineage = read_lineage(call.settings.project_dir, name)
+    call.reporter.tree(f"{name} is made of", name, lineage.upstream)
+    call.reporter.tree(f"{name} goes into", name, lineage.downstream)
+
+
+@click.command("lineage")
+@click.argument("name", metavar="MODEL[.COLUMN]")
+def lineage_command(name: str) -> Step:
+    """Show what a model or a column is made of, and what is made of it."""
+    return Step("lineage", partial(_lineage, name=name), writes=False)
+
+
+def _ui(call: Call, host: str, port: int) -> int:
+    from data_platform.query import ui
+
+    call.reporter.say(f"SQLMesh's UI: http://{host}:{port} (end it with Ctrl-C)")
+    return ui(call.settings, host, port)
+
+
+@click.command("ui")
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
+@click.option("--port", default=8000, help="Port to listen on.")
+def ui_command(host: str, port: int) -> Step:
+    """Open SQLMesh's UI on a snapshot of the lakehouse."""
+    return Step("ui", partial(_ui, host=host, port=port), writes=False)

@@ -1,0 +1,308 @@
+"""The record of every run: what ran, how long, what each audit found; also of runs that failed.
+
+A run writes a journal beside the lakehouse, since a run that fails must not touch the file that is
+published. The next publication folds the journals into the tables of `ops`, and `status` reads
+both. The dataclasses state the tables' columns, once.
+"""
+
+import json
+import os
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import duckdb
+
+
+class Outcome(StrEnum):
+    """How a run or a step ended."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"  # by a person or the system, with time to say so
+    KILLED = "killed"  # its process is gone, and wrote no ending
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row a run: a chain of steps that is published as a whole or not at all."""
+
+    run_number: Annotated[int, "Number of the run, rising."]
+    command: Annotated[str, "The steps that were asked for."]
+    outcome: Annotated[str, "succeeded, failed, interrupted or killed."]
+    started_at: Annotated[datetime, "When it began."]
+    user_name: Annotated[str, "Who ran it, by the name in the operating system."]
+    host: Annotated[str, "On which machine."]
+    process_id: Annotated[int, "As which process."]
+    version: Annotated[str, "Version of the platform."]
+    git_commit: Annotated[str | None, "Commit of the project, with -dirty where files differ."]
+    random_seed: Annotated[int, "Seed of the company that was asked for."]
+    scale: Annotated[float, "Its scale."]
+    as_of: Annotated[date, "The as-of date that was asked for."]
+    finished_at: Annotated[datetime | None, "When it ended; null where it was killed."] = None
+    seconds: Annotated[float | None, "How long it took."] = None
+    batch_id: Annotated[str | None, "Batch of the last load that it published."] = None
+    load_number: Annotated[int | None, "Number of that load."] = None
+    release: Annotated[int | None, "Number of the release that it published last."] = None
+    error: Annotated[str | None, "Why it failed; no personal data."] = None
+
+
+@dataclass(frozen=True)
+class StepRan:
+    """One row a step of a run; a backfill has one for each day."""
+
+    step_number: Annotated[int, "Its place in the run."]
+    step: Annotated[str, "Name of the step, or the day of a backfill."]
+    outcome: Annotated[str, "succeeded, failed, interrupted or killed."]
+    started_at: Annotated[datetime, "When it began."]
+    seconds: Annotated[float | None, "How long it took; null where it was killed."] = None
+    number_of_rows: Annotated[int | None, "Rows extracted, changed by the load, exported."] = None
+    summary: Annotated[str | None, "What it came to, as the command line said it."] = None
+
+
+@dataclass(frozen=True)
+class ModelRan:
+    """One row for each time that a run computed a model, or audited it as a view."""
+
+    load_number: Annotated[int, "The load that it then reflected."]
+    environment: Annotated[str, "Environment for which it was computed."]
+    model_name: Annotated[str, "The model."]
+    kind: Annotated[str, "VIEW, FULL or INCREMENTAL."]
+    first_day: Annotated[date | None, "First day of the window, null where it has none."]
+    last_day: Annotated[date | None, "Last day of the window."]
+    seconds: Annotated[float, "How long it took, its audits included."]
+
+
+@dataclass(frozen=True)
+class Audited:
+    """One row for each audit of each run, whatever it found."""
+
+    load_number: Annotated[int, "The load whose data it read."]
+    environment: Annotated[str, "Environment whose model it audited."]
+    model_name: Annotated[str, "The model, or the source table."]
+    audit: Annotated[str, "The claim, with the arguments that tell two uses apart."]
+    period: Annotated[str, "The months that it read, empty where all of time."]
+    is_blocking: Annotated[bool, "Whether rows that it finds stop the run."]
+    number_of_rows: Annotated[int, "Rows that break the claim; 0 where it holds."]
+    keys: Annotated[tuple[str, ...], "Keys of the first of them; no personal data."]
+
+    @property
+    def failed(self) -> "FailedAudit | None":
+        """What to say where the claim does not hold."""
+        if not self.number_of_rows:
+            return None
+        audit = self.audit + (f" over {self.period}" if self.period else "")
+        return FailedAudit(self.model_name, audit, self.number_of_rows, self.keys)
+
+
+@dataclass(frozen=True)
+class FailedAudit:
+    """An audit that found rows; `keys` are a few of them, never personal data."""
+
+    model: str
+    audit: str
+    rows: int
+    keys: tuple[str, ...]
+
+    def __str__(self) -> str:
+        counted = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        if not self.keys:
+            return f"{self.model}: {self.audit} failed for {counted}"
+        more = ", …" if self.rows > len(self.keys) else ""
+        return f"{self.model}: {self.audit} failed for {counted}: {', '.join(self.keys)}{more}"
+
+
+Row = Run | StepRan | ModelRan | Audited
+TABLES: Mapping[str, type[Row]] = {
+    "runs": Run,
+    "steps": StepRan,
+    "models": ModelRan,
+    "audits": Audited,
+}
+_NAMES = {row: name for name, row in TABLES.items()}
+_TYPES: Mapping[Any, str] = {
+    int: "BIGINT",
+    float: "DOUBLE",
+    str: "VARCHAR",
+    bool: "BOOLEAN",
+    date: "DATE",
+    datetime: "TIMESTAMPTZ",
+    tuple[str, ...]: "VARCHAR[]",
+}
+_NUMBER = "run_number"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table of the record; `type` is DuckDB's."""
+
+    name: str
+    type: str
+    nullable: bool
+    description: str
+
+
+def columns(row: type[Row]) -> tuple[Column, ...]:
+    """The columns of a table of the record."""
+    hints = typing.get_type_hints(row, include_extras=True)
+    found = [] if row is Run else [Column(_NUMBER, "BIGINT", False, "The run.")]
+    for field in fields(row):
+        type_, description = typing.get_args(hints[field.name])
+        nullable = isinstance(type_, types.UnionType)
+        if nullable:
+            (type_,) = (one for one in typing.get_args(type_) if one is not types.NoneType)
+        found.append(Column(field.name, _TYPES[type_], nullable, description))
+    return tuple(found)
+
+
+def ddl() -> str:
+    """The statements that make the tables of the record where they are missing."""
+    return "".join(
+        f"CREATE TABLE IF NOT EXISTS ops.{name} ("
+        + ", ".join(
+            f"{column.name} {column.type}{'' if column.nullable else ' NOT NULL'}"
+            for column in columns(row)
+        )
+        + ");\n"
+        for name, row in TABLES.items()
+    )
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The file that a run writes while it runs, a line a row of the record.
+
+    A later line takes the place of an earlier one of the same run or step.
+    """
+
+    path: Path
+    run_number: int
+
+    def note(self, *rows: Row) -> None:
+        """Append rows, safe from a loss of power."""
+        with self.path.open("a", encoding="utf-8") as file:
+            for row in rows:
+                line = {"table": _NAMES[type(row)], **asdict(row), _NUMBER: self.run_number}
+                file.write(json.dumps(line, default=str, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """What was written, by table; a last line that was cut short is left out."""
+        found: dict[str, dict[Any, dict[str, Any]]] = {name: {} for name in TABLES}
+        for place, text in enumerate(self.path.read_text(encoding="utf-8").splitlines()):
+            try:
+                row = json.loads(text)
+            except ValueError:
+                continue
+            key = {"runs": 0, "steps": row.get("step_number")}.get(row["table"], place)
+            found[row.pop("table")][key] = row
+        return {name: list(rows.values()) for name, rows in found.items()}
+
+    def run(self) -> "tuple[Run, tuple[StepRan, ...]] | None":
+        """The run that it tells of and its steps, None where it was cut short at once."""
+        rows = self.rows()
+        if not rows["runs"]:
+            return None
+        steps = tuple(_read(StepRan, step) for step in rows["steps"])
+        return _read(Run, rows["runs"][0]), steps
+
+
+def journals(folder: Path) -> list[Journal]:
+    """The journals of a folder, of runs that no publication has folded into the record yet."""
+    found = (Journal(path, int(path.stem)) for path in folder.glob("*.jsonl"))
+    return sorted(found, key=lambda journal: journal.run_number)
+
+
+def fold(connection: duckdb.DuckDBPyConnection, journal: Journal, own: Run | None = None) -> None:
+    """Put a run's journal into the tables of the record, in the place of what they hold of it.
+
+    Args:
+        own: the run that does so, as it will be when its publication succeeds. Any other run that
+            wrote no ending was killed, unless the record knows better: then it was killed after it
+            was published.
+    """
+    rows = journal.rows()
+    ended = connection.execute(
+        "SELECT COUNT(*) FROM ops.runs WHERE run_number = ? AND outcome = ?",
+        [journal.run_number, Outcome.SUCCEEDED],
+    ).fetchone()
+    if own is None and (not rows["runs"] or (ended and ended[0])):
+        return
+    if own is not None:
+        rows["runs"] = [json.loads(json.dumps(asdict(own), default=str))]
+    else:
+        for row in rows["runs"] + rows["steps"]:
+            if row["outcome"] == Outcome.RUNNING:
+                row["outcome"] = Outcome.KILLED
+    for name in TABLES:
+        wanted = columns(TABLES[name])
+        structure = json.dumps([{column.name: column.type for column in wanted}])
+        connection.execute(f"DELETE FROM ops.{name} WHERE run_number = ?", [journal.run_number])
+        connection.execute(
+            f"INSERT INTO ops.{name} BY NAME "
+            f"SELECT UNNEST(FROM_JSON($rows, '{structure}'), recursive := true)",
+            {"rows": json.dumps(rows[name])},
+        )
+
+
+def last_recorded_number(connection: duckdb.DuckDBPyConnection) -> int:
+    """The highest number of a run in the record, 0 where there is none."""
+    if not has_record(connection):
+        return 0
+    row = connection.execute("SELECT MAX(run_number) FROM ops.runs").fetchone()
+    return (row and row[0]) or 0
+
+
+def has_record(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the lakehouse keeps a record; older versions kept none."""
+    found = connection.execute(
+        "SELECT COUNT(*) FROM information_schema.tables "
+        "WHERE table_schema = 'ops' AND table_name = 'runs'"
+    ).fetchone()
+    return found is not None and found[0] > 0
+
+
+_Ended = TypeVar("_Ended", Run, StepRan)
+
+
+def _read(row: type[_Ended], values: Mapping[str, Any]) -> _Ended:
+    """A row from a journal's JSON or a table's values."""
+    read: dict[str, Any] = {}
+    for column in columns(row):
+        value = values.get(column.name)
+        if isinstance(value, str) and column.type == "DATE":
+            value = date.fromisoformat(value)
+        if isinstance(value, str) and column.type == "TIMESTAMPTZ":
+            value = datetime.fromisoformat(value)
+        read[column.name] = value
+    if row is not Run:
+        read.pop(_NUMBER)
+    return row(**read)
+
+
+def recorded_runs(connection: duckdb.DuckDBPyConnection, limit: int) -> list[Run]:
+    """The last runs in the tables of the record, the latest first."""
+    cursor = connection.execute("FROM ops.runs ORDER BY run_number DESC LIMIT ?", [limit])
+    names = [column[0] for column in cursor.description or ()]
+    return [_read(Run, dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def recorded_steps(connection: duckdb.DuckDBPyConnection, run_number: int) -> tuple[StepRan, ...]:
+    """The steps of a run in the tables of the record, in order."""
+    cursor = connection.execute(
+        "FROM ops.steps WHERE run_number = ? ORDER BY step_number", [run_number]
+    )
+    names = [column[0] for column in cursor.description or ()]
+    return tuple(_read(StepRan, dict(zip(names, row, strict=True))) for row in cursor.fetchall())
+
+
+def failures(audits: Sequence[Audited]) -> tuple[FailedAudit, ...]:
+    """The audits that found rows, each once."""
+    return tuple(dict.fromkeys(audit.failed for audit in audits if audit.failed))

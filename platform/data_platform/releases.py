@@ -1,0 +1,225 @@
+"""What is published: a release is a folder of everything that belongs together.
+
+    data/releases/<number>/{lakehouse,sources,exports}
+    data/current                      a link to the release in force, changed in one rename
+    data/{lakehouse,sources,exports}  links through it, which never change
+    data/runs/                        the writers' lock, journals, and the private copy of a run
+
+A run works on a private copy in which nothing is shared that it may write to: the extracts and
+exports are hard links to files that are only ever replaced, the lakehouse is a copy of its own.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_platform.errors import PlatformError
+from data_platform.files import sync_folders, writable_folder
+
+PARTS = ("lakehouse", "sources", "exports")
+DATABASE = "lakehouse.duckdb"
+
+
+@dataclass(frozen=True)
+class Releases:
+    """The releases of a data folder; only who holds the writers' lock may change them."""
+
+    data_dir: Path
+
+    @property
+    def runs_dir(self) -> Path:
+        """The folder of what runs keep for themselves."""
+        return self.data_dir / "runs"
+
+    @property
+    def private_dir(self) -> Path:
+        """The private copy of the run that holds the writers' lock."""
+        return self.runs_dir / "work"
+
+    @property
+    def failed_dir(self) -> Path:
+        """The private copy of the last run that an audit or a model stopped."""
+        return self.runs_dir / "failed"
+
+    @property
+    def failed_lakehouse(self) -> Path:
+        """The lakehouse of that copy."""
+        return self.failed_dir / "lakehouse" / DATABASE
+
+    @property
+    def snapshots_dir(self) -> Path:
+        """The folder of the copies that long-lived readers have."""
+        return self.runs_dir / "snapshots"
+
+    @property
+    def current(self) -> int | None:
+        """The number of the release in force, None before the first."""
+        try:
+            return int((self.data_dir / "current").readlink().name)
+        except (FileNotFoundError, ValueError):
+            return None
+        except OSError as error:  # no link
+            raise PlatformError(
+                f"{self.data_dir / 'current'} is to be a link to a release; was the data folder "
+                "copied without its links? Copy it with cp -a, or remove it and run again"
+            ) from error
+
+    def prepare_runs_dir(self) -> Path:
+        """The folder of what runs keep for themselves, made if it is missing.
+
+        Raises:
+            PlatformError: it cannot be made or written to.
+        """
+        writable_folder(self.data_dir)
+        return writable_folder(self.runs_dir)
+
+    def tidy(self) -> None:
+        """Remove what killed runs left, and take in data from before there were releases.
+
+        Raises:
+            PlatformError: something else stands where a link belongs.
+        """
+        releases = writable_folder(self.data_dir / "releases")
+        _remove(self.private_dir)
+        current = self.current
+        if current is None:
+            self._make_parts(releases / "0")
+            self._point_to(0)
+        for folder in releases.iterdir():
+            if folder.name != str(current or 0):
+                _remove(folder)
+        for part in PARTS:
+            place, target = self.data_dir / part, releases / str(current or 0) / part
+            if place.is_dir() and not place.is_symlink():
+                if target.exists() and any(target.iterdir()):
+                    raise PlatformError(
+                        f"{place} is to be a link to {target}; was the data folder copied without "
+                        "its links? Copy it with cp -a, or remove it and run again"
+                    )
+                _remove(target)
+                place.rename(target)
+            writable_folder(target)
+            link = Path("current") / part
+            if not (place.is_symlink() or place.exists()):
+                place.symlink_to(link)
+            elif not place.is_symlink() or place.readlink() != link:
+                raise PlatformError(f"{place} is to be a link to {link}; remove it and run again")
+
+    def begin(self) -> None:
+        """Make the private copy of what is published; `tidy` comes first.
+
+        Raises:
+            PlatformError: the copy fails, for want of space for example.
+        """
+        published = self.data_dir / "current"
+        self._make_parts(self.private_dir)
+        for part in PARTS:
+            if part != "lakehouse":
+                _link_files(published / part, self.private_dir / part)
+        copy_database(published / "lakehouse" / DATABASE, self.private_dir / "lakehouse")
+
+    def publish(self, number: int, keeps_private_copy: bool) -> None:
+        """Put the private copy in force as a release.
+
+        Args:
+            number: of the release, `next_number`.
+            keeps_private_copy: the run goes on in it, so what is published is a copy.
+
+        Raises:
+            PlatformError: a writer has left its log beside the database.
+        """
+        before, folder = self.current, self.data_dir / "releases" / str(number)
+        private, database = self.private_dir, self.private_dir / "lakehouse" / DATABASE
+        for log in database.parent.glob(f"{DATABASE}?*"):
+            if log.is_file() and log.stat().st_size:
+                raise PlatformError(f"{log.name} was left beside the lakehouse; run again")
+            _remove(log)
+        if keeps_private_copy:
+            self._make_parts(folder)
+            for part in PARTS:
+                if part != "lakehouse":
+                    _link_files(private / part, folder / part)
+            copy_database(database, folder / "lakehouse")
+        else:
+            private.rename(folder)
+        sync_folders(folder)
+        self._point_to(number)
+        for old in folder.parent.iterdir():  # readers may still look for files of the one before
+            if old.name not in {str(number), str(before)}:
+                shutil.rmtree(old, ignore_errors=True)
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next release."""
+        return (self.current or 0) + 1
+
+    def keep_failed(self) -> None:
+        """Keep the private copy aside, for those who look for what is wrong."""
+        _remove(self.failed_dir)
+        self.private_dir.rename(self.failed_dir)
+
+    def discard(self) -> None:
+        """Remove the private copy."""
+        _remove(self.private_dir)
+
+    def forget_failed(self) -> None:
+        """Remove the copy that was kept aside."""
+        _remove(self.failed_dir)
+
+    def _make_parts(self, folder: Path) -> None:
+        for part in PARTS:
+            (folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _point_to(self, number: int) -> None:
+        link = self.data_dir / "current"
+        fresh = self.data_dir / ".current.partial"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(Path("releases") / str(number))
+        fresh.replace(link)
+        sync_folders(self.data_dir, recursive=False)
+
+
+def copy_database(database: Path, folder: Path) -> None:
+    """Copy a database in a process of its own, sharing its blocks where the file system can.
+
+    DuckDB's lock is a POSIX record lock: any other open and close of the file by the process that
+    holds it would drop it. A writer that was killed has left its log beside the database: it is
+    copied too, and DuckDB reads it into the copy.
+
+    Raises:
+        PlatformError: it says why, a full disk for example.
+    """
+    files = [str(file) for file in database.parent.glob(f"{database.name}*") if file.is_file()]
+    if not files:
+        return
+    shared = "-c" if sys.platform == "darwin" else "--reflink=auto"
+    words = ["cp", "-p", shared, *files, str(folder)]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        reason = done.stderr.strip().removeprefix("cp: ") or f"exit code {done.returncode}"
+        raise PlatformError(f"cannot copy the lakehouse: {reason}")
+
+
+def _link_files(source: Path, target: Path) -> None:
+    for folder, _, names in os.walk(source):
+        place = target / Path(folder).relative_to(source)
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in names:
+            _link(Path(folder) / name, place / name)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)

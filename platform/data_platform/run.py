@@ -1,0 +1,289 @@
+"""A run is a transaction: it works on a private copy, which is published whole or not at all."""
+
+import getpass
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import duckdb
+
+from data_platform import __version__
+from data_platform.errors import PlatformError, StoppedError, UsageError
+from data_platform.lakehouse import last_load, prepare, writing
+from data_platform.lock import holding, write_holder, writers_lock
+from data_platform.record import (
+    Audited,
+    Journal,
+    ModelRan,
+    Outcome,
+    Run,
+    StepRan,
+    fold,
+    journals,
+    last_recorded_number,
+)
+from data_platform.releases import Releases
+from data_platform.settings import Settings
+from data_platform.snapshot import remove_abandoned_snapshots
+
+# The schema of the copy that is kept aside, with a view for each audit that stopped the run.
+FAILED_SCHEMA = "failed"
+
+
+@dataclass
+class RunningStep:
+    """A step while it runs; what it says of itself goes into the record."""
+
+    number_of_rows: int | None = None
+    summary: str | None = None
+    ran: tuple[ModelRan, ...] = ()
+    audits: tuple[Audited, ...] = ()
+
+
+@dataclass
+class RunningRun:
+    """A run while it runs; `settings` are those of its private copy."""
+
+    settings: Settings
+    row: Run
+    _journal: Journal
+    _releases: Releases
+    # Whether its publication means that what stopped an earlier run is overcome.
+    renews_production: bool = field(default=False, init=False)
+    _steps: int = field(default=0, init=False)
+    _is_last: bool = field(default=False, init=False)
+    _published: int | None = field(default=None, init=False)  # the last release of this run
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[RunningStep]:
+        """Record a step: that it began, and how it ended."""
+        self._steps += 1
+        step, started = RunningStep(), time.perf_counter()
+        row = StepRan(self._steps, name, Outcome.RUNNING, datetime.now(UTC))
+        self._journal.note(row)
+        outcome = Outcome.SUCCEEDED
+        try:
+            yield step
+        except BaseException as error:
+            outcome = _outcome_of(error)
+            step.ran, step.audits = getattr(error, "ran", ()), getattr(error, "audits", ())
+            raise
+        finally:
+            row = replace(
+                row,
+                outcome=outcome,
+                seconds=round(time.perf_counter() - started, 3),
+                number_of_rows=step.number_of_rows,
+                summary=step.summary,
+            )
+            with _unless_failed_already(outcome):
+                self._journal.note(*step.ran, *step.audits, row)
+
+    def know(self, batch_id: str, load_number: int | None = None) -> None:
+        """Note what the run is about, for the record of one that fails."""
+        self.row = replace(self.row, batch_id=batch_id, load_number=load_number)
+
+    def publish(
+        self,
+        connection: duckdb.DuckDBPyConnection | None = None,
+        outcome: Outcome = Outcome.SUCCEEDED,
+    ) -> None:
+        """Put the private copy in force, with the record of all runs so far.
+
+        Args:
+            connection: an open one to the private copy, in which the run then goes on; without
+                one, the run ends here.
+            outcome: of a run that ends here.
+        """
+        number = self._releases.next_number
+        self._is_last = connection is None
+        self.row = replace(self.row, release=number)
+        if self._is_last:
+            self.row = _ended(self.row, outcome)
+        folded: list[Journal] = []
+        if connection is not None:
+            folded = self._fold(connection)
+            connection.execute("CHECKPOINT")
+        elif self.settings.lakehouse.exists():
+            with writing(self.settings.lakehouse) as own:
+                folded = self._fold(own)
+        self._releases.publish(number, keeps_private_copy=not self._is_last)
+        self._published = number
+        if not self._is_last or self._journal not in folded:
+            self._journal.note(self.row)
+        if self._is_last and self.renews_production:
+            self._releases.forget_failed()
+        for journal in folded:
+            if self._is_last or journal != self._journal:
+                journal.path.unlink()
+
+    def end(self, error: BaseException) -> None:
+        """Record that the run failed, and remove its private copy or keep it aside."""
+        if self._is_last and self._releases.current == self.row.release:
+            return  # interrupted just after it was published
+        with suppress(OSError):  # a full disk must not hide what went wrong
+            self.row = replace(self.row, release=self._published, error=_message_of(error))
+            self._journal.note(_ended(self.row, _outcome_of(error)))
+        with suppress(OSError, duckdb.Error):
+            if isinstance(error, StoppedError):
+                _show_failures(self.settings, error)
+                self._releases.keep_failed()
+        with suppress(OSError):
+            self._releases.discard()
+
+    def _fold(self, connection: duckdb.DuckDBPyConnection) -> list[Journal]:
+        """Put every journal into the record; the journals."""
+        prepare(connection)
+        connection.begin()
+        load = last_load(connection)
+        if load is not None:
+            self.row = replace(self.row, batch_id=load.batch_id, load_number=load.load_number)
+        connection.execute(
+            "UPDATE ops.loads SET run_number = ? WHERE run_number IS NULL", [self.row.run_number]
+        )
+        found = journals(self._releases.runs_dir)
+        for journal in found:
+            fold(connection, journal, self.row if journal == self._journal else None)
+        connection.commit()
+        return found
+
+
+def _ended(row: Run, outcome: Outcome) -> Run:
+    now = datetime.now(UTC)
+    seconds = round((now - row.started_at).total_seconds(), 3)
+    return replace(row, outcome=outcome, finished_at=now, seconds=seconds)
+
+
+def _show_failures(private: Settings, error: StoppedError) -> None:
+    """Make a view of each failed audit's rows in the copy that is kept, and tell of them."""
+    names: list[str] = []
+    with writing(private.lakehouse) as connection:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {FAILED_SCHEMA}")
+        for (model, audit), query in error.queries.items():
+            name = f"{model.replace('.', '__')}__{audit.partition('(')[0]}"
+            name += f"_{names.count(name) + 1}" if name in names else ""
+            names.append(name)
+            connection.execute(f'CREATE OR REPLACE VIEW {FAILED_SCHEMA}."{name}" AS {query}')
+    if names:
+        seen = f'data-platform query --failed "FROM {FAILED_SCHEMA}.{names[0]}"'
+        others = f" (and {', '.join(names[1:])})" if names[1:] else ""
+        error.args = (f"{error}; to see the rows: {seen}{others}",)
+
+
+@contextmanager
+def running(settings: Settings, command: str, wait: float = 0) -> Iterator[RunningRun]:
+    """A run on a private copy of what is published, which the block's end publishes.
+
+    A block that fails leaves what is published as it is.
+
+    Args:
+        command: the steps, for the record and for other writers.
+        wait: how many seconds to wait for another writer.
+
+    Raises:
+        PlatformError: another process writes, or the private copy cannot be made.
+    """
+    releases = Releases(settings.data_dir)
+    runs_dir = releases.prepare_runs_dir()
+    with writers_lock(runs_dir, wait):
+        releases.tidy()
+        remove_abandoned_snapshots(releases)
+        with holding(settings.lakehouse, wait) as published:
+            known = [journal.run_number for journal in journals(runs_dir)]
+            number = max([last_recorded_number(published) if published else 0, *known]) + 1
+            write_holder(runs_dir, number, command)
+            journal = Journal(runs_dir / f"{number}.jsonl", number)
+            run = RunningRun(
+                replace(settings, data_dir=releases.private_dir),
+                _first_row(settings, command, number),
+                journal,
+                releases,
+            )
+            journal.note(run.row)
+            try:
+                releases.begin()
+                yield run
+                run.publish()
+            except UsageError:
+                releases.discard()
+                journal.path.unlink(missing_ok=True)  # nothing ran
+                raise
+            except BaseException as error:
+                run.end(error)
+                _speak_of_what_is_published(error, settings, run.settings)
+                raise
+
+
+def _first_row(settings: Settings, command: str, number: int) -> Run:
+    return Run(
+        run_number=number,
+        command=command,
+        outcome=Outcome.RUNNING,
+        started_at=datetime.now(UTC),
+        user_name=_user_name(),
+        host=platform.node(),
+        process_id=os.getpid(),
+        version=__version__,
+        git_commit=_git_commit(settings),
+        random_seed=settings.random_seed,
+        scale=settings.scale,
+        as_of=settings.as_of,
+    )
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no name for this number, as in some containers
+        return str(os.getuid())
+
+
+def _git_commit(settings: Settings) -> str | None:
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(
+            words,
+            cwd=settings.project_dir,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+    except OSError:  # no git
+        return None
+    return done.stdout.strip() or None
+
+
+def _outcome_of(error: BaseException) -> Outcome:
+    return Outcome.FAILED if isinstance(error, Exception) else Outcome.INTERRUPTED
+
+
+def _message_of(error: BaseException) -> str | None:
+    if not isinstance(error, Exception):
+        return None  # interrupted: there is nothing to say
+    if not isinstance(error, PlatformError | OSError):
+        return f"unexpected {type(error).__name__}"  # its text may hold data
+    return " ".join(str(error).split())
+
+
+@contextmanager
+def _unless_failed_already(outcome: Outcome) -> Iterator[None]:
+    """A full disk must not hide what went wrong before."""
+    try:
+        yield
+    except OSError:
+        if outcome is Outcome.SUCCEEDED:
+            raise
+
+
+def _speak_of_what_is_published(
+    error: BaseException, published: Settings, private: Settings
+) -> None:
+    """The private copy is gone when a person reads of it: name the file that is published."""
+    if isinstance(error, PlatformError):
+        text = str(error).replace(str(private.data_dir), str(published.data_dir))
+        error.args = (text, *error.args[1:])

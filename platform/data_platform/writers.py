@@ -1,0 +1,243 @@
+"""The commands that write: each gives back a step of the run that they share."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from data_platform import options
+from data_platform.command import (
+    Call,
+    Step,
+    run_of,
+    warn_of_environments,
+    warn_of_stale_sources,
+)
+from data_platform.names import ExportFormat, SourceName
+
+if TYPE_CHECKING:
+    from data_platform.load import Loaded
+    from data_platform.production import Transformed
+
+
+def _extract(call: Call, sources: tuple[str, ...], pristine: bool, kinds: tuple[str, ...]) -> None:
+    with call.step("extract") as step:
+        from data_platform.extract import extract
+
+        done = extract(call.settings, sources, pristine, kinds, step.advance)
+        run_of(call).know(done.batch.batch_id)
+        step.done(
+            f"{done.rows:,} rows {done.batch}, "
+            f"{done.files_written} files written, {done.files_unchanged} unchanged",
+            done.rows,
+        )
+
+
+def _load(call: Call, sources: tuple[str, ...], accepts_new_columns: bool) -> None:
+    with call.step("load") as step:
+        from data_platform.load import load
+
+        done = load(call.settings, sources, accepts_new_columns, step.advance)
+        run_of(call).know(done.batch.batch_id, done.load_number)
+        step.done(
+            f"{done.rows:,} rows {done.batch}, {_news(done)}", done.rows_changed, (), done.audits
+        )
+    for change in done.changes:
+        if not change.is_nothing:
+            call.reporter.detail(f"  {change}")
+    for warning in done.warnings:
+        call.reporter.warn(str(warning))
+    as_of = dict.fromkeys(sources or tuple(SourceName), done.batch.as_of)
+    warn_of_stale_sources(call, as_of)
+
+
+def _news(done: "Loaded") -> str:
+    if not done.is_news:
+        return f"nothing changed since load {done.load_number}"
+    added = sum(change.added for change in done.changes)
+    removed = sum(change.removed for change in done.changes)
+    return f"load {done.load_number}, {added:,} rows new, {removed:,} gone"
+
+
+def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
+    with call.step("transform") as step:
+        step.advance(0, None, "starting SQLMesh")
+        from data_platform.transform import transform
+
+        done = transform(call.settings, layers, deploy, step.advance)
+        run_of(call).renews_production = True
+        step.done(done.summary, None, done.ran, done.audits)
+    for model in done.ran:
+        why = done.restated.get(model.model_name)
+        reason = f", {why}" if why else ""
+        call.reporter.detail(f"  {model.model_name}{reason}: {model.seconds:.2f} s")
+    _warn_after_transform(call, done)
+
+
+def _warn_after_transform(call: Call, done: "Transformed") -> None:
+    for warning in done.warnings:
+        if not warning.model.startswith("sources."):  # the load has told those
+            call.reporter.warn(str(warning))
+    if done.undeployed:
+        call.reporter.warn(
+            "production keeps its own code where the working tree differs: "
+            f"{', '.join(done.undeployed)}; to deploy it: just promote"
+        )
+    warn_of_environments(call, done.environments_behind, done.load_number)
+
+
+def _export(call: Call, file_format: str, output_dir: Path | None) -> None:
+    with call.step("export") as step:
+        from data_platform.export import export
+
+        files = export(call.settings, ExportFormat(file_format), output_dir, step.advance)
+        rows = sum(file.rows for file in files)
+        folder = output_dir or call.published.exports_dir
+        step.done(f"{rows:,} rows in {len(files)} files in {folder}", rows)
+    for file in files:
+        total = "" if file.total is None else f", {file.total:,} € like the invoices"
+        call.reporter.detail(f"  {file.path.name}: {file.rows:,} rows{total}")
+
+
+def _backfill(call: Call, first: date, last: date, pristine: bool) -> None:
+    settings, run = replace(call.settings, as_of=last), run_of(call)
+    with call.reporter.step("backfill") as shown:
+        shown.advance(0, None, "starting SQLMesh")
+        from data_platform.backfill import backfill
+
+        def on_day(number: int, total: int, day: date, done: "Loaded", made: "Transformed") -> None:
+            shown.advance(number, total, str(day))
+            call.reporter.log(f"{day}: {done.rows_changed:,} rows changed, {made.summary}")
+
+        replayed = backfill(settings, first, last, pristine, run, on_day)
+        run.renews_production = replayed.last is not None
+        there = f", {replayed.days_found} were there already" if replayed.days_found else ""
+        shown.done(
+            f"{replayed.days_replayed} days to {last}{there}, "
+            f"models computed {replayed.models_computed:,} times"
+        )
+    warn_of_stale_sources(call, dict.fromkeys(SourceName, last))
+    if replayed.last:
+        _warn_after_transform(call, replayed.last)
+
+
+def _plan(call: Call, environment: str) -> None:
+    with call.step(f"plan {environment}") as step:
+        step.advance(0, None, "starting SQLMesh")
+        from data_platform.plan import plan
+
+        done = plan(call.settings, environment, step.advance)
+        summary = (
+            f"{len(done.own)} models of its own, {len(done.computed)} of them computed now"
+            if done.own
+            else "nothing differs from production"
+        )
+        step.done(summary, None, done.ran, done.audits)
+    if done.changed:
+        call.reporter.say(f"Changed against production: {', '.join(done.changed)}")
+    for model in done.own:
+        how = "computed now" if model in done.computed else "computed before"
+        call.reporter.detail(f"  {model}: {how}")
+
+
+def _check_faults(sources: Iterable[str], kinds: Iterable[str]) -> None:
+    if kinds and sources and SourceName.APP not in sources:
+        raise click.UsageError(
+            "--inject plants errors in source app, which is not extracted; add -s app"
+        )
+
+
+@click.command("extract")
+@options.source
+@options.pristine
+@options.inject
+def extract_command(sources: tuple[str, ...], pristine: bool, kinds: tuple[str, ...]) -> Step:
+    """Extract the applications into Parquet files and a manifest."""
+    _check_faults(sources, kinds)
+    act = partial(_extract, sources=sources, pristine=pristine, kinds=kinds)
+    return Step("extract", act, writes=True)
+
+
+@click.command("load")
+@options.source
+@options.accept_new_columns
+def load_command(sources: tuple[str, ...], accept_new_columns: bool) -> Step:
+    """Check the extracts against the contract and load them."""
+    act = partial(_load, sources=sources, accepts_new_columns=accept_new_columns)
+    return Step("load", act, writes=True)
+
+
+@click.command("transform")
+@options.layer
+@options.deploy
+def transform_command(layers: tuple[str, ...], deploy: bool) -> Step:
+    """Bring production's models up to date with the last load."""
+    name = "transform --deploy" if deploy else "transform"
+    return Step(name, partial(_transform, layers=layers, deploy=deploy), writes=True)
+
+
+@click.command("export")
+@options.export_format
+@options.output_dir
+def export_command(file_format: str, output_dir: Path | None) -> Step:
+    """Write every view of the exports schema to a file."""
+    act = partial(_export, file_format=file_format, output_dir=output_dir)
+    return Step("export", act, writes=True)
+
+
+@click.command("run")
+@options.source
+@options.pristine
+@options.inject
+@options.accept_new_columns
+@options.layer
+@options.deploy
+@options.export_format
+@options.output_dir
+def run_command(
+    sources: tuple[str, ...],
+    pristine: bool,
+    kinds: tuple[str, ...],
+    accept_new_columns: bool,
+    layers: tuple[str, ...],
+    deploy: bool,
+    file_format: str,
+    output_dir: Path | None,
+) -> Step:
+    """The whole pipeline: extract, load, transform, export."""
+    _check_faults(sources, kinds)
+
+    def act(call: Call) -> None:
+        _extract(call, sources, pristine, kinds)
+        _load(call, sources, accept_new_columns)
+        _transform(call, layers, deploy)
+        _export(call, file_format, output_dir)
+
+    return Step("run --deploy" if deploy else "run", act, writes=True)
+
+
+@click.command("backfill")
+@options.first_day
+@options.last_day
+@options.pristine
+@click.pass_context
+def backfill_command(ctx: click.Context, first: date, last: date, pristine: bool) -> Step:
+    """Replay days one after the other in one process; goes on where it stopped."""
+    if last < first:
+        raise click.BadParameter(f"{last} lies before --from {first}", param_hint="--to")
+    root = ctx.find_root()
+    if root.get_parameter_source("as_of") == click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("backfill takes its days from --from and --to, not from --as-of")
+    act = partial(_backfill, first=first, last=last, pristine=pristine)
+    return Step(f"backfill {first} to {last}", act, writes=True)
+
+
+@click.command("plan")
+@click.argument("environment", default="dev", metavar="ENVIRONMENT")
+def plan_command(environment: str) -> Step:
+    """Build the working tree's models in an environment of their own, over what is loaded."""
+    return Step(f"plan {environment}", partial(_plan, environment=environment), writes=True)
