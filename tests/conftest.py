@@ -1,9 +1,7 @@
 """What the tests share: a finished run, and ways to call the program as a person does."""
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from data_platform.settings import Settings
+from forked import Boundary, Started, start
 
 # Time is never asserted.
 settings.register_profile("platform", deadline=None)
@@ -34,42 +33,30 @@ class Platform:
         default_factory=lambda: ["--scale", str(SCALE), "--as-of", str(AS_OF)]
     )
 
+    def start(
+        self,
+        *words: str,
+        options: Sequence[str] | None = None,
+        boundary: Boundary | None = None,
+        gate: Path | None = None,
+    ) -> Started:
+        """Start `data-platform` as a process of its own."""
+        command = ["-p", str(self.project), "-d", str(self.data)]
+        command += [*(self.options if options is None else options), *words]
+        folder = self.data.parent
+        return start("data-platform", command, folder, boundary=boundary, gate=gate)
+
     def call(
         self, *words: str, check: bool = True, options: Sequence[str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run `data-platform` as a process, output captured."""
-        command = [
-            str(Path(sys.executable).with_name("data-platform")),
-            *("-p", str(self.project), "-d", str(self.data)),
-            *(self.options if options is None else options),
-            *words,
-        ]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("DATA_PLATFORM")}
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            env=environment,
-            cwd=self.data.parent,
-            stdin=subprocess.DEVNULL,
-        )
-        if check:
-            assert done.returncode == 0, done.stdout + done.stderr
-        return done
+        """Run `data-platform` as a process to its end, output captured."""
+        return _ended(self.start(*words, options=options), words, check)
 
     def sqlmesh(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run SQLMesh's own program in the project's folder, as an analyst does."""
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("sqlmesh")), *words],
-            capture_output=True,
-            text=True,
-            cwd=self.project,
-            env={k: v for k, v in os.environ.items() if not k.startswith("DATA_PLATFORM")},
-            stdin=subprocess.DEVNULL,
-        )
-        if check:
-            assert done.returncode == 0, done.stdout + done.stderr
-        return done
+        # SQLMesh takes its default folder when it is imported, which was elsewhere.
+        command = ["--paths", str(self.project), *words]
+        return _ended(start("sqlmesh", command, self.project), words, check)
 
     def settings(self, as_of: date = AS_OF, seed: int = 42, scale: float = SCALE) -> Settings:
         """The same as the options, for calls in this process."""
@@ -79,6 +66,14 @@ class Platform:
         """Read the lakehouse."""
         with duckdb.connect(str(self.settings().lakehouse), read_only=True) as connection:
             return connection.execute(sql).fetchall()
+
+
+def _ended(started: Started, words: Sequence[str], check: bool) -> subprocess.CompletedProcess[str]:
+    code = started.join()
+    done = subprocess.CompletedProcess(words, code, started.stdout, started.stderr)
+    if check:
+        assert done.returncode == 0, done.stdout + done.stderr
+    return done
 
 
 @pytest.fixture

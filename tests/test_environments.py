@@ -7,7 +7,7 @@ import pytest
 
 from conftest import Platform
 from data_platform.transform import transform
-from test_production import double_the_turnover, run
+from test_production import begin, double_the_turnover
 
 SHOWN = "SELECT SUM(amount) FROM {}.kpi__monthly_turnover"
 INVOICED = "SELECT SUM(amount) FROM sources.app__invoices"
@@ -29,7 +29,7 @@ def options(as_of: str) -> list[str]:
 def test_an_environment_says_that_it_is_behind_catches_up_and_is_promoted_as_it_is(
     analyst: Platform,
 ) -> None:
-    run(analyst, "2024-01-30")
+    begin(analyst)
     double_the_turnover(analyst)
     done = analyst.call("plan", "dev")
     assert (
@@ -40,7 +40,7 @@ def test_an_environment_says_that_it_is_behind_catches_up_and_is_promoted_as_it_
     before = total(analyst, "marts__dev")
 
     # The next day: production is right, the environment is not, and nobody is silent about it.
-    done = analyst.call("run", options=options("2024-02-02"))
+    done = analyst.call("run", options=options("2024-03-02"))
     assert total(analyst, "marts") == invoiced(analyst)
     assert total(analyst, "marts__dev") == before
     assert BEHIND in done.stderr
@@ -53,7 +53,7 @@ def test_an_environment_says_that_it_is_behind_catches_up_and_is_promoted_as_it_
     assert BEHIND not in analyst.call("status", check=False).stderr
 
     # What the environment has built is promoted as it is.
-    promoted = transform(analyst.settings(date(2024, 2, 2), scale=0.1), deploy=True)
+    promoted = transform(analyst.settings(date(2024, 3, 2), scale=0.1), deploy=True)
     assert promoted.deployed == ()
     assert not [name for name, why in promoted.restated.items() if "kpi__monthly" in name]
     assert total(analyst, "marts") == 2 * invoiced(analyst)  # type: ignore[operator]
@@ -63,12 +63,12 @@ def test_an_environment_says_that_it_is_behind_catches_up_and_is_promoted_as_it_
 def test_an_environment_of_sqlmesh_s_own_making_is_told_when_the_data_moves_on(
     analyst: Platform,
 ) -> None:
-    run(analyst, "2024-01-30")
+    begin(analyst)
     double_the_turnover(analyst)
     analyst.sqlmesh("plan", "dev", "--no-prompts", "--auto-apply")
     # Built since the load, it reflects it.
     assert "environment dev" not in analyst.call("transform").stderr
-    done = analyst.call("run", options=options("2024-02-02"))
+    done = analyst.call("run", options=options("2024-03-02"))
     assert BEHIND in done.stderr
     assert total(analyst, "marts") == invoiced(analyst)
     analyst.call("plan", "dev")
@@ -78,12 +78,12 @@ def test_an_environment_of_sqlmesh_s_own_making_is_told_when_the_data_moves_on(
 def test_a_plan_is_not_for_production_and_builds_on_a_production_that_is_current(
     analyst: Platform,
 ) -> None:
-    run(analyst, "2024-01-30")
+    begin(analyst)
     assert "nothing differs from production" in analyst.call("plan", "dev").stdout
     done = analyst.call("plan", "prod", check=False)
     assert done.returncode == 2
     assert "to change it: just promote" in done.stderr
-    analyst.call("extract", "load", options=options("2024-02-02"))
+    analyst.call("extract", "load", options=options("2024-03-02"))
     done = analyst.call("plan", "dev", check=False)
     assert done.returncode == 1
     assert "production does not reflect load 2 yet" in done.stderr

@@ -1,7 +1,12 @@
 """Production shows the last load through promoted code, whatever came before."""
 
+import atexit
 import re
+import shutil
+import tempfile
 from datetime import date
+from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -32,9 +37,24 @@ MONTHLY = "models/marts/kpi__monthly_turnover.sql"
 EXPORT = "models/exports/monthly_turnover.sql"
 
 
+@cache
+def template() -> Path:
+    """The data folder of a platform after its first run, to be copied."""
+    folder = Path(tempfile.mkdtemp(prefix="template-"))
+    atexit.register(shutil.rmtree, folder)
+    run(Platform(folder / "data"), "2024-02-29")
+    return folder / "data"
+
+
+def begin(platform: Platform) -> None:
+    """What a first run as of 2024-02-29 leaves, without running it."""
+    shutil.copytree(template(), platform.data, symlinks=True)
+
+
 def run(
     platform: Platform, as_of: str, seed: int = 42, scale: float = 0.1, deploy: bool = False
 ) -> Transformed:
+    """A run as of a day, step by step in this process."""
     settings = platform.settings(date.fromisoformat(as_of), seed, scale)
     extract(settings)
     load(settings)
@@ -85,7 +105,7 @@ def test_the_same_batch_again_computes_nothing(platform: Platform) -> None:
 def test_a_load_without_a_transform_is_caught_up_later_and_not_exported_before(
     platform: Platform,
 ) -> None:
-    run(platform, "2024-02-29")
+    begin(platform)
     settings = platform.settings(date(2024, 3, 31), scale=0.1)
     extract(settings)
     load(settings)
@@ -98,7 +118,7 @@ def test_a_load_without_a_transform_is_caught_up_later_and_not_exported_before(
 
 
 def test_a_run_keeps_production_s_code_and_names_the_models_that_differ(analyst: Platform) -> None:
-    run(analyst, "2024-02-29")
+    begin(analyst)
     double_the_turnover(analyst)
     done = run(analyst, "2024-03-31")
     assert done.undeployed == ("exports.monthly_turnover", "marts.kpi__monthly_turnover")
@@ -114,7 +134,7 @@ def test_a_run_keeps_production_s_code_and_names_the_models_that_differ(analyst:
 def test_code_that_was_deployed_and_reverted_shows_the_loads_that_came_between(
     analyst: Platform,
 ) -> None:
-    run(analyst, "2024-02-29")
+    begin(analyst)
     original = (analyst.project / MONTHLY).read_text()
     double_the_turnover(analyst)
     run(analyst, "2024-02-29", deploy=True)
@@ -126,7 +146,7 @@ def test_code_that_was_deployed_and_reverted_shows_the_loads_that_came_between(
 
 
 def test_a_failed_deployment_leaves_production_s_code_in_force(analyst: Platform) -> None:
-    run(analyst, "2024-02-29")
+    begin(analyst)
     edit(analyst, MONTHLY, "COALESCE(turnover.amount, 0)", "COALESCE(turnover.amount * 2, 0)")
     with pytest.raises(PlatformError, match=r"marts.kpi__monthly_turnover: totals_agree"):
         run(analyst, "2024-02-29", deploy=True)
@@ -135,7 +155,7 @@ def test_a_failed_deployment_leaves_production_s_code_in_force(analyst: Platform
 
 
 def test_a_failed_run_is_followed_by_a_right_one(platform: Platform) -> None:
-    run(platform, "2024-02-29")
+    begin(platform)
     settings = platform.settings(date(2024, 3, 31), scale=0.1)
     extract(settings, inject=["orphan-invoices"])
     load(settings)
@@ -170,7 +190,7 @@ def test_layers_are_computed_alone_and_the_rest_catches_up(platform: Platform) -
 
 
 def test_a_model_that_does_not_run_is_one_line_that_names_it(analyst: Platform) -> None:
-    run(analyst, "2024-02-29")
+    begin(analyst)
     edit(analyst, MONTHLY, "COALESCE(turnover.amount, 0)", "CAST('many' AS INT)")
     with pytest.raises(PlatformError, match=r"kpi__monthly_turnover.*many") as caught:
         run(analyst, "2024-02-29", deploy=True)
@@ -178,7 +198,7 @@ def test_a_model_that_does_not_run_is_one_line_that_names_it(analyst: Platform) 
 
 
 def test_an_export_is_a_file_of_sql_and_goes_with_it(analyst: Platform) -> None:
-    run(analyst, "2024-02-29")
+    begin(analyst)
     added = analyst.project / "models/exports/clients.sql"
     added.write_text(CLIENTS)
     run(analyst, "2024-02-29", deploy=True)
@@ -190,7 +210,7 @@ def test_an_export_is_a_file_of_sql_and_goes_with_it(analyst: Platform) -> None:
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_neutralised(platform: Platform) -> None:
-    run(platform, "2022-06-30")
+    begin(platform)
     import duckdb
 
     cells = {
@@ -223,7 +243,7 @@ def test_audits_and_other_data_at_once_are_deployed_over_one_another(analyst: Pl
 def test_an_audit_that_new_data_would_fail_can_be_changed_with_its_arrival(
     analyst: Platform,
 ) -> None:
-    run(analyst, "2024-02-29")
+    begin(analyst)
     for model in (analyst.project / "models").rglob("*.sql"):
         entities = model.read_text().replace("('blue', 'green')", "('blue', 'green', 'purple')")
         model.write_text(entities)

@@ -100,12 +100,13 @@ def _take(call: Call, /, steps: list[Step], **_options: Any) -> int:
     return max(codes)
 
 
-class _Terminated(KeyboardInterrupt):
-    """The system asks the process to end."""
+_asked_to_end: list[signal.Signals] = []
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    raise _Terminated(signal.Signals(number).name)
+    """The system asks the process to end: clean up as after Ctrl-C."""
+    _asked_to_end.append(signal.Signals(number))
+    raise KeyboardInterrupt
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -139,10 +140,9 @@ def _explain(error: BaseException) -> tuple[str, int]:
             return str(error), 2
         case PlatformError():
             return str(error), 1
-        case _Terminated():
-            return "terminated", 143
         case KeyboardInterrupt() | click.Abort():
-            return "interrupted", 130
+            number = (_asked_to_end or [signal.SIGINT])[0]
+            return f"interrupted by {number.name}", 128 + number
         case OSError(filename=str() as path, strerror=str() as reason):
             return f"{path}: {reason}", 1
         case _:

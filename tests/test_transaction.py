@@ -1,0 +1,174 @@
+"""A run is published whole or not at all, whatever ends it, and the next one needs no help."""
+
+import random
+import shutil
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from conftest import Platform
+from faults import differences, recorded_outcomes, state, status_of
+from forked import Boundary
+
+EVE = ["--scale", "0.1", "--as-of", "2024-02-28"]
+DAY = ["--scale", "0.1", "--as-of", "2024-02-29"]
+
+
+@dataclass(frozen=True)
+class Days:
+    """The data folder of one day, what it shows, what the next day shows, and how long that takes."""
+
+    data: Path
+    before: dict[str, object]
+    after: dict[str, object]
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Days:
+    platform = Platform(tmp_path_factory.mktemp("days") / "data", options=EVE)
+    platform.call("run")
+    before = state(platform.data)
+    undisturbed = Platform(tmp_path_factory.mktemp("next") / "data", options=DAY)
+    shutil.copytree(platform.data, undisturbed.data, symlinks=True)
+    started = time.perf_counter()
+    undisturbed.call("run")
+    seconds = time.perf_counter() - started
+    after = state(undisturbed.data)
+    assert {"exports/turnover_by_cohort.csv", "sources/manifest.json"} < set(
+        differences(before, after)
+    )
+    return Days(platform.data, before, after, seconds)
+
+
+def copy_of(days: Days, folder: Path) -> Platform:
+    platform = Platform(folder / "data", options=DAY)
+    shutil.copytree(days.data, platform.data, symlinks=True)
+    return platform
+
+
+def assert_nothing_is_lost(
+    platform: Platform, days: Days, outcome: str, expected: dict[str, object] | None = None
+) -> None:
+    """Readers see one of both days, and the next run succeeds and shows the second."""
+    found = state(platform.data)
+    if expected is None:
+        expected = days.after if found == days.after else days.before
+    assert differences(found, expected) == []
+    was_published = expected is days.after
+    assert status_of(platform)["published_by"] == 1 + was_published
+
+    platform.call("run")
+    assert differences(state(platform.data), days.after) == []
+    releases = {path.name for path in (platform.data / "releases").iterdir()}
+    assert len(releases) == 2
+    left = {path.name for path in (platform.data / "runs").iterdir()}
+    assert left == {"lock", "holder.json"}
+    outcomes = recorded_outcomes(platform.data)
+    assert outcomes[-1] == "succeeded"
+    if len(outcomes) == 3:  # else the run ended before it began, or was never recorded
+        assert outcomes[1] == ("succeeded" if was_published else outcome)
+
+
+# What happens in a run, in order, and whether it is published then.
+EARLIER = [
+    Boundary("run", "write_holder"),
+    Boundary("run", "Journal.note"),
+    Boundary("releases", "Releases.tidy"),
+    Boundary("releases", "Releases.begin"),
+    Boundary("releases", "copy_database"),
+    Boundary("extract", "write_manifest"),
+    Boundary("extract", "_remove_unlisted"),
+    Boundary("load", "_record_load"),
+    Boundary("load", "replace_source_warnings"),
+    Boundary("environment", "Tables.compute"),
+    Boundary("environment", "Tables.mark_as_reflecting"),
+    Boundary("production", "Production.tidy"),
+    Boundary("export", "_write", call=2),
+    Boundary("export", "_read_back", call=4),
+    Boundary("run", "fold"),
+    Boundary("run", "writing"),
+    Boundary("releases", "sync_folders"),
+]
+LATER = [Boundary("releases", "Releases._point_to")]
+BOUNDARIES = [
+    (replaced, not (replaced.function.endswith("_point_to") and replaced.is_after))
+    for one in EARLIER + LATER
+    for replaced in (one, Boundary(one.module, one.function, True, one.call))
+]
+OFTEN = {"copy_database", "_record_load", "fold", "sync_folders", "Releases._point_to"}
+
+
+def kill_at(platform: Platform, days: Days, boundary: Boundary, is_before: bool) -> None:
+    assert platform.start("run", boundary=boundary).join() == -signal.SIGKILL
+    assert_nothing_is_lost(platform, days, "killed", days.before if is_before else days.after)
+
+
+@pytest.mark.parametrize(
+    ("boundary", "is_before"), [b for b in BOUNDARIES if b[0].function in OFTEN], ids=str
+)
+def test_a_run_that_is_killed_at_a_boundary_loses_nothing(
+    days: Days, tmp_path: Path, boundary: Boundary, is_before: bool
+) -> None:
+    kill_at(copy_of(days, tmp_path), days, boundary, is_before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("boundary", "is_before"), [b for b in BOUNDARIES if b[0].function not in OFTEN], ids=str
+)
+def test_a_run_that_is_killed_at_any_boundary_loses_nothing(
+    days: Days, tmp_path: Path, boundary: Boundary, is_before: bool
+) -> None:
+    kill_at(copy_of(days, tmp_path), days, boundary, is_before)
+
+
+def end_at_random(folder: Path, days: Days, times: int, number: signal.Signals) -> None:
+    for turn in range(times):
+        platform = copy_of(days, folder / str(turn))
+        delay = random.uniform(0, days.seconds)
+        run = platform.start("run")
+        time.sleep(delay)
+        run.send(number)
+        code = run.join()
+        print(f"{number.name} after {delay:.2f} s of {days.seconds:.2f}: exit code {code}")
+        if number == signal.SIGKILL:
+            assert_nothing_is_lost(platform, days, "killed")
+        else:
+            assert code in {0, 128 + number}, run.stderr
+            assert not (platform.data / "runs/work").exists()
+            assert_nothing_is_lost(platform, days, "interrupted")
+        shutil.rmtree(folder / str(turn))
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_run_that_is_killed_at_random_loses_nothing(
+    days: Days, tmp_path: Path, batch: int
+) -> None:
+    end_at_random(tmp_path, days, 5, signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", range(1, 19))
+def test_a_run_that_is_killed_at_random_again_and_again_loses_nothing(
+    days: Days, tmp_path: Path, batch: int
+) -> None:
+    end_at_random(tmp_path, days, 10, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_cleans_up_at_once(
+    days: Days, tmp_path: Path, number: signal.Signals
+) -> None:
+    end_at_random(tmp_path, days, 1, number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_at_many_moments_cleans_up_at_once(
+    days: Days, tmp_path: Path, number: signal.Signals
+) -> None:
+    end_at_random(tmp_path, days, 12, number)
