@@ -52,11 +52,16 @@ class Platform:
         """Run `data-platform` as a process to its end, output captured."""
         return _ended(self.start(*words, options=options), words, check)
 
-    def sqlmesh(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run SQLMesh's own program in the project's folder, as an analyst does."""
+    def start_sqlmesh(self, *words: str) -> Started:
+        """Start SQLMesh's own program in the project's folder, as an analyst does."""
         # SQLMesh takes its default folder when it is imported, which was elsewhere.
         command = ["--paths", str(self.project), *words]
-        return _ended(start("sqlmesh", command, self.project), words, check)
+        data = {"DATA_PLATFORM_DATA_DIR": str(self.data)}
+        return start("sqlmesh", command, self.project, data)
+
+    def sqlmesh(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run SQLMesh's own program to its end, output captured."""
+        return _ended(self.start_sqlmesh(*words), words, check)
 
     def settings(self, as_of: date = AS_OF, seed: int = 42, scale: float = SCALE) -> Settings:
         """The same as the options, for calls in this process."""

@@ -19,7 +19,7 @@ DAY = ["--scale", "0.1", "--as-of", "2024-02-29"]
 
 @dataclass(frozen=True)
 class Days:
-    """The data folder of one day, what it shows, what the next day shows, and how long that takes."""
+    """The data folder of a day, what it shows, what the next day shows, how long that takes."""
 
     data: Path
     before: dict[str, object]
