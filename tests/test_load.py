@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conftest import PROJECT, Platform
+from data_platform.anomalies import is_unusual
 from data_platform.changes import Change
 from data_platform.contract import read_contract
 from data_platform.errors import PlatformError
@@ -41,6 +45,7 @@ def rewrite(
     table: str,
     change: Callable[[pl.DataFrame], pl.DataFrame],
     number: int = 0,
+    tells_rows: bool = True,
 ) -> None:
     """Change one file of a table, and the manifest with it: the contract alone can notice."""
     folder, path = platform.data / "sources", file_of(platform, table, number)
@@ -49,7 +54,8 @@ def rewrite(
     manifest = read_manifest(folder)
     files = list(manifest.tables[table])
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    files[number] = replace(files[number], digest=digest, rows=len(frame))
+    rows = len(frame) if tells_rows else files[number].rows
+    files[number] = replace(files[number], digest=digest, rows=rows)
     write_manifest(replace(manifest, tables={**manifest.tables, table: tuple(files)}), folder)
 
 
@@ -141,6 +147,41 @@ CORRUPTIONS: dict[str, tuple[Callable[[Platform], object], str]] = {
     "a wrong row count": (
         lambda p: edit_manifest(p, lambda m: m["tables"]["app.users"][0].update(rows=1)),
         "app.users: .* rows, expected 1",
+    ),
+    "fewer rows": (
+        lambda p: rewrite(p, "app.users", lambda f: f[1:], tells_rows=False),
+        "app.users: .* has 48 rows, expected 49",
+    ),
+    "more rows": (
+        lambda p: rewrite(p, "app.clients", lambda f: pl.concat([f, f[:1]]), tells_rows=False),
+        "app.clients: .* rows, expected",
+    ),
+    "no rows": (
+        lambda p: rewrite(p, "app.clients", lambda f: f[:0], tells_rows=False),
+        "app.clients: .* has 0 rows, expected",
+    ),
+    "an empty file with its digest": (
+        lambda p: forge(p, b""),
+        "app.users: .* is not a Parquet file",
+    ),
+    "another digest in the manifest": (
+        lambda p: edit_manifest(p, lambda m: m["tables"]["app.users"][0].update(digest="0" * 64)),
+        "app.users: .* was changed or cut short: expected digest 000000000000…, found",
+    ),
+    "a renamed file": (
+        lambda p: file_of(p, "app.users").rename(file_of(p, "app.users").with_name("u.parquet")),
+        "app.users: file app/users/users.* is in the manifest but not in",
+    ),
+    "an unlisted file": (
+        lambda p: file_of(p, "app.users").with_name("more.parquet").write_bytes(b""),
+        "app.users: file app/users/more.parquet is not in the manifest",
+    ),
+    "an unlisted table": (
+        lambda p: (
+            (p.data / "sources/app/salaries").mkdir(),
+            (p.data / "sources/app/salaries/s.parquet").write_bytes(b""),
+        ),
+        "app.salaries: file app/salaries/s.parquet is not in the manifest",
     ),
     "a path that leaves the folder": (
         lambda p: edit_manifest(
@@ -394,3 +435,62 @@ def test_an_extract_leaves_a_newer_version_s_manifest_alone(platform: Platform) 
     edit_manifest(platform, lambda m: m.update(schema_version=99))
     with pytest.raises(PlatformError, match="a newer version of the platform wrote it"):
         extract(platform.settings(LATER))
+
+
+def test_a_new_column_is_accepted_when_asked_for_and_recorded(platform: Platform) -> None:
+    extract_and_load(platform, EARLIER)
+    before = platform.rows("FROM sources.app__clients ORDER BY ALL")
+    rewrite(
+        platform, "app.clients", lambda f: f.with_columns(vat=pl.lit("FR"), city=pl.lit("Paris"))
+    )
+    with pytest.raises(PlatformError, match="which the contract does not know; .*accept-new-col"):
+        load(platform.settings(EARLIER))
+    done = load(platform.settings(EARLIER), accepts_new_columns=True)
+    (warning,) = done.warnings
+    assert str(warning) == (
+        "sources.app__clients: columns_are_in_the_contract failed for 2 rows: city, vat"
+    )
+    assert platform.rows("FROM sources.app__clients ORDER BY ALL") == before
+    (audit,) = [audit for audit in done.audits if audit.number_of_rows]
+    assert (audit.model_name, audit.keys) == ("sources.app__clients", ("city", "vat"))
+    # The files are known now; the warning stands as long as they are there.
+    assert load(platform.settings(EARLIER)).warnings == (warning,)
+    extract_and_load(platform, EARLIER)
+    assert load(platform.settings(EARLIER)).warnings == ()
+
+
+def test_a_day_with_a_third_of_the_usual_invoices_warns(platform: Platform) -> None:
+    yesterday, today = date(2024, 3, 4), date(2024, 3, 5)
+    assert extract_and_load(platform, yesterday, scale=20).warnings == ()
+    settings = platform.settings(today, scale=20)
+    extract(settings)
+    of_today, number = pl.col("issue_date") == today, pl.int_range(pl.len())
+    rewrite(platform, "app.invoices", lambda f: f.filter(~of_today | (number % 3 == 0)), number=-1)
+    (warning,) = load(settings).warnings
+    assert warning.model == "sources.app__invoices"
+    assert warning.audit == "days_are_usual"
+    assert re.fullmatch(r"2024-03-05 has \d\d, usually 1\d\d", warning.keys[0])
+    # The whole day again: what was strange is gone, and loads that change nothing say nothing.
+    extract(settings)
+    load(settings)
+    assert extract_and_load(platform, date(2024, 3, 6), scale=20).warnings == ()
+
+
+def test_a_table_that_shrank_warns_but_not_where_time_goes_back(platform: Platform) -> None:
+    extract_and_load(platform, LATER)
+    assert extract_and_load(platform, EARLIER).warnings == ()
+    rewrite(platform, "app.users", lambda f: f[2:])
+    (warning,) = load(platform.settings(EARLIER)).warnings
+    assert str(warning) == (
+        "sources.app__users: rows_do_not_vanish failed for 2 rows: 46 before, 44 now"
+    )
+
+
+@given(usual=st.floats(0, 1e6), rows=st.integers(0, 10**7))
+def test_no_day_near_the_usual_is_unusual_and_a_third_of_many_is(usual: float, rows: int) -> None:
+    assert not is_unusual(round(usual), usual)
+    if usual > 12:
+        assert is_unusual(int(usual / 3), usual)
+        assert is_unusual(int(usual * 3) + 1, usual)
+    if usual / 2 < rows < usual * 2:
+        assert not is_unusual(rows, usual)

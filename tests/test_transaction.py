@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Platform
+from data_platform.names import FaultKind
 from faults import differences, recorded_outcomes, state, status_of
 from forked import Boundary
 
@@ -172,3 +173,61 @@ def test_a_run_that_is_interrupted_at_many_moments_cleans_up_at_once(
     days: Days, tmp_path: Path, number: signal.Signals
 ) -> None:
     end_at_random(tmp_path, days, 12, number)
+
+
+def disturb(platform: Platform, options: list[str], chance: random.Random) -> str:
+    """Something goes wrong on a day before its run; what it was."""
+    fault = chance.choice(["nothing", "kill", "boundary", "interrupt", "audit", "file", "writer"])
+    if fault in {"kill", "interrupt"}:
+        run = platform.start("run", options=options)
+        time.sleep(chance.uniform(0, 4))
+        run.send(signal.SIGKILL if fault == "kill" else signal.SIGINT)
+        run.join()
+    elif fault == "boundary":
+        boundary, _ = chance.choice(BOUNDARIES)
+        fault = str(boundary)
+        platform.start("run", options=options, boundary=boundary).join()
+    elif fault == "audit":
+        kind = chance.choice(list(FaultKind))
+        done = platform.call("run", "--inject", kind, options=options, check=False)
+        assert "an audit stopped the run" in done.stderr
+    elif fault == "file":
+        chance.choice(list(platform.data.glob("sources/**/*.parquet"))).write_bytes(b"gone")
+        assert platform.call("load", options=options, check=False).returncode == 1
+    elif fault == "writer":
+        code = (
+            "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); "
+            "c.execute('CREATE OR REPLACE TABLE main.t AS SELECT 1'); os.kill(os.getpid(), 9)"
+        )
+        database = str(platform.settings().lakehouse)
+        subprocess.run([sys.executable, "-c", code, database], check=False)
+    return fault
+
+
+@pytest.mark.slow
+def test_thirty_days_with_faults_end_as_an_undisturbed_replay(tmp_path: Path) -> None:
+    chance = random.Random()
+    platform = Platform(tmp_path / "disturbed" / "data")
+    platform.data.parent.mkdir()
+    first = date(2024, 2, 15)
+    days = [first + timedelta(days=number) for number in range(30)]
+    for day in days:
+        options = ["--scale", "0.05", "--as-of", str(day)]
+        if day != first:
+            before = state(platform.data)
+            fault = disturb(platform, options, chance)
+            print(f"{day}: {fault}")
+            if fault not in {"file", "writer"}:
+                found = state(platform.data)
+                assert found == before or "_point_to" in fault or fault in {"kill", "interrupt"}
+        platform.call("run", options=options)
+    replayed = Platform(tmp_path / "replayed" / "data")
+    replayed.data.parent.mkdir()
+    words = ["--scale", "0.05", "backfill", "--from", str(first), "--to", str(days[-1])]
+    replayed.call(*words, options=[])
+    assert differences(state(platform.data), state(replayed.data)) == []
+    outcomes = recorded_outcomes(platform.data)
+    assert outcomes.count("succeeded") >= len(days)
+    print(
+        f"{len(outcomes)} runs, of which {len(outcomes) - outcomes.count('succeeded')} ended badly"
+    )

@@ -9,7 +9,7 @@ import duckdb
 from data_platform.contract import SCHEMA, SourceTable
 from data_platform.lakehouse import LoadedTable
 from data_platform.manifest import Batch
-from data_platform.record import Audited
+from data_platform.record import KEYS_SHOWN, Audited
 from data_platform.verify import SeenFile
 
 # A day is compared with the mean of the days before it.
@@ -37,7 +37,9 @@ def anomalies(
 
     def note(table: SourceTable, claim: str, rows: int, keys: Iterable[str]) -> None:
         name = f"{SCHEMA}.{table.name}"
-        found.append(Audited(load_number, "", name, claim, "", False, rows, tuple(keys)[:5]))
+        found.append(
+            Audited(load_number, "", name, claim, "", False, rows, tuple(keys)[:KEYS_SHOWN])
+        )
 
     for table, files in seen.items():
         unknown = sorted({column for file in files for column in file.unknown_columns})

@@ -15,7 +15,7 @@ import click
 from data_platform import __version__, options, readers, writers
 from data_platform.command import Call, Step
 from data_platform.console import Reporter
-from data_platform.errors import PlatformError, UsageError
+from data_platform.errors import PlatformError, UsageError, without_values
 from data_platform.settings import Settings, yesterday
 
 
@@ -145,5 +145,9 @@ def _explain(error: BaseException) -> tuple[str, int]:
             return f"interrupted by {number.name}", 128 + number
         case OSError(filename=str() as path, strerror=str() as reason):
             return f"{path}: {reason}", 1
+        case OSError(strerror=str() as reason):
+            return f"the system says: {reason}", 1
+        case _ if type(error).__module__.endswith("duckdb"):
+            return f"DuckDB says: {without_values(str(error))}", 1
         case _:
             return f"unexpected {type(error).__name__}: {error}; -v shows where", 1

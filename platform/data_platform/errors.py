@@ -1,10 +1,34 @@
 """What the platform raises for a person to read."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from data_platform.record import Audited, ModelRan
+
+
+# DuckDB's errors about the values of rows, which its messages quote; others speak of the SQL alone.
+_ABOUT_VALUES = (
+    "Conversion Error",
+    "Invalid Input Error",
+    "Out of Range Error",
+    "Constraint Error",
+)
+_SAFE_PARTS = re.compile(
+    r"NOT NULL constraint failed: \S+|CHECK constraint failed on table \S+"
+    r"|casting from source column \w+|LINE \d+: .*",
+    re.DOTALL,
+)
+
+
+def without_values(message: str) -> str:
+    """A message in one line, without the values of rows that DuckDB quotes: they may be personal."""
+    kind = message.partition(":")[0]
+    if kind in _ABOUT_VALUES:
+        parts = [part.strip(" ^\n") for part in _SAFE_PARTS.findall(message)]
+        message = f"{kind}: {', '.join([*parts, 'the value is not shown, it may be personal'])}"
+    return " ".join(message.split())
 
 
 class PlatformError(Exception):

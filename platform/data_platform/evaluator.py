@@ -14,14 +14,13 @@ from sqlmesh.core.macros import RuntimeStage
 from sqlmesh.core.model.definition import AuditResult
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
 
-# A sample of the rows that an audit finds; enough to look them up.
-_SAMPLE_ROWS = 5
+from data_platform.record import KEYS_SHOWN
 
 
 def sample(query: exp.Query) -> exp.Query:
     """How many rows a query has in all, beside the first few of them, by their first columns."""
     counted = select("COUNT(*) OVER () AS number_of_rows", "audit.*").from_(query.subquery("audit"))
-    return counted.order_by("2").limit(_SAMPLE_ROWS)
+    return counted.order_by("2").limit(KEYS_SHOWN)
 
 
 class SampledResult(AuditResult):

@@ -58,5 +58,7 @@ def writable_folder(path: Path) -> Path:
     except OSError as error:
         raise PlatformError(f"cannot make the folder {path}: {error.strerror}") from error
     if not os.access(path, os.W_OK | os.X_OK):
-        raise PlatformError(f"cannot write to the folder {path}: permission denied")
+        raise PlatformError(
+            f"cannot write to the folder {path}: it is read-only, or somebody else's"
+        )
     return path

@@ -20,7 +20,7 @@ from sqlmesh.core.snapshot import Snapshot, SnapshotId
 from sqlmesh.utils.date import to_date
 from sqlmesh.utils.errors import NodeAuditsErrors, SQLMeshError
 
-from data_platform.errors import PlatformError, UsageError
+from data_platform.errors import PlatformError, UsageError, without_values
 from data_platform.evaluator import RememberingEvaluator, SampledResult
 from data_platform.lakehouse import refusal
 from data_platform.record import Audited, FailedAudit, ModelRan, failures
@@ -186,10 +186,10 @@ def kind_of(model: Model) -> Kind:
 
 
 def innermost(error: BaseException) -> str:
-    """What first went wrong, in one line."""
+    """What first went wrong, in one line and without the values of rows."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return " ".join(str(error).split())
+    return without_values(str(error))
 
 
 @dataclass(frozen=True)

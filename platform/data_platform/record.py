@@ -19,6 +19,10 @@ from typing import Annotated, Any, TypeVar
 import duckdb
 
 
+# Enough to look the rows up that an audit found.
+KEYS_SHOWN = 5
+
+
 class Outcome(StrEnum):
     """How a run or a step ended."""
 
@@ -114,7 +118,7 @@ class FailedAudit:
         counted = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
         if not self.keys:
             return f"{self.model}: {self.audit} failed for {counted}"
-        more = ", …" if self.rows > len(self.keys) else ""
+        more = ", …" if self.rows > len(self.keys) >= KEYS_SHOWN else ""
         return f"{self.model}: {self.audit} failed for {counted}: {', '.join(self.keys)}{more}"
 
 

@@ -1,0 +1,173 @@
+"""Personal data stays where it belongs, and hostile text is text."""
+
+import csv
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+import polars as pl
+
+from conftest import PROJECT, Platform
+from data_platform.export import export
+from data_platform.load import load
+from data_platform.manifest import read_manifest
+from data_platform.names import ExportFormat
+from data_platform.transform import transform
+from faults import state
+from test_load import rewrite
+from test_production import begin, edit
+
+DAY = ["--scale", "0.1", "--as-of", "2024-02-29"]
+
+HOSTILE = [
+    "O'Brien",
+    'Say "hi"',
+    "Robert'); DROP TABLE users;--",
+    "two\nlines\rand\ta tab",
+    "<script>alert('x')</script>",
+    "Zoé 😀 Ünïcode",
+    "\u202eright to left\u202c\u200f",
+    "x" * 10_000,
+    "comma, semicolon; pipe| and \\N",
+    "NULL",
+    "$HOME `id` %s {} @VAR",
+]
+FORMULAS = ["=cmd|'/c calc'!A0", "+1+1", "@SUM(A1)", "-2+3"]
+
+
+def last_names(platform: Platform, names: list[str]) -> list[str]:
+    """Give people under contract hostile last names; the names as they are when clean."""
+    contracts = pl.concat(
+        [pl.read_parquet(path) for path in platform.data.glob("sources/app/job_contracts/*")]
+    )
+    ids = contracts["user_id"].unique().sort()[: len(names)]
+    assert len(ids) == len(names)
+    renamed = pl.DataFrame({"id": ids, "hostile": names})
+    rewrite(
+        platform,
+        "app.users",
+        lambda f: (
+            f.join(renamed, on="id", how="left", maintain_order="left")
+            .with_columns(last_name=pl.coalesce("hostile", "last_name"))
+            .drop("hostile")
+        ),
+    )
+    return [" ".join(name.split()) for name in names]
+
+
+def sheet(path: Path) -> set[str]:
+    """The texts of a spreadsheet's cells; none of them may be a formula."""
+    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    with zipfile.ZipFile(path) as book:
+        assert b"<f>" not in book.read("xl/worksheets/sheet1.xml")
+        texts = ElementTree.fromstring(book.read("xl/sharedStrings.xml"))
+    return {"".join(part.text or "" for part in cell.iter(f"{space}t")) for cell in texts}
+
+
+def test_hostile_names_travel_unharmed_to_every_export(platform: Platform) -> None:
+    begin(platform)
+    clean = last_names(platform, HOSTILE + FORMULAS)
+    settings = platform.settings(scale=0.1)
+    load(settings)
+    transform(settings)
+    for file_format in ExportFormat:
+        export(settings, file_format)
+    neutral = {f"'{name}" if name in FORMULAS else name for name in clean}
+    folder = platform.data / "exports"
+    with (folder / "turnover_by_cohort.csv").open(newline="", encoding="utf-8") as file:
+        assert neutral <= {row[0] for row in csv.reader(file)}
+    assert neutral <= sheet(folder / "turnover_by_cohort.xlsx")
+    parquet = pl.read_parquet(folder / "turnover_by_cohort.parquet")
+    assert set(clean) <= set(parquet["Freelancer Last Name"])
+
+
+def test_hostile_names_do_no_harm_to_a_table_at_a_terminal(platform: Platform) -> None:
+    begin(platform)
+    last_names(platform, HOSTILE)
+    platform.call("load", "transform", options=DAY)
+    shown = platform.call("query", "FROM sources.app__users").stdout
+    assert "<script>alert('x')</script>" in shown
+    for shape in ("csv", "json", "markdown"):
+        assert (
+            "DROP TABLE"
+            in platform.call("query", "SELECT * FROM sources.app__users", "--format", shape).stdout
+        )
+
+
+def test_what_is_written_is_for_its_owner_alone_whatever_the_umask(platform: Platform) -> None:
+    program = Path(sys.executable).with_name("data-platform")
+    command = f"umask 000; {program} -p {PROJECT} -d {platform.data} {' '.join(DAY)}"
+    for words, code in (("run --format xlsx", 0), ("run --inject unknown-entity", 1), ("query", 0)):
+        done = subprocess.run(["sh", "-c", f"{command} {words}"], input=b"", capture_output=True)
+        assert done.returncode == code, done.stderr
+    assert len(list(platform.data.rglob("*"))) > 50
+    for path in [platform.data, *platform.data.rglob("*")]:
+        if not path.is_symlink():
+            expected = 0o700 if path.is_dir() else 0o600
+            assert path.stat().st_mode & 0o777 == expected, path
+
+
+def people(platform: Platform) -> set[str]:
+    """Every e-mail and every full name that the sources hold."""
+    found: set[str] = set()
+    manifest = read_manifest(platform.data / "sources")
+    for table in ("app.users", "crm.customers"):
+        for file in manifest.tables[table]:
+            for row in pl.read_parquet(platform.data / "sources" / file.path).iter_rows(named=True):
+                first, last = row["first_name"].strip(), row["last_name"].strip()
+                found |= {row["email"].strip().lower(), f"{first} {last}".lower()}
+                found |= {f"{last} {first}".lower(), f"{last}, {first}".lower()}
+    assert len(found) > 100
+    return found
+
+
+def test_no_personal_data_in_errors_status_logs_or_the_record(analyst: Platform) -> None:
+    begin(analyst)
+    said: list[str] = []
+
+    def note(*words: str, code: int = 0) -> str:
+        done = analyst.call(*words, options=DAY, check=False)
+        said.append(done.stdout + done.stderr)
+        assert done.returncode == code, said[-1]
+        return done.stderr
+
+    note("run")
+    for kind in ("overlapping-contracts", "orphan-invoices", "end-before-start"):
+        note("run", "--inject", kind, code=1)
+    for broken in (
+        "CAST(people.last_name AS INT)",
+        "CAST(people.email AS DATE)",
+        "ERROR(people.email)",
+    ):
+        edit(analyst, "models/intermediate/freelancers.sql", "people.last_name::TEXT", broken)
+        error = note("transform", "--deploy", code=1)
+        assert "intermediate.freelancers" in error, error
+        edit(analyst, "models/intermediate/freelancers.sql", broken, "people.last_name::TEXT")
+    note("run")
+    note("status", code=1)
+    note("status", "--format", "json", code=1)
+    for (table,) in analyst.rows(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'ops'"
+    ):
+        said += [str(row) for row in analyst.rows(f'FROM ops."{table}"')]
+    logs = [*analyst.data.glob("runs/*.json*"), *(analyst.project / "logs").glob("*")]
+    said += [path.read_text(encoding="utf-8") for path in logs]
+    text = "\n".join(said).lower()
+    assert len(text) > 20_000
+    assert [person for person in people(analyst) if person in text] == []
+
+
+def test_a_query_that_fails_changes_nothing_and_the_failed_copy_is_locked_down_too(
+    platform: Platform,
+) -> None:
+    begin(platform)
+    platform.call("run", "--inject", "orphan-invoices", options=DAY, check=False)
+    before = state(platform.data)
+    rows = platform.call("query", "--failed", "FROM failed.intermediate__invoices__foreign_key")
+    assert len(rows.stdout.splitlines()) > 3
+    for sql in ("DROP SCHEMA marts CASCADE", "SELECT * FROM read_text('/etc/passwd')"):
+        done = platform.call("query", "--failed", sql, check=False)
+        assert done.returncode == 1
+    assert state(platform.data) == before
