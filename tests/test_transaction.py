@@ -3,8 +3,11 @@
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -188,7 +191,7 @@ def disturb(platform: Platform, options: list[str], chance: random.Random) -> st
         fault = str(boundary)
         platform.start("run", options=options, boundary=boundary).join()
     elif fault == "audit":
-        kind = chance.choice(list(FaultKind))
+        kind = chance.choice(list(FaultKind)).value
         done = platform.call("run", "--inject", kind, options=options, check=False)
         assert "an audit stopped the run" in done.stderr
     elif fault == "file":
