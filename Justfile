@@ -50,7 +50,7 @@ diff env="dev" *options: setup
 promote: setup
     @{{ bin }}/data-platform transform --deploy export
 
-# Browse models and their lineage in SQLMesh's UI (nothing else can write meanwhile)
+# Browse models and their lineage in SQLMesh's UI, on a snapshot of the lakehouse
 ui *options: setup
     @{{ bin }}/data-platform ui {{ options }}
 
@@ -58,7 +58,7 @@ ui *options: setup
 lineage name *options: setup
     @{{ bin }}/data-platform lineage {{ options }} {{ quote(name) }}
 
-# Tell what the lakehouse holds and whether production shows it
+# Tell what is published, what the last runs did and what somebody should look at
 status *options: setup
     @{{ bin }}/data-platform status {{ options }}
 
@@ -67,13 +67,14 @@ test *options: setup
     @{{ bin }}/sqlmesh test
     @{{ bin }}/pytest -n 2 {{ options }}
 
-# The tests that take long and break rarely: a replay of three months
+# The tests that take long and break rarely: 200 kills, a soak of 30 days, a replay of three months
 test-slow *options: setup
     @{{ bin }}/pytest -n 2 -m slow {{ options }}
 
-# Measure what a day costs against a full build of the same data: just bench --scale 670
+# Measure a day against a full build, and a run against its bare steps: just bench --scale 670
 bench *options: setup
     @{{ bin }}/python benchmarks/daily.py {{ options }}
+    @{{ bin }}/python benchmarks/transaction.py {{ options }}
 
 # Check style and types, the models' format and the linter's rules, and the generated docs
 lint: setup
@@ -102,6 +103,10 @@ clean:
 lock:
     uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
         --custom-compile-command "just lock" pyproject.toml --group dev -o requirements.lock
+
+# Look up known vulnerabilities of the pinned dependencies (needs PyPI's advisory service)
+vulnerabilities: setup
+    @{{ bin }}/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements.lock
 
 # Build .venv from requirements.lock; nothing to do when it is up to date
 setup:

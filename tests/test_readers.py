@@ -223,6 +223,7 @@ def test_four_readers_see_no_error_through_twenty_runs(begun: Platform) -> None:
             try:
                 if number == 0:
                     begun.call("query", SHOWN)
+                    assert status_of(begun)["release"] >= 1
                 else:
                     look()
                 looks[number] += 1

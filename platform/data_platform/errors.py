@@ -23,7 +23,7 @@ _SAFE_PARTS = re.compile(
 
 
 def without_values(message: str) -> str:
-    """A message in one line, without the values of rows that DuckDB quotes: they may be personal."""
+    """A message in one line, without the values that DuckDB quotes: they may be personal."""
     kind = message.partition(":")[0]
     if kind in _ABOUT_VALUES:
         parts = [part.strip(" ^\n") for part in _SAFE_PARTS.findall(message)]

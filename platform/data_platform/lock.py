@@ -53,8 +53,10 @@ def writers_lock(folder: Path, wait: float) -> Iterator[None]:
     try:
         lock.acquire(timeout=wait, poll_interval=_POLL_SECONDS)
     except Timeout:
-        holder = read_holder(folder) or "another process is writing"
-        raise PlatformError(f"{holder}; wait for it to end, or let --wait SECONDS do so") from None
+        holder = read_holder(folder)
+        is_known = holder is not None and is_alive(holder.process_id)  # not taken just now
+        who = str(holder) if is_known else "another process is writing"
+        raise PlatformError(f"{who}; wait for it to end, or let --wait SECONDS do so") from None
     try:
         yield
     finally:
@@ -74,6 +76,17 @@ def read_holder(folder: Path) -> Holder | None:
         return Holder(**json.loads((folder / "holder.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def is_alive(process_id: int) -> bool:
+    """Whether there is such a process on this machine."""
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from typing import Annotated, Any, TypeVar
 
 import duckdb
 
-
 # Enough to look the rows up that an audit found.
 KEYS_SHOWN = 5
 
@@ -200,7 +199,11 @@ class Journal:
     def rows(self) -> dict[str, list[dict[str, Any]]]:
         """What was written, by table; a last line that was cut short is left out."""
         found: dict[str, dict[Any, dict[str, Any]]] = {name: {} for name in TABLES}
-        for place, text in enumerate(self.path.read_text(encoding="utf-8").splitlines()):
+        try:
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:  # folded into the record a moment ago
+            lines = []
+        for place, text in enumerate(lines):
             try:
                 row = json.loads(text)
             except ValueError:

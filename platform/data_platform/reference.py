@@ -11,6 +11,7 @@ import click
 from data_platform.cli import cli
 from data_platform.contract import Contract, read_contract
 from data_platform.names import Layer
+from data_platform.record import TABLES, columns
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -119,4 +120,21 @@ def models(layer: Layer, project_dir: Path = Path()) -> str:
         )
         rows = [(f"`{name}`", type_, text) for name, type_, text in model.columns]
         sections.append(f"### {model.name}\n\n{model.description}\n\n{facts}\n\n{_columns(rows)}")
+    return "\n\n".join(sections)
+
+
+def record() -> str:
+    """The tables of the record of runs: a section a table."""
+    sections = []
+    for name, row in TABLES.items():
+        rows = [
+            (
+                f"`{column.name}`",
+                f"{column.type}{' or null' if column.nullable else ''}",
+                column.description,
+            )
+            for column in columns(row)
+        ]
+        said = (row.__doc__ or "").partition("\n")[0]
+        sections.append(f"### ops.{name}\n\n{said}\n\n{_columns(rows)}")
     return "\n\n".join(sections)

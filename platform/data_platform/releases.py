@@ -34,10 +34,9 @@ class Releases:
         """The folder of what runs keep for themselves."""
         return self.data_dir / "runs"
 
-    @property
-    def private_dir(self) -> Path:
-        """The private copy of the run that holds the writers' lock."""
-        return self.runs_dir / "work"
+    def private_dir(self, run_number: int) -> Path:
+        """The private copy of a run; a folder of its own, which no other run ever writes to."""
+        return self.runs_dir / f"work-{run_number}"
 
     @property
     def failed_dir(self) -> Path:
@@ -83,7 +82,8 @@ class Releases:
             PlatformError: something else stands where a link belongs.
         """
         releases = writable_folder(self.data_dir / "releases")
-        _remove(self.private_dir)
+        for folder in self.runs_dir.glob("work-*"):
+            shutil.rmtree(folder, ignore_errors=True)
         current = self.current
         if current is None:
             self._make_parts(releases / "0")
@@ -108,21 +108,21 @@ class Releases:
             elif not place.is_symlink() or place.readlink() != link:
                 raise PlatformError(f"{place} is to be a link to {link}; remove it and run again")
 
-    def begin(self) -> None:
-        """Make the private copy of what is published; `tidy` comes first.
+    def begin(self, private: Path) -> None:
+        """Make a private copy of what is published; `tidy` comes first.
 
         Raises:
             PlatformError: the copy fails, for want of space for example.
         """
         published = self.data_dir / "current"
-        self._make_parts(self.private_dir)
+        self._make_parts(private)
         for part in PARTS:
             if part != "lakehouse":
-                _link_files(published / part, self.private_dir / part)
-        copy_database(published / "lakehouse" / DATABASE, self.private_dir / "lakehouse")
+                _link_files(published / part, private / part)
+        copy_database(published / "lakehouse" / DATABASE, private / "lakehouse")
 
-    def publish(self, number: int, keeps_private_copy: bool) -> None:
-        """Put the private copy in force as a release.
+    def publish(self, private: Path, number: int, keeps_private_copy: bool) -> None:
+        """Put a private copy in force as a release.
 
         Args:
             number: of the release, `next_number`.
@@ -132,7 +132,7 @@ class Releases:
             PlatformError: a writer has left its log beside the database.
         """
         before, folder = self.current, self.data_dir / "releases" / str(number)
-        private, database = self.private_dir, self.private_dir / "lakehouse" / DATABASE
+        database = private / "lakehouse" / DATABASE
         for log in database.parent.glob(f"{DATABASE}?*"):
             if log.is_file() and log.stat().st_size:
                 raise PlatformError(f"{log.name} was left beside the lakehouse; run again")
@@ -156,14 +156,14 @@ class Releases:
         """The number of the next release."""
         return (self.current or 0) + 1
 
-    def keep_failed(self) -> None:
-        """Keep the private copy aside, for those who look for what is wrong."""
+    def keep_failed(self, private: Path) -> None:
+        """Keep a private copy aside, for those who look for what is wrong."""
         _remove(self.failed_dir)
-        self.private_dir.rename(self.failed_dir)
+        private.rename(self.failed_dir)
 
-    def discard(self) -> None:
-        """Remove the private copy."""
-        _remove(self.private_dir)
+    def discard(self, private: Path) -> None:
+        """Remove a private copy."""
+        _remove(private)
 
     def forget_failed(self) -> None:
         """Remove the copy that was kept aside."""

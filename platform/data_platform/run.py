@@ -71,7 +71,8 @@ class RunningRun:
             yield step
         except BaseException as error:
             outcome = _outcome_of(error)
-            step.ran, step.audits = getattr(error, "ran", ()), getattr(error, "audits", ())
+            if isinstance(error, StoppedError):
+                step.ran, step.audits = error.ran, error.audits
             raise
         finally:
             row = replace(
@@ -112,7 +113,7 @@ class RunningRun:
         elif self.settings.lakehouse.exists():
             with writing(self.settings.lakehouse) as own:
                 folded = self._fold(own)
-        self._releases.publish(number, keeps_private_copy=not self._is_last)
+        self._releases.publish(self.settings.data_dir, number, keeps_private_copy=not self._is_last)
         self._published = number
         if not self._is_last or self._journal not in folded:
             self._journal.note(self.row)
@@ -132,9 +133,9 @@ class RunningRun:
         with suppress(OSError, duckdb.Error):
             if isinstance(error, StoppedError):
                 _show_failures(self.settings, error)
-                self._releases.keep_failed()
+                self._releases.keep_failed(self.settings.data_dir)
         with suppress(OSError):
-            self._releases.discard()
+            self._releases.discard(self.settings.data_dir)
 
     def _fold(self, connection: duckdb.DuckDBPyConnection) -> list[Journal]:
         """Put every journal into the record; the journals."""
@@ -199,23 +200,23 @@ def running(settings: Settings, command: str, wait: float = 0) -> Iterator[Runni
             write_holder(runs_dir, number, command)
             journal = Journal(runs_dir / f"{number}.jsonl", number)
             run = RunningRun(
-                replace(settings, data_dir=releases.private_dir),
+                replace(settings, data_dir=releases.private_dir(number)),
                 _first_row(settings, command, number),
                 journal,
                 releases,
             )
             journal.note(run.row)
             try:
-                releases.begin()
+                releases.begin(run.settings.data_dir)
                 yield run
                 run.publish()
             except UsageError:
-                releases.discard()
+                releases.discard(run.settings.data_dir)
                 journal.path.unlink(missing_ok=True)  # nothing ran
                 raise
             except BaseException as error:
-                run.end(error)
                 _speak_of_what_is_published(error, settings, run.settings)
+                run.end(error)
                 raise
 
 

@@ -1,6 +1,5 @@
 """What is published and by which run, what the last runs did, and whether somebody should look."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -17,6 +16,7 @@ from data_platform.lakehouse import (
     reading,
     standing_warnings,
 )
+from data_platform.lock import is_alive
 from data_platform.record import (
     FailedAudit,
     Outcome,
@@ -190,23 +190,13 @@ def _latest(recorded: list[RunStatus], unfolded: list[RunStatus]) -> tuple[RunSt
 
 def _with_its_ending(one: RunStatus) -> RunStatus:
     """A run that wrote no ending was killed, unless its process is still there."""
-    if one.run.outcome != Outcome.RUNNING or _is_alive(one.run.process_id):
+    if one.run.outcome != Outcome.RUNNING or is_alive(one.run.process_id):
         return one
     steps = (
         replace(step, outcome=Outcome.KILLED) if step.outcome == Outcome.RUNNING else step
         for step in one.steps
     )
     return RunStatus(replace(one.run, outcome=Outcome.KILLED), tuple(steps))
-
-
-def _is_alive(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def as_json(found: Status) -> dict[str, Any]:
