@@ -1,14 +1,17 @@
 """What the tests share: a finished run, and ways to call the program as a person does."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import duckdb
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from data_platform.settings import Settings
@@ -87,11 +90,46 @@ def platform(tmp_path: Path) -> Platform:
     return Platform(tmp_path / "data")
 
 
+_shared: list[Path] = []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where the workers of pytest keep what they have in common."""
+    own = tmp_path_factory.getbasetemp()
+    _shared.append(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+
+
+@cache
+def template() -> Path:
+    """The data folder of a platform after one run, made once for all workers; to be copied."""
+    folder = _shared[0] / "template"
+    with FileLock(_shared[0] / "template.lock"):
+        if not folder.exists():
+            platform = Platform(_shared[0] / "partial" / "data")
+            platform.data.parent.mkdir()
+            platform.call("run")
+            platform.data.parent.rename(folder)
+    return folder / "data"
+
+
+def begin(platform: Platform) -> None:
+    """What a first run as of AS_OF leaves, without running it."""
+    shutil.copytree(template(), platform.data, symlinks=True)
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Platform:
     """A platform after one run; tests only read it."""
     platform = Platform(tmp_path_factory.mktemp("finished") / "data")
-    platform.call("run")
+    begin(platform)
+    return platform
+
+
+@pytest.fixture
+def begun(platform: Platform) -> Platform:
+    """A platform after one run, to go on with."""
+    begin(platform)
     return platform
 
 

@@ -21,7 +21,11 @@ from typing import Any
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    ["data_platform.cli", "data_platform.backfill", "data_platform.plan", "sqlmesh.cli.main"]
+    [
+        *("data_platform.cli", "data_platform.backfill", "data_platform.plan"),
+        *("data_platform.status", "data_platform.query", "data_platform.lineage"),
+        *("sqlmesh.cli.main", "pandas"),  # DuckDB imports the latter for parameters
+    ]
 )
 PATIENCE = 120.0  # seconds; nobody waits that long unless something is stuck
 

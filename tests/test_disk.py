@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Platform
+from conftest import SCALE, Platform, begin
 from faults import differences, state
-from test_production import begin
 
-DAY = ["--scale", "0.1", "--as-of", "2024-03-01"]
+DAY = ["--scale", str(SCALE), "--as-of", "2024-03-01"]
 LARGE = 100 << 20
 
 
@@ -30,7 +29,6 @@ def small(tmp_path: Path) -> Iterator[Platform]:
     try:
         platform = Platform(place / "data")
         begin(platform)
-        platform.call("export", options=["--scale", "0.1", "--as-of", "2024-02-29"])
         yield platform
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=True)

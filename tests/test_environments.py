@@ -5,9 +5,9 @@ from datetime import date
 
 import pytest
 
-from conftest import Platform
+from conftest import SCALE, Platform, begin
 from data_platform.transform import transform
-from test_production import begin, double_the_turnover
+from test_production import double_the_turnover
 
 SHOWN = "SELECT SUM(amount) FROM {}.kpi__monthly_turnover"
 INVOICED = "SELECT SUM(amount) FROM sources.app__invoices"
@@ -23,7 +23,7 @@ def invoiced(platform: Platform) -> object:
 
 
 def options(as_of: str) -> list[str]:
-    return ["--scale", "0.1", "--as-of", as_of]
+    return ["--scale", str(SCALE), "--as-of", as_of]
 
 
 def test_an_environment_says_that_it_is_behind_catches_up_and_is_promoted_as_it_is(
@@ -53,7 +53,7 @@ def test_an_environment_says_that_it_is_behind_catches_up_and_is_promoted_as_it_
     assert BEHIND not in analyst.call("status", check=False).stderr
 
     # What the environment has built is promoted as it is.
-    promoted = transform(analyst.settings(date(2024, 3, 2), scale=0.1), deploy=True)
+    promoted = transform(analyst.settings(date(2024, 3, 2)), deploy=True)
     assert promoted.deployed == ()
     assert not [name for name, why in promoted.restated.items() if "kpi__monthly" in name]
     assert total(analyst, "marts") == 2 * invoiced(analyst)  # type: ignore[operator]

@@ -5,6 +5,8 @@ import pytest
 from comparison import assert_exports_equal_the_reference, assert_models_equal_the_reference
 from conftest import Platform
 
+LONG = pytest.mark.slow
+
 
 def test_a_run_shows_what_the_reference_computes(finished: Platform) -> None:
     assert_models_equal_the_reference(finished)
@@ -15,9 +17,9 @@ def test_a_run_shows_what_the_reference_computes(finished: Platform) -> None:
     "options",
     [
         ["-r", "7", "--scale", "0.3", "--as-of", "2025-10-31"],
-        ["-r", "-1", "--scale", "0.05", "--as-of", "2023-10-15"],
+        pytest.param(["-r", "-1", "--scale", "0.05", "--as-of", "2023-10-15"], marks=LONG),
         ["--scale", "0.001", "--as-of", "2022-01-01"],
-        ["--scale", "0.02", "--as-of", "2022-03-01"],
+        pytest.param(["--scale", "0.02", "--as-of", "2022-03-01"], marks=LONG),
     ],
     ids=" ".join,
 )

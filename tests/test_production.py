@@ -1,17 +1,12 @@
 """Production shows the last load through promoted code, whatever came before."""
 
-import atexit
 import re
-import shutil
-import tempfile
 from datetime import date
-from functools import cache
-from pathlib import Path
 
 import pytest
 
 from comparison import assert_exports_equal_the_reference, assert_models_equal_the_reference
-from conftest import Platform
+from conftest import SCALE, Platform, begin
 from data_platform.errors import PlatformError
 from data_platform.export import export
 from data_platform.extract import extract
@@ -37,22 +32,8 @@ MONTHLY = "models/marts/kpi__monthly_turnover.sql"
 EXPORT = "models/exports/monthly_turnover.sql"
 
 
-@cache
-def template() -> Path:
-    """The data folder of a platform after its first run, to be copied."""
-    folder = Path(tempfile.mkdtemp(prefix="template-"))
-    atexit.register(shutil.rmtree, folder)
-    run(Platform(folder / "data"), "2024-02-29")
-    return folder / "data"
-
-
-def begin(platform: Platform) -> None:
-    """What a first run as of 2024-02-29 leaves, without running it."""
-    shutil.copytree(template(), platform.data, symlinks=True)
-
-
 def run(
-    platform: Platform, as_of: str, seed: int = 42, scale: float = 0.1, deploy: bool = False
+    platform: Platform, as_of: str, seed: int = 42, scale: float = SCALE, deploy: bool = False
 ) -> Transformed:
     """A run as of a day, step by step in this process."""
     settings = platform.settings(date.fromisoformat(as_of), seed, scale)
@@ -106,7 +87,7 @@ def test_a_load_without_a_transform_is_caught_up_later_and_not_exported_before(
     platform: Platform,
 ) -> None:
     begin(platform)
-    settings = platform.settings(date(2024, 3, 31), scale=0.1)
+    settings = platform.settings(date(2024, 3, 31))
     extract(settings)
     load(settings)
     with pytest.raises(PlatformError, match="they reflect load 1, but load 2"):
@@ -156,7 +137,7 @@ def test_a_failed_deployment_leaves_production_s_code_in_force(analyst: Platform
 
 def test_a_failed_run_is_followed_by_a_right_one(platform: Platform) -> None:
     begin(platform)
-    settings = platform.settings(date(2024, 3, 31), scale=0.1)
+    settings = platform.settings(date(2024, 3, 31))
     extract(settings, inject=["orphan-invoices"])
     load(settings)
     with pytest.raises(PlatformError, match="foreign_key"):
@@ -168,8 +149,9 @@ def test_a_failed_run_is_followed_by_a_right_one(platform: Platform) -> None:
     assert_exports_equal_the_reference(platform)
 
 
+@pytest.mark.slow
 def test_layers_are_computed_alone_and_the_rest_catches_up(platform: Platform) -> None:
-    settings = platform.settings(scale=0.1)
+    settings = platform.settings()
     extract(settings)
     load(settings)
     transform(settings, layers=["staging"])
@@ -179,7 +161,7 @@ def test_layers_are_computed_alone_and_the_rest_catches_up(platform: Platform) -
     transform(settings)
     assert_models_equal_the_reference(platform)
 
-    later = platform.settings(date(2024, 3, 31), scale=0.1)
+    later = platform.settings(date(2024, 3, 31))
     extract(later)
     load(later)
     transform(later, layers=["intermediate"])
@@ -247,7 +229,7 @@ def test_an_audit_that_new_data_would_fail_can_be_changed_with_its_arrival(
     for model in (analyst.project / "models").rglob("*.sql"):
         entities = model.read_text().replace("('blue', 'green')", "('blue', 'green', 'purple')")
         model.write_text(entities)
-    settings = analyst.settings(scale=0.1)
+    settings = analyst.settings()
     extract(settings, inject=["unknown-entity"])
     load(settings)
     with pytest.raises(PlatformError, match="accepted_values"):
@@ -272,6 +254,7 @@ def test_an_audit_alone_does_not_make_a_table_current() -> None:
         assert recorder.evaluation.computed == computed
 
 
+@pytest.mark.slow
 def test_code_and_other_data_at_once_are_deployed_over_one_another(analyst: Platform) -> None:
     run(analyst, "2024-05-10")
     edit(analyst, MONTHLY, "COALESCE(turnover.amount, 0)", "COALESCE(turnover.amount, 0.00)")

@@ -13,19 +13,18 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from conftest import Platform
+from conftest import AS_OF, SCALE, Platform
 from faults import recorded_outcomes, status_of
 from forked import Boundary, Started
-from test_production import begin
 
-FIRST, NEXT = date(2024, 2, 29), date(2024, 3, 1)
+FIRST, NEXT = AS_OF, date(2024, 3, 1)
 SHOWN = "SELECT as_of_date FROM intermediate.as_of"
 # In the middle of a run: everything is computed, nothing is published.
 MIDDLE = Boundary("export", "_read_back")
 
 
 def options(day: date) -> list[str]:
-    return ["--scale", "0.1", "--as-of", str(day)]
+    return ["--scale", str(SCALE), "--as-of", str(day)]
 
 
 @contextmanager
@@ -47,14 +46,6 @@ def open_to_write(database: Path) -> str:
     code = f"import duckdb; duckdb.connect({str(database)!r}).execute('CREATE TABLE t AS SELECT 1')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     return done.stderr
-
-
-@pytest.fixture
-def begun(platform: Platform) -> Platform:
-    """A platform with a published release."""
-    begin(platform)
-    platform.call("export", options=options(FIRST))
-    return platform
 
 
 def test_readers_see_what_is_published_while_a_run_is_at_work(

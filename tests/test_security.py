@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import polars as pl
 
-from conftest import PROJECT, Platform
+from conftest import PROJECT, Platform, begin
 from data_platform.export import export
 from data_platform.load import load
 from data_platform.manifest import read_manifest
@@ -17,9 +17,7 @@ from data_platform.names import ExportFormat
 from data_platform.transform import transform
 from faults import state
 from test_load import rewrite
-from test_production import begin, edit
-
-DAY = ["--scale", "0.1", "--as-of", "2024-02-29"]
+from test_production import edit
 
 HOSTILE = [
     "O'Brien",
@@ -69,7 +67,7 @@ def sheet(path: Path) -> set[str]:
 def test_hostile_names_travel_unharmed_to_every_export(platform: Platform) -> None:
     begin(platform)
     clean = last_names(platform, HOSTILE + FORMULAS)
-    settings = platform.settings(scale=0.1)
+    settings = platform.settings()
     load(settings)
     transform(settings)
     for file_format in ExportFormat:
@@ -86,7 +84,7 @@ def test_hostile_names_travel_unharmed_to_every_export(platform: Platform) -> No
 def test_hostile_names_do_no_harm_to_a_table_at_a_terminal(platform: Platform) -> None:
     begin(platform)
     last_names(platform, HOSTILE)
-    platform.call("load", "transform", options=DAY)
+    platform.call("load", "transform")
     shown = platform.call("query", "FROM sources.app__users").stdout
     assert "<script>alert('x')</script>" in shown
     for shape in ("csv", "json", "markdown"):
@@ -96,14 +94,14 @@ def test_hostile_names_do_no_harm_to_a_table_at_a_terminal(platform: Platform) -
         )
 
 
-def test_what_is_written_is_for_its_owner_alone_whatever_the_umask(platform: Platform) -> None:
+def test_what_is_written_is_for_its_owner_alone_whatever_the_umask(begun: Platform) -> None:
     program = Path(sys.executable).with_name("data-platform")
-    command = f"umask 000; {program} -p {PROJECT} -d {platform.data} {' '.join(DAY)}"
-    for words, code in (("run --format xlsx", 0), ("run --inject unknown-entity", 1), ("query", 0)):
+    command = f"umask 000; {program} -p {PROJECT} -d {begun.data} {' '.join(begun.options)}"
+    for words in ("extract --pristine", "extract", "load export --format xlsx", "query"):
         done = subprocess.run(["sh", "-c", f"{command} {words}"], input=b"", capture_output=True)
-        assert done.returncode == code, done.stderr
-    assert len(list(platform.data.rglob("*"))) > 50
-    for path in [platform.data, *platform.data.rglob("*")]:
+        assert done.returncode == 0, done.stderr
+    assert len(list(begun.data.rglob("*"))) > 50
+    for path in [begun.data, *begun.data.rglob("*")]:
         if not path.is_symlink():
             expected = 0o700 if path.is_dir() else 0o600
             assert path.stat().st_mode & 0o777 == expected, path
@@ -128,14 +126,12 @@ def test_no_personal_data_in_errors_status_logs_or_the_record(analyst: Platform)
     said: list[str] = []
 
     def note(*words: str, code: int = 0) -> str:
-        done = analyst.call(*words, options=DAY, check=False)
+        done = analyst.call(*words, check=False)
         said.append(done.stdout + done.stderr)
         assert done.returncode == code, said[-1]
         return done.stderr
 
-    note("run")
-    for kind in ("overlapping-contracts", "orphan-invoices", "end-before-start"):
-        note("run", "--inject", kind, code=1)
+    note("run", "--inject", "overlapping-contracts", "--inject", "end-before-start", code=1)
     for broken in (
         "CAST(people.last_name AS INT)",
         "CAST(people.email AS DATE)",
@@ -163,7 +159,7 @@ def test_a_query_that_fails_changes_nothing_and_the_failed_copy_is_locked_down_t
     platform: Platform,
 ) -> None:
     begin(platform)
-    platform.call("run", "--inject", "orphan-invoices", options=DAY, check=False)
+    platform.call("run", "--inject", "orphan-invoices", check=False)
     before = state(platform.data)
     rows = platform.call("query", "--failed", "FROM failed.intermediate__invoices__foreign_key")
     assert len(rows.stdout.splitlines()) > 3

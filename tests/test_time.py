@@ -98,7 +98,7 @@ def assert_every_table_equals_a_rebuild_after(steps: list, deployed: Path, data:
     assert_exports_equal_the_reference(platform)
 
 
-@settings(max_examples=3, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, min_size=2, max_size=4))
 @example(
     steps=[(11, 42, "dirty", False), (1, 7, "dirty", True), (-400, 42, "dirty", True)],
@@ -278,6 +278,7 @@ def test_a_backfill_goes_on_where_it_was_interrupted(platform: Platform) -> None
     assert "0 days to 2023-02-05, 7 were there already" in again.stdout
 
 
+@pytest.mark.slow
 def test_days_that_were_loaded_out_of_order_are_replayed(platform: Platform) -> None:
     first, last = date(2023, 1, 30), date(2023, 2, 1)
     here = platform.settings(last, scale=SCALE)

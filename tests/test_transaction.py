@@ -12,20 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Platform
+from conftest import SCALE, Platform, begin, template
 from data_platform.names import FaultKind
-from faults import differences, recorded_outcomes, state, status_of
+from data_platform.status import status
+from faults import differences, recorded_outcomes, state
 from forked import Boundary
 
-EVE = ["--scale", "0.1", "--as-of", "2024-02-28"]
-DAY = ["--scale", "0.1", "--as-of", "2024-02-29"]
+DAY = ["--scale", str(SCALE), "--as-of", "2024-03-01"]
 
 
 @dataclass(frozen=True)
 class Days:
-    """The data folder of a day, what it shows, what the next day shows, how long that takes."""
+    """What the template shows, what it shows after the next day's run, how long that takes."""
 
-    data: Path
     before: dict[str, object]
     after: dict[str, object]
     seconds: float
@@ -33,11 +32,9 @@ class Days:
 
 @pytest.fixture(scope="module")
 def days(tmp_path_factory: pytest.TempPathFactory) -> Days:
-    platform = Platform(tmp_path_factory.mktemp("days") / "data", options=EVE)
-    platform.call("run")
-    before = state(platform.data)
+    before = state(template())
     undisturbed = Platform(tmp_path_factory.mktemp("next") / "data", options=DAY)
-    shutil.copytree(platform.data, undisturbed.data, symlinks=True)
+    begin(undisturbed)
     started = time.perf_counter()
     undisturbed.call("run")
     seconds = time.perf_counter() - started
@@ -45,12 +42,12 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Days:
     assert {"exports/turnover_by_cohort.csv", "sources/manifest.json"} < set(
         differences(before, after)
     )
-    return Days(platform.data, before, after, seconds)
+    return Days(before, after, seconds)
 
 
-def copy_of(days: Days, folder: Path) -> Platform:
+def begun_in(folder: Path) -> Platform:
     platform = Platform(folder / "data", options=DAY)
-    shutil.copytree(days.data, platform.data, symlinks=True)
+    begin(platform)
     return platform
 
 
@@ -63,7 +60,7 @@ def assert_nothing_is_lost(
         expected = days.after if found == days.after else days.before
     assert differences(found, expected) == []
     was_published = expected is days.after
-    assert status_of(platform)["published_by"] == 1 + was_published
+    assert status(platform.settings()).published_by == 1 + was_published
 
     platform.call("run")
     assert differences(state(platform.data), days.after) == []
@@ -117,7 +114,7 @@ def kill_at(platform: Platform, days: Days, boundary: Boundary, is_before: bool)
 def test_a_run_that_is_killed_at_a_boundary_loses_nothing(
     days: Days, tmp_path: Path, boundary: Boundary, is_before: bool
 ) -> None:
-    kill_at(copy_of(days, tmp_path), days, boundary, is_before)
+    kill_at(begun_in(tmp_path), days, boundary, is_before)
 
 
 @pytest.mark.slow
@@ -127,12 +124,12 @@ def test_a_run_that_is_killed_at_a_boundary_loses_nothing(
 def test_a_run_that_is_killed_at_any_boundary_loses_nothing(
     days: Days, tmp_path: Path, boundary: Boundary, is_before: bool
 ) -> None:
-    kill_at(copy_of(days, tmp_path), days, boundary, is_before)
+    kill_at(begun_in(tmp_path), days, boundary, is_before)
 
 
 def end_at_random(folder: Path, days: Days, times: int, number: signal.Signals) -> None:
     for turn in range(times):
-        platform = copy_of(days, folder / str(turn))
+        platform = begun_in(folder / str(turn))
         delay = random.uniform(0, days.seconds)
         run = platform.start("run")
         time.sleep(delay)
