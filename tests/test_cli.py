@@ -51,6 +51,9 @@ USAGE_ERRORS = [
     (["-p", "/no/such/folder", "extract"], "'/no/such/folder' does not exist"),
     (["-d", "/no/such/folder/data", "extract"], "folder /no/such/folder does not exist"),
     (["--gateway", "nowhere", "transform"], "no gateway nowhere in config.yaml"),
+    (["--wait", "-1", "extract"], "-1.0 is not in the range x>=0"),
+    (["backfill", "--from", "2024-03-01", "--to", "2024-02-01"], "lies before --from 2024-03-01"),
+    (["extract", "status", "--format", "xml"], "'xml' is not one of 'table', 'json'"),
     (["status", "--format", "xml"], "'xml' is not one of 'table', 'json'"),
     (["lineage", "nothing.like.this"], "there is no model or column nothing.like.this"),
 ]  # fmt: skip

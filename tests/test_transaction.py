@@ -1,6 +1,7 @@
 """A run is published whole or not at all, whatever ends it, and the next one needs no help."""
 
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from conftest import SCALE, Platform, begin, template
+from data_platform.extract import extract
+from data_platform.load import load
 from data_platform.names import FaultKind
 from data_platform.status import status
 from faults import differences, recorded_outcomes, state
@@ -173,6 +176,41 @@ def test_a_run_that_is_interrupted_at_many_moments_cleans_up_at_once(
     days: Days, tmp_path: Path, number: signal.Signals
 ) -> None:
     end_at_random(tmp_path, days, 12, number)
+
+
+def test_a_lost_link_is_an_error_and_costs_no_release(begun: Platform) -> None:
+    link = begun.data / "current"
+    target = link.readlink()
+    link.unlink()
+    done = begun.call("run", check=False)
+    assert done.returncode == 1
+    assert re.search(r"is to be a link to one of the releases 0, 1; .*ln -sfn", done.stderr)
+    link.symlink_to("releases/7")
+    assert "one of the releases 0, 1" in begun.call("run", check=False).stderr
+    link.unlink()
+    link.symlink_to(target)
+    begun.call("export")
+
+
+def test_a_data_folder_that_was_copied_without_its_links_is_an_error(
+    begun: Platform, tmp_path: Path
+) -> None:
+    shutil.copytree(begun.data, tmp_path / "copy")
+    done = Platform(tmp_path / "copy").call("run", check=False)
+    assert done.returncode == 1
+    assert "was the data folder copied without its links? Copy it with cp -a" in done.stderr
+
+
+def test_data_from_before_there_were_releases_is_taken_in(platform: Platform) -> None:
+    settings = platform.settings()
+    extract(settings)
+    load(settings)  # by themselves the steps work on the folder that they are given
+    before = settings.lakehouse.stat()
+    assert not (platform.data / "lakehouse").is_symlink()
+    platform.call("run")
+    assert (platform.data / "lakehouse").is_symlink()
+    assert platform.rows("SELECT MAX(load_number) FROM ops.loads") == [(1,)]
+    assert (platform.data / "releases/0/lakehouse/lakehouse.duckdb").stat().st_ino == before.st_ino
 
 
 def disturb(platform: Platform, options: list[str], chance: random.Random) -> str:

@@ -16,8 +16,7 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
-        with partial.open("rb+") as written:
-            os.fsync(written.fileno())
+        sync_file(partial)
         partial.chmod(0o600)
         partial.replace(path)
     finally:
@@ -28,6 +27,12 @@ def replace_text(path: Path, text: str) -> None:
     """Replace a file's text, atomically."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="")
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's content safe from a loss of power."""
+    with path.open("rb+") as written:
+        os.fsync(written.fileno())
 
 
 def sync_folders(folder: Path, recursive: bool = True) -> None:

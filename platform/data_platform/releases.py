@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_platform.errors import PlatformError
-from data_platform.files import sync_folders, writable_folder
+from data_platform.files import sync_file, sync_folders, writable_folder
 
 PARTS = ("lakehouse", "sources", "exports")
 DATABASE = "lakehouse.duckdb"
@@ -84,15 +84,22 @@ class Releases:
         releases = writable_folder(self.data_dir / "releases")
         for folder in self.runs_dir.glob("work-*"):
             shutil.rmtree(folder, ignore_errors=True)
-        current = self.current
-        if current is None:
+        current, there = self.current, sorted(folder.name for folder in releases.iterdir())
+        if current is None and there in ([], ["0"]):
             self._make_parts(releases / "0")
             self._point_to(0)
-        for folder in releases.iterdir():
-            if folder.name != str(current or 0):
-                _remove(folder)
+            current = 0
+        elif str(current) not in there:
+            raise PlatformError(
+                f"{self.data_dir / 'current'} is to be a link to one of the releases "
+                f"{', '.join(there) or '(there are none)'}; put it back with: ln -sfn "
+                f"releases/<number> {self.data_dir / 'current'}"
+            )
+        for name in there:
+            if name != str(current):
+                _remove(releases / name)
         for part in PARTS:
-            place, target = self.data_dir / part, releases / str(current or 0) / part
+            place, target = self.data_dir / part, releases / str(current) / part
             if place.is_dir() and not place.is_symlink():
                 if target.exists() and any(target.iterdir()):
                     raise PlatformError(
@@ -145,7 +152,10 @@ class Releases:
             copy_database(database, folder / "lakehouse")
         else:
             private.rename(folder)
+        if (published := folder / "lakehouse" / DATABASE).exists():
+            sync_file(published)
         sync_folders(folder)
+        sync_folders(folder.parent, recursive=False)
         self._point_to(number)
         for old in folder.parent.iterdir():  # readers may still look for files of the one before
             if old.name not in {str(number), str(before)}:
