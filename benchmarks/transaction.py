@@ -31,7 +31,7 @@ from data_platform.cli import main
 @contextmanager
 def bare(settings, command, wait):
     @contextmanager
-    def step(name):
+    def step(name, needs_lakehouse=True):
         yield run.RunningStep()
 
     yield SimpleNamespace(settings=settings, step=step, know=lambda *_: None)

@@ -8,11 +8,11 @@ import pytest
 from comparison import assert_exports_equal_the_reference, assert_models_equal_the_reference
 from conftest import SCALE, Platform, begin
 from data_platform.errors import PlatformError
+from data_platform.evaluation import Evaluation, Recorder
 from data_platform.export import export
 from data_platform.extract import extract
 from data_platform.load import load
 from data_platform.production import Transformed
-from data_platform.project import Evaluation, Recorder
 from data_platform.transform import transform
 
 CLIENTS = """

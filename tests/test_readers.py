@@ -106,7 +106,7 @@ def test_a_second_writer_is_told_who_is_at_work_or_waits(begun: Platform, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "at", [Boundary("releases", "copy_database", is_after=True), MIDDLE], ids=str
+    "at", [Boundary("releases", "Copying.wait", is_after=True), MIDDLE], ids=str
 )
 def test_sqlmesh_s_own_commands_are_kept_out_during_a_run(
     begun: Platform, tmp_path: Path, at: Boundary

@@ -83,7 +83,8 @@ EARLIER = [
     Boundary("run", "Journal.note"),
     Boundary("releases", "Releases.tidy"),
     Boundary("releases", "Releases.begin"),
-    Boundary("releases", "copy_database"),
+    Boundary("releases", "Copying.start"),
+    Boundary("releases", "Copying.wait"),
     Boundary("extract", "write_manifest"),
     Boundary("extract", "_remove_unlisted"),
     Boundary("load", "_record_load"),
@@ -103,7 +104,7 @@ BOUNDARIES = [
     for one in EARLIER + LATER
     for replaced in (one, Boundary(one.module, one.function, True, one.call))
 ]
-OFTEN = {"copy_database", "_record_load", "fold", "sync_folders", "Releases._point_to"}
+OFTEN = {"Copying.wait", "_record_load", "fold", "sync_folders", "Releases._point_to"}
 
 
 def kill_at(platform: Platform, days: Days, boundary: Boundary, is_before: bool) -> None:

@@ -36,9 +36,12 @@ class Call:
         return replace(self, settings=run.settings, run=run)
 
     @contextmanager
-    def step(self, name: str) -> Iterator["Work"]:
+    def step(self, name: str, needs_lakehouse: bool = True) -> Iterator["Work"]:
         """Show and record a step while the block runs."""
-        with self.reporter.step(name) as shown, run_of(self).step(name) as recorded:
+        with (
+            self.reporter.step(name) as shown,
+            run_of(self).step(name, needs_lakehouse) as recorded,
+        ):
             yield Work(shown, recorded)
 
 

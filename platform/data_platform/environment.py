@@ -16,9 +16,10 @@ from sqlmesh.core.snapshot import (
 )
 
 from data_platform.changes import Change
+from data_platform.evaluation import innermost, kind_of, short_name
 from data_platform.lakehouse import LastLoad, changes_since, latest_as_of_since
 from data_platform.names import Layer
-from data_platform.project import Project, innermost, kind_of, short_name
+from data_platform.project import Project
 from data_platform.restatement import Kind, Node, Restatement, Window, decide
 
 PROD = "prod"

@@ -1,4 +1,4 @@
-"""The lakehouse: one DuckDB file, and what the platform itself writes down in it."""
+"""The lakehouse: one DuckDB file, and what the platform has written down in it."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,10 @@ from pathlib import Path
 import duckdb
 
 from data_platform.changes import Change
-from data_platform.errors import NewerError, PlatformError
+from data_platform.errors import PlatformError
 from data_platform.files import writable_folder
 from data_platform.manifest import Batch
-from data_platform.record import Audited, FailedAudit, ddl
+from data_platform.record import Audited, FailedAudit
 
 
 @contextmanager
@@ -112,117 +112,6 @@ class LastLoad:
     random_seed: int
     scale: float
     loaded_at: datetime
-
-
-# What this program writes down in a lakehouse, and how; a newer number is a newer program's.
-FORMAT = 3
-_BOOKKEEPING = """
-CREATE SCHEMA IF NOT EXISTS sources;
-CREATE SCHEMA IF NOT EXISTS ops;
-CREATE TABLE IF NOT EXISTS ops.format (number INTEGER NOT NULL);
--- A row for each table of each load that changed something: what the load made of it.
-CREATE TABLE IF NOT EXISTS ops.loads (
-  load_number INTEGER NOT NULL,
-  table_name VARCHAR NOT NULL,
-  batch_id VARCHAR NOT NULL,
-  random_seed BIGINT NOT NULL,
-  scale DOUBLE NOT NULL,
-  as_of DATE NOT NULL,
-  variant VARCHAR NOT NULL,
-  number_of_rows BIGINT NOT NULL,
-  change VARCHAR NOT NULL,
-  rows_added BIGINT NOT NULL,
-  rows_removed BIGINT NOT NULL,
-  -- The days that the change can reach: none where rows carry no date, no last one where all after.
-  first_day DATE,
-  last_day DATE,
-  -- The run that published the load; null until then.
-  run_number BIGINT
-);
--- The files whose rows the raw tables hold, as they were when they were verified.
-CREATE TABLE IF NOT EXISTS ops.loaded_files (
-  table_name VARCHAR NOT NULL,
-  path VARCHAR NOT NULL,
-  digest VARCHAR NOT NULL,
-  number_of_rows BIGINT NOT NULL,
-  first_date DATE,
-  last_date DATE,
-  size BIGINT NOT NULL,
-  modified_ns BIGINT NOT NULL,
-  -- Columns that the contract does not know, where the load was told to accept them.
-  unknown_columns VARCHAR[]
-);
--- Which load each physical table or view of a model reflects; one that is not here is unknown.
-CREATE TABLE IF NOT EXISTS ops.model_tables (
-  physical_name VARCHAR PRIMARY KEY,
-  load_number INTEGER NOT NULL
-);
--- The non-blocking audits that found rows when their model was last audited.
-CREATE TABLE IF NOT EXISTS ops.standing_warnings (
-  load_number INTEGER NOT NULL,
-  model_name VARCHAR NOT NULL,
-  audit VARCHAR NOT NULL,
-  number_of_rows BIGINT NOT NULL,
-  keys VARCHAR[] NOT NULL
-);
--- A row for each transform after which all of production reflected a load.
-CREATE TABLE IF NOT EXISTS ops.transforms (
-  load_number INTEGER NOT NULL,
-  finished_at TIMESTAMPTZ NOT NULL
-);
--- Which column of which export adds up to the total of the invoices, by the models' tags.
-CREATE TABLE IF NOT EXISTS ops.control_totals (
-  export_name VARCHAR NOT NULL,
-  column_name VARCHAR NOT NULL
-);
--- The environments beside production with tables that do not reflect the last load.
-CREATE TABLE IF NOT EXISTS ops.environments_behind (
-  environment VARCHAR NOT NULL,
-  models VARCHAR[] NOT NULL
-);
-"""
-# Format 2 lacked the record of runs, and of loads what they have to do with it.
-_AMEND = """
-ALTER TABLE ops.loaded_files ADD COLUMN IF NOT EXISTS unknown_columns VARCHAR[];
-ALTER TABLE ops.loads ADD COLUMN IF NOT EXISTS run_number BIGINT;
-DELETE FROM ops.format;
-"""
-# What format 1 holds otherwise; without it the next load and transform do everything anew.
-_FORGET = "".join(
-    f"DROP TABLE IF EXISTS ops.{table};"
-    for table in ("format", "loads", "model_versions", "standing_warnings", "transforms")
-)
-
-
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make what the platform keeps in the lakehouse, where it is missing or of an older format.
-
-    Raises:
-        PlatformError: a newer version of the program wrote the lakehouse.
-    """
-    found = _format(connection)
-    if found == FORMAT:
-        return
-    if found == 1:
-        connection.execute(_FORGET)
-    connection.execute(_BOOKKEEPING + ddl())
-    connection.execute(_AMEND)
-    connection.execute("INSERT INTO ops.format VALUES (?)", [FORMAT])
-
-
-def _format(connection: duckdb.DuckDBPyConnection) -> int:
-    """The format of what the platform keeps in the lakehouse, 0 where it keeps nothing yet."""
-    if has_table(connection, "ops", "format"):
-        row = connection.execute("SELECT MAX(number) FROM ops.format").fetchone()
-        found = row[0] if row and row[0] is not None else 1
-    else:
-        found = 1 if has_table(connection, "ops", "loads") else 0
-    if found > FORMAT:
-        raise NewerError(
-            f"the lakehouse was written by a newer version of the platform: it has format {found}, "
-            f"this version knows {FORMAT}; update the project, or choose another --data-dir"
-        )
-    return int(found)
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlmesh.core.lineage import column_dependencies
 
 from data_platform.errors import UsageError
-from data_platform.project import read_project, short_name
+from data_platform.evaluation import short_name
+from data_platform.project import read_project
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import duckdb
 
 from data_platform.anomalies import anomalies
+from data_platform.bookkeeping import prepare
 from data_platform.changes import Change
 from data_platform.contract import LOG, LOGGED, SCHEMA, Contract, SourceTable, read_contract
 from data_platform.lakehouse import (
@@ -16,7 +17,6 @@ from data_platform.lakehouse import (
     has_table,
     last_load,
     loaded_tables,
-    prepare,
     replace_source_warnings,
     standing_warnings,
     writing,

@@ -8,9 +8,10 @@ from sqlmesh.utils.errors import SQLMeshError
 
 from data_platform.environment import PROD, own_tables, tables_of
 from data_platform.errors import PlatformError, UsageError
+from data_platform.evaluation import short_name
 from data_platform.lakehouse import reading
 from data_platform.production import Production, failure
-from data_platform.project import open_project, short_name
+from data_platform.project import open_project
 from data_platform.record import Audited, ModelRan
 from data_platform.settings import Settings
 from data_platform.transform import loaded

@@ -7,11 +7,13 @@ from datetime import timedelta
 from sqlmesh.core.snapshot import DeployabilityIndex
 from sqlmesh.utils.errors import SQLMeshError
 
+from data_platform.bookkeeping import prepare
 from data_platform.environment import PROD, Tables, environments_behind, tables_of
 from data_platform.errors import StoppedError
-from data_platform.lakehouse import LastLoad, prepare, standing_warnings
+from data_platform.evaluation import Evaluation, innermost, short_name
+from data_platform.lakehouse import LastLoad, standing_warnings
 from data_platform.names import Layer
-from data_platform.project import Evaluation, Project, innermost, short_name
+from data_platform.project import Project
 from data_platform.record import Audited, FailedAudit, ModelRan
 from data_platform.restatement import Kind, Restatement
 

@@ -6,190 +6,25 @@ Only steps that need models import this module.
 import logging
 import os
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from sqlmesh import Context
 from sqlmesh.core.console import NoopConsole, set_console
-from sqlmesh.core.model import Model
-from sqlmesh.core.snapshot import Snapshot, SnapshotId
+from sqlmesh.core.snapshot import Snapshot
 from sqlmesh.utils.date import to_date
-from sqlmesh.utils.errors import NodeAuditsErrors, SQLMeshError
+from sqlmesh.utils.errors import SQLMeshError
 
-from data_platform.errors import PlatformError, UsageError, without_values
-from data_platform.evaluator import RememberingEvaluator, SampledResult
+from data_platform.errors import PlatformError, UsageError
+from data_platform.evaluation import Evaluation, Recorder, kind_of
+from data_platform.evaluator import RememberingEvaluator
 from data_platform.lakehouse import refusal
-from data_platform.record import Audited, FailedAudit, ModelRan, failures
 from data_platform.restatement import Kind, Window
 from data_platform.settings import Settings
-
-# The arguments of an audit that tell two uses of it in one model apart.
-_TELLING_ARGUMENTS = {"column", "columns", "key_column", "key_columns", "criteria"}
-
-
-@dataclass
-class Evaluation:
-    """What SQLMesh did in this process."""
-
-    load_number: int = 0
-    environment: str = ""
-    # Versions of models that were computed, or as views audited, over what is loaded.
-    computed: set[SnapshotId] = field(default_factory=set)
-    ran: list[ModelRan] = field(default_factory=list)
-    audits: list[Audited] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    # What each blocking audit that found rows asked, by the model and the audit.
-    queries: dict[tuple[str, str], str] = field(default_factory=dict)
-    # Models whose audits are not listened to for now.
-    lenient: Collection[str] = ()
-
-    def start(self, load_number: int, environment: str) -> None:
-        """Start the record afresh, for a load in an environment."""
-        self.load_number, self.environment = load_number, environment
-        for record in (self.computed, self.ran, self.audits, self.errors, self.queries):
-            record.clear()
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        """How long each model took in all, its audits included."""
-        found: dict[str, float] = {}
-        for model in self.ran:
-            found[model.model_name] = found.get(model.model_name, 0) + model.seconds
-        return found
-
-    @property
-    def warnings(self) -> tuple[FailedAudit, ...]:
-        """Failed audits that stopped nothing."""
-        return failures([audit for audit in self.audits if not audit.is_blocking])
-
-    @property
-    def stops(self) -> tuple[FailedAudit, ...]:
-        """Failed audits that stopped a model."""
-        return failures([audit for audit in self.audits if audit.is_blocking])
-
-    @property
-    def audits_passed(self) -> int:
-        """How many audits found nothing."""
-        return sum(audit.number_of_rows == 0 for audit in self.audits)
-
-    def note_model(self, snapshot: Snapshot, window: Window | None, seconds: float) -> None:
-        """Note that a model was computed, or as a view audited."""
-        if snapshot.is_external:
-            return
-        by_period = window is not None and kind_of(snapshot.model) is Kind.INCREMENTAL
-        self.ran.append(
-            ModelRan(
-                load_number=self.load_number,
-                environment=self.environment,
-                model_name=short_name(snapshot.name),
-                kind=kind_of(snapshot.model).name,
-                first_day=window.first if window and by_period else None,
-                last_day=window.last if window and by_period else None,
-                seconds=seconds,
-            )
-        )
-
-    def note_audits(self, model: Model, results: Iterable[SampledResult], period: str) -> None:
-        """Note the results of a model's audits; `period` is empty where they read all of time."""
-        if model.name in self.lenient:
-            return
-        for result in results:
-            if result.skipped:
-                continue
-            shown = ", ".join(
-                f"{name} {value.sql(dialect='duckdb')}"
-                for name, value in result.audit_args.items()
-                if name in _TELLING_ARGUMENTS
-            )
-            audited = Audited(
-                load_number=self.load_number,
-                environment=self.environment,
-                model_name=str(model.name),
-                audit=result.audit.name + (f"({shown})" if shown else ""),
-                period=period,
-                is_blocking=result.blocking,
-                number_of_rows=int(result.count or 0),
-                keys=tuple(
-                    " ".join(str(value) for value in row if value is not None)
-                    for row in result.sample
-                ),
-            )
-            self.audits.append(audited)
-            if audited.is_blocking and audited.failed:
-                query = result.query.sql(dialect="duckdb", identify=True)
-                self.queries[audited.model_name, audited.audit] = query
-
-
-class Recorder(NoopConsole):
-    """SQLMesh's console during a plan: prints nothing, keeps what a summary and an error need."""
-
-    def __init__(self, evaluation: Evaluation, progress: Callable[[int, int, str], None]) -> None:
-        self.evaluation = evaluation
-        self._progress = progress
-        self._done = self._total = 0
-        self._audit_only = False
-
-    def start_evaluation_progress(
-        self, batched_intervals: Any, *_: Any, audit_only: bool = False, **__: Any
-    ) -> None:
-        """A plan begins to compute models, or to audit them alone."""
-        self._done, self._total, self._audit_only = 0, len(batched_intervals), audit_only
-
-    def update_snapshot_evaluation_progress(
-        self,
-        snapshot: Snapshot,
-        interval: Any,
-        batch_idx: int,
-        duration_ms: int | None,
-        *_: Any,
-        **__: Any,
-    ) -> None:
-        """A model was computed and audited, or audited alone, which makes no table current."""
-        self._done += 1
-        if not snapshot.is_external and not self._audit_only and duration_ms is not None:
-            self.evaluation.computed.add(snapshot.snapshot_id)
-        window = Window(to_date(interval[0]), to_date(interval[1] - 1)) if interval else None
-        self.evaluation.note_model(snapshot, window, (duration_ms or 0) / 1000)
-        self._progress(self._done, self._total, short_name(snapshot.name))
-
-    def log_failed_models(self, errors: list[Any]) -> None:
-        """A plan ends with models that an audit or an error stopped; of audits we know already."""
-        for error in errors:
-            if not isinstance(error.__cause__, NodeAuditsErrors):
-                name = getattr(error.node, "snapshot_name", "")
-                self.evaluation.errors.append(f"{short_name(name)}: {innermost(error)}")
-
-    def log_error(self, message: str, *_: Any, **__: Any) -> None:
-        """SQLMesh has something to say that stops it."""
-        self.evaluation.errors.append(" ".join(message.split()))
-
-    def show_linter_violations(
-        self, violations: list[Any], model: Any, is_error: bool = False
-    ) -> None:
-        """The linter found fault with a model."""
-        if is_error:
-            for violation in violations:
-                self.evaluation.errors.append(
-                    f"{model.name}: {violation.rule.name}: {' '.join(str(violation).split())}"
-                )
-
-
-def kind_of(model: Model) -> Kind:
-    """How a model is computed."""
-    if model.kind.is_view:
-        return Kind.VIEW
-    return Kind.INCREMENTAL if model.kind.is_incremental_by_time_range else Kind.FULL
-
-
-def innermost(error: BaseException) -> str:
-    """What first went wrong, in one line and without the values of rows."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return without_values(str(error))
 
 
 @dataclass(frozen=True)
@@ -286,11 +121,6 @@ def read_project(project_dir: Path) -> Iterator[Context]:
         yield context
     finally:
         context.close()
-
-
-def short_name(fully_qualified: str) -> str:
-    """A model's name without its catalog and quotes, like marts.kpi__nps."""
-    return fully_qualified.replace('"', "").partition(".")[2]
 
 
 def read_models(project_dir: Path) -> list[ModelFacts]:

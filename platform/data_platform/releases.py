@@ -115,18 +115,18 @@ class Releases:
             elif not place.is_symlink() or place.readlink() != link:
                 raise PlatformError(f"{place} is to be a link to {link}; remove it and run again")
 
-    def begin(self, private: Path) -> None:
+    def begin(self, private: Path) -> "Copying | None":
         """Make a private copy of what is published; `tidy` comes first.
 
-        Raises:
-            PlatformError: the copy fails, for want of space for example.
+        Extracts and exports are there at once, the lakehouse when its copying has ended; None where
+        there is none yet.
         """
         published = self.data_dir / "current"
         self._make_parts(private)
         for part in PARTS:
             if part != "lakehouse":
                 _link_files(published / part, private / part)
-        copy_database(published / "lakehouse" / DATABASE, private / "lakehouse")
+        return Copying.start(published / "lakehouse" / DATABASE, private / "lakehouse")
 
     def publish(self, private: Path, number: int, keeps_private_copy: bool) -> None:
         """Put a private copy in force as a release.
@@ -192,25 +192,64 @@ class Releases:
         sync_folders(self.data_dir, recursive=False)
 
 
-def copy_database(database: Path, folder: Path) -> None:
-    """Copy a database in a process of its own, sharing its blocks where the file system can.
+@dataclass(frozen=True)
+class Copying:
+    """A database that is being copied, in a process of its own.
 
     DuckDB's lock is a POSIX record lock: any other open and close of the file by the process that
-    holds it would drop it. A writer that was killed has left its log beside the database: it is
-    copied too, and DuckDB reads it into the copy.
+    holds it would drop it.
+    """
+
+    process: subprocess.Popen[str]
+
+    @classmethod
+    def start(cls, database: Path, folder: Path) -> "Copying | None":
+        """Begin to copy, sharing blocks where the file system can; None where nothing is there.
+
+        A writer that was killed has left its log beside the database: it is copied too, and DuckDB
+        reads it into the copy.
+        """
+        files = [str(file) for file in database.parent.glob(f"{database.name}*") if file.is_file()]
+        if not files:
+            return None
+        shared = "-c" if sys.platform == "darwin" else "--reflink=auto"
+        words = ["cp", "-p", shared, *files, str(folder)]
+        return cls(
+            subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+
+    def wait(self) -> None:
+        """Wait for the end; a second call has nothing to wait for.
+
+        Raises:
+            PlatformError: it failed and says why, a full disk for example.
+        """
+        complaint = self.process.communicate()[1] if self.process.returncode is None else ""
+        if self.process.returncode:
+            reason = complaint.strip().removeprefix("cp: ") or f"cp ended {self.process.returncode}"
+            raise PlatformError(f"cannot copy the lakehouse: {reason}")
+
+    def stop(self) -> None:
+        """End it, done or not."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+
+def copy_database(database: Path, folder: Path) -> None:
+    """Copy a database and wait for it.
 
     Raises:
-        PlatformError: it says why, a full disk for example.
+        PlatformError: it says why it failed.
     """
-    files = [str(file) for file in database.parent.glob(f"{database.name}*") if file.is_file()]
-    if not files:
-        return
-    shared = "-c" if sys.platform == "darwin" else "--reflink=auto"
-    words = ["cp", "-p", shared, *files, str(folder)]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        reason = done.stderr.strip().removeprefix("cp: ") or f"exit code {done.returncode}"
-        raise PlatformError(f"cannot copy the lakehouse: {reason}")
+    if copying := Copying.start(database, folder):
+        copying.wait()
 
 
 def _link_files(source: Path, target: Path) -> None:

@@ -13,21 +13,13 @@ from datetime import UTC, datetime
 import duckdb
 
 from data_platform import __version__
+from data_platform.bookkeeping import prepare
 from data_platform.errors import PlatformError, StoppedError, UsageError
-from data_platform.lakehouse import last_load, prepare, writing
+from data_platform.journal import Journal, fold, journals, last_recorded_number
+from data_platform.lakehouse import last_load, writing
 from data_platform.lock import holding, write_holder, writers_lock
-from data_platform.record import (
-    Audited,
-    Journal,
-    ModelRan,
-    Outcome,
-    Run,
-    StepRan,
-    fold,
-    journals,
-    last_recorded_number,
-)
-from data_platform.releases import Releases
+from data_platform.record import Audited, ModelRan, Outcome, Run, StepRan
+from data_platform.releases import Copying, Releases
 from data_platform.settings import Settings
 from data_platform.snapshot import remove_abandoned_snapshots
 
@@ -55,13 +47,29 @@ class RunningRun:
     _releases: Releases
     # Whether its publication means that what stopped an earlier run is overcome.
     renews_production: bool = field(default=False, init=False)
+    _copying: Copying | None = field(default=None, init=False)
     _steps: int = field(default=0, init=False)
     _is_last: bool = field(default=False, init=False)
     _published: int | None = field(default=None, init=False)  # the last release of this run
 
+    def begin(self) -> None:
+        """Make the private copy; the lakehouse is copied while the run goes on."""
+        self._copying = self._releases.begin(self.settings.data_dir)
+
+    def wait_for_lakehouse(self) -> None:
+        """Wait until the private copy of the lakehouse is there.
+
+        Raises:
+            PlatformError: it cannot be made, for want of space for example.
+        """
+        if self._copying is not None:
+            self._copying.wait()
+
     @contextmanager
-    def step(self, name: str) -> Iterator[RunningStep]:
+    def step(self, name: str, needs_lakehouse: bool = True) -> Iterator[RunningStep]:
         """Record a step: that it began, and how it ended."""
+        if needs_lakehouse:
+            self.wait_for_lakehouse()
         self._steps += 1
         step, started = RunningStep(), time.perf_counter()
         row = StepRan(self._steps, name, Outcome.RUNNING, datetime.now(UTC))
@@ -101,6 +109,7 @@ class RunningRun:
                 one, the run ends here.
             outcome: of a run that ends here.
         """
+        self.wait_for_lakehouse()
         number = self._releases.next_number
         self._is_last = connection is None
         self.row = replace(self.row, release=number)
@@ -135,7 +144,13 @@ class RunningRun:
                 _show_failures(self.settings, error)
                 self._releases.keep_failed(self.settings.data_dir)
         with suppress(OSError):
-            self._releases.discard(self.settings.data_dir)
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove the private copy."""
+        if self._copying is not None:
+            self._copying.stop()
+        self._releases.discard(self.settings.data_dir)
 
     def _fold(self, connection: duckdb.DuckDBPyConnection) -> list[Journal]:
         """Put every journal into the record; the journals."""
@@ -207,11 +222,11 @@ def running(settings: Settings, command: str, wait: float = 0) -> Iterator[Runni
             )
             journal.note(run.row)
             try:
-                releases.begin(run.settings.data_dir)
+                run.begin()
                 yield run
                 run.publish()
             except UsageError:
-                releases.discard(run.settings.data_dir)
+                run.discard()
                 journal.path.unlink(missing_ok=True)  # nothing ran
                 raise
             except BaseException as error:

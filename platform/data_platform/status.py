@@ -7,6 +7,7 @@ from typing import Any
 
 from data_platform.errors import PlatformError
 from data_platform.freshness import Freshness, freshness
+from data_platform.journal import has_record, journals, recorded_runs, recorded_steps
 from data_platform.lakehouse import (
     LastLoad,
     environments_behind,
@@ -17,16 +18,7 @@ from data_platform.lakehouse import (
     standing_warnings,
 )
 from data_platform.lock import is_alive
-from data_platform.record import (
-    FailedAudit,
-    Outcome,
-    Run,
-    StepRan,
-    has_record,
-    journals,
-    recorded_runs,
-    recorded_steps,
-)
+from data_platform.record import FailedAudit, Outcome, Run, StepRan
 from data_platform.releases import Releases
 from data_platform.result import Result
 from data_platform.settings import Settings

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def _extract(call: Call, sources: tuple[str, ...], pristine: bool, kinds: tuple[str, ...]) -> None:
-    with call.step("extract") as step:
+    with call.step("extract", needs_lakehouse=False) as step:
         from data_platform.extract import extract
 
         done = extract(call.settings, sources, pristine, kinds, step.advance)
@@ -107,6 +107,7 @@ def _backfill(call: Call, first: date, last: date, pristine: bool) -> None:
     settings, run = replace(call.settings, as_of=last), run_of(call)
     with call.reporter.step("backfill") as shown:
         shown.advance(0, None, "starting SQLMesh")
+        run.wait_for_lakehouse()
         from data_platform.backfill import backfill
 
         def on_day(number: int, total: int, day: date, done: "Loaded", made: "Transformed") -> None:

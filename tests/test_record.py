@@ -1,0 +1,172 @@
+"""The record tells what ran, also what failed; a monitor can rely on status."""
+
+import getpass
+import json
+import subprocess
+from datetime import date
+
+import duckdb
+import pytest
+
+from conftest import PROJECT, Platform
+from data_platform import __version__
+from data_platform.bookkeeping import FORMAT
+from data_platform.names import FaultKind
+from data_platform.settings import yesterday
+from faults import status_of
+from forked import Boundary
+from test_production import edit
+
+NEXT = ["--scale", "0.2", "--as-of", "2024-03-01"]
+
+
+def test_a_run_is_recorded_with_its_steps_models_and_audits(begun: Platform) -> None:
+    begun.call("run", options=NEXT)
+    ((run, *facts),) = begun.rows(
+        "SELECT run_number, command, outcome, user_name, version, as_of, load_number, release, "
+        "seconds > 0, finished_at > started_at, error IS NULL FROM ops.runs WHERE run_number = 2"
+    )
+    user = getpass.getuser()
+    as_of = date(2024, 3, 1)
+    assert facts == ["run", "succeeded", user, __version__, as_of, 2, 2, True, True, True]
+    ((commit,),) = begun.rows("SELECT git_commit FROM ops.runs WHERE run_number = 2")
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=PROJECT, capture_output=True, text=True
+    ).stdout.strip()
+    assert (commit or "").removesuffix("-dirty") == head
+
+    steps = begun.rows(f"SELECT step, outcome FROM ops.steps WHERE run_number = {run} ORDER BY 1")
+    names = ("export", "extract", "load", "transform")
+    assert steps == [(name, "succeeded") for name in names]
+    ((loaded,),) = begun.rows(
+        f"SELECT SUM(rows_added + rows_removed) FROM ops.loads WHERE run_number = {run}"
+    )
+    assert begun.rows(
+        f"SELECT number_of_rows FROM ops.steps WHERE run_number = {run} AND step = 'load'"
+    ) == [(loaded,)]
+    windows = begun.rows(
+        "SELECT kind, first_day, last_day FROM ops.models "
+        f"WHERE run_number = {run} AND model_name = 'intermediate.invoices'"
+    )
+    assert windows == [("INCREMENTAL", date(2024, 3, 1), date(2024, 3, 31))]
+    # Each audit's result, also where it found nothing.
+    audits = begun.rows(
+        "SELECT COUNT(*), COUNT(*) FILTER (number_of_rows = 0 AND is_blocking), "
+        "COUNT(DISTINCT environment) "
+        f"FROM ops.audits WHERE run_number = {run} AND model_name LIKE 'intermediate.%'"
+    )
+    assert audits[0][0] >= audits[0][1] > 5
+    assert audits[0][2] == 1
+
+
+def test_a_run_that_fails_is_recorded_and_a_copy_of_it_kept_until_one_succeeds(
+    begun: Platform,
+) -> None:
+    for kind in (FaultKind.NEGATIVE_AMOUNTS, FaultKind.UNKNOWN_ENTITY):
+        done = begun.call("run", "--inject", kind.value, check=False)
+        assert done.returncode == 1
+        hint = done.stderr.partition("to see the rows: data-platform query --failed ")[2]
+        rows = begun.call("query", "--failed", hint.strip().strip('"'), "--format", "csv").stdout
+        assert len(rows.splitlines()) == 1 + 3
+    found = status_of(begun)
+    last = found["runs"][0]
+    assert (last["outcome"], last["steps"][2]["outcome"]) == ("failed", "failed")
+    assert "accepted_values" in last["error"]
+    assert last["batch_id"]
+    assert (found["release"], found["published_by"], found["is_healthy"]) == (1, 1, False)
+    assert [one["step"] for one in last["steps"]] == ["extract", "load", "transform"]
+
+    begun.call("export")  # renews nothing: the copy is still of use
+    assert found["failed_copy"] == status_of(begun)["failed_copy"] is not None
+    begun.call("run")
+    assert status_of(begun)["failed_copy"] is None
+    assert begun.call("query", "--failed", "SELECT 1", check=False).returncode == 1
+    outcomes = "SELECT outcome FROM ops.runs ORDER BY run_number"
+    assert [one for (one,) in begun.rows(outcomes)] == [
+        *("succeeded", "failed", "failed", "succeeded", "succeeded")
+    ]
+    stops = begun.rows(
+        "SELECT run_number, number_of_rows FROM ops.audits "
+        "WHERE is_blocking AND number_of_rows > 0 ORDER BY ALL"
+    )
+    assert {run for run, _ in stops} == {2, 3}
+    assert {rows for _, rows in stops} == {3}
+
+
+def test_a_run_that_was_killed_is_told_by_the_status_and_later_by_the_record(
+    begun: Platform,
+) -> None:
+    boundary = Boundary("environment", "Tables.compute")
+    begun.start("run", options=NEXT, boundary=boundary).join()
+    for _ in range(2):
+        last = status_of(begun)["runs"][0]
+        assert (last["outcome"], last["steps"][-1]["outcome"]) == ("killed", "killed")
+    assert "run 2 (`run`) killed" in begun.call("status", check=False).stderr
+    begun.call("run", options=NEXT)
+    killed = "SELECT step, outcome FROM ops.steps WHERE run_number = 2 ORDER BY step_number"
+    assert begun.rows(killed)[-1] == ("transform", "killed")
+
+
+def test_the_status_fails_for_stale_data_and_for_a_failed_run_but_not_for_a_plan(
+    analyst: Platform,
+) -> None:
+    fresh = ["--scale", "0.02", "--as-of", str(yesterday())]
+    analyst.call("run", options=fresh)
+    assert analyst.call("status", options=fresh).returncode == 0
+    assert status_of(analyst)["is_healthy"]
+
+    edit(
+        analyst,
+        "models/marts/kpi__nps.sql",
+        "respondents::BIGINT AS respondents",
+        "CAST('many' AS BIGINT) AS respondents",
+    )
+    assert analyst.call("plan", "dev", check=False).returncode == 1
+    assert analyst.call("status", options=fresh).returncode == 0
+
+    assert analyst.call("transform", "--deploy", options=fresh, check=False).returncode == 1
+    done = analyst.call("status", options=fresh, check=False)
+    assert done.returncode == 1
+    assert "(`transform --deploy`) failed: SQLMesh failed: " in done.stderr
+
+
+def test_the_status_tells_of_runs_before_anything_was_published(platform: Platform) -> None:
+    assert platform.call("load", check=False).returncode == 1
+    done = platform.call("status", check=False)
+    assert done.returncode == 1
+    assert "Nothing is loaded yet." in done.stdout
+    assert "run 1 (`load`) failed: there is no extract" in done.stderr
+    assert str(platform.data / "sources/manifest.json") in done.stderr
+    document = json.loads(platform.call("status", "--format", "json", check=False).stdout)
+    assert document["load"] is None
+    assert document["runs"][0]["outcome"] == "failed"
+
+
+def test_a_backfill_is_one_run_with_a_step_a_day(platform: Platform) -> None:
+    words = ["backfill", "--from", "2024-01-30", "--to", "2024-02-02"]
+    platform.call("--scale", "0.03", *words, options=[])
+    assert platform.rows("SELECT command, outcome, load_number FROM ops.runs") == [
+        ("backfill 2024-01-30 to 2024-02-02", "succeeded", 4)
+    ]
+    days = platform.rows("SELECT step, outcome FROM ops.steps ORDER BY step_number")
+    assert days == [
+        (day, "succeeded") for day in ("2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02")
+    ]
+    assert platform.rows("SELECT COUNT(DISTINCT load_number) FROM ops.audits") == [(4,)]
+    assert platform.rows("SELECT DISTINCT run_number FROM ops.loads") == [(1,)]
+
+
+@pytest.mark.slow
+def test_a_lakehouse_of_format_2_keeps_what_it_holds_and_gets_a_record(begun: Platform) -> None:
+    database = begun.settings().lakehouse
+    code = (
+        "DROP TABLE ops.runs; DROP TABLE ops.steps; DROP TABLE ops.models; DROP TABLE ops.audits; "
+        "DROP TABLE ops.control_totals; ALTER TABLE ops.loads DROP run_number; "
+        "ALTER TABLE ops.loaded_files DROP unknown_columns; UPDATE ops.format SET number = 2"
+    )
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(code)
+    done = begun.call("run")
+    assert "nothing to do, production reflects load 1" in done.stdout
+    assert begun.rows("SELECT MAX(number) FROM ops.format") == [(FORMAT,)]
+    assert begun.rows("SELECT outcome FROM ops.runs") == [("succeeded",)]
