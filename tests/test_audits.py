@@ -14,7 +14,7 @@ from data_platform.errors import PlatformError
 from data_platform.extract import extract
 from data_platform.load import load
 from data_platform.names import FaultKind
-from data_platform.project import FailedAudit
+from data_platform.record import FailedAudit
 from data_platform.settings import Settings
 from data_platform.transform import transform
 

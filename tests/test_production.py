@@ -112,6 +112,7 @@ def test_a_run_keeps_production_s_code_and_names_the_models_that_differ(analyst:
     assert mart == 2 * invoiced  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_code_that_was_deployed_and_reverted_shows_the_loads_that_came_between(
     analyst: Platform,
 ) -> None:
@@ -135,6 +136,7 @@ def test_a_failed_deployment_leaves_production_s_code_in_force(analyst: Platform
     assert mart == invoiced
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_followed_by_a_right_one(platform: Platform) -> None:
     begin(platform)
     settings = platform.settings(date(2024, 3, 31))

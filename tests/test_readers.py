@@ -106,7 +106,12 @@ def test_a_second_writer_is_told_who_is_at_work_or_waits(begun: Platform, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "at", [Boundary("releases", "Copying.wait", is_after=True), MIDDLE], ids=str
+    "at",
+    [
+        Boundary("releases", "Copying.wait", is_after=True),
+        pytest.param(MIDDLE, marks=pytest.mark.slow),
+    ],
+    ids=str,
 )
 def test_sqlmesh_s_own_commands_are_kept_out_during_a_run(
     begun: Platform, tmp_path: Path, at: Boundary
@@ -164,6 +169,7 @@ def test_what_a_killed_writer_left_in_its_log_is_published_with_the_next_run(
     assert begun.rows(SHOWN) == [(NEXT,)]
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_process_that_died_holds_up_nobody(begun: Platform) -> None:
     boundary = Boundary("run", "writing")
     assert begun.start("run", options=options(NEXT), boundary=boundary).join() < 0

@@ -142,6 +142,7 @@ def test_the_status_tells_of_runs_before_anything_was_published(platform: Platfo
     assert document["runs"][0]["outcome"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_backfill_is_one_run_with_a_step_a_day(platform: Platform) -> None:
     words = ["backfill", "--from", "2024-01-30", "--to", "2024-02-02"]
     platform.call("--scale", "0.03", *words, options=[])

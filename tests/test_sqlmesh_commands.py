@@ -6,6 +6,8 @@ import socket
 import time
 import urllib.request
 
+import pytest
+
 from conftest import Platform
 
 NPS = "models/marts/kpi__nps.sql"
@@ -46,7 +48,8 @@ def test_an_analyst_changes_a_model_without_touching_production(analyst: Platfor
     assert analyst.rows("FROM marts.kpi__nps") == analyst.rows("FROM marts__dev.kpi__nps")
 
 
-def test_the_ui_serves_its_page(analyst: Platform) -> None:
+@pytest.mark.slow
+def test_the_ui_serves_its_page_and_keeps_nobody_from_writing(analyst: Platform) -> None:
     analyst.call("extract", "load", "transform")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -355,6 +355,7 @@ def test_a_lakehouse_of_a_newer_version_is_left_alone(platform: Platform) -> Non
         assert here.lakehouse.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_lakehouse_of_an_older_version_is_loaded_and_computed_anew(platform: Platform) -> None:
     here = platform.settings(START, scale=SCALE)
     with production_of(here) as production:

@@ -104,7 +104,20 @@ BOUNDARIES = [
     for one in EARLIER + LATER
     for replaced in (one, Boundary(one.module, one.function, True, one.call))
 ]
-OFTEN = {"Copying.wait", "_record_load", "fold", "sync_folders", "Releases._point_to"}
+# Those of every test run: ten of them, most before much was done.
+OFTEN = [
+    number
+    for number, (boundary, _) in enumerate(BOUNDARIES)
+    if boundary.function in {"Copying.wait", "write_manifest", "_record_load", "Releases._point_to"}
+    or str(boundary) in {"before run.fold", "after releases.sync_folders"}
+]
+RARELY = [number for number in range(len(BOUNDARIES)) if number not in OFTEN]
+
+
+def kills(numbers: list[int]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        ("boundary", "is_before"), [BOUNDARIES[number] for number in numbers], ids=str
+    )
 
 
 def kill_at(platform: Platform, days: Days, boundary: Boundary, is_before: bool) -> None:
@@ -112,9 +125,7 @@ def kill_at(platform: Platform, days: Days, boundary: Boundary, is_before: bool)
     assert_nothing_is_lost(platform, days, "killed", days.before if is_before else days.after)
 
 
-@pytest.mark.parametrize(
-    ("boundary", "is_before"), [b for b in BOUNDARIES if b[0].function in OFTEN], ids=str
-)
+@kills(OFTEN)
 def test_a_run_that_is_killed_at_a_boundary_loses_nothing(
     days: Days, tmp_path: Path, boundary: Boundary, is_before: bool
 ) -> None:
@@ -122,9 +133,7 @@ def test_a_run_that_is_killed_at_a_boundary_loses_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("boundary", "is_before"), [b for b in BOUNDARIES if b[0].function not in OFTEN], ids=str
-)
+@kills(RARELY)
 def test_a_run_that_is_killed_at_any_boundary_loses_nothing(
     days: Days, tmp_path: Path, boundary: Boundary, is_before: bool
 ) -> None:
@@ -164,11 +173,8 @@ def test_a_run_that_is_killed_at_random_again_and_again_loses_nothing(
     end_at_random(tmp_path, days, 10, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_interrupted_cleans_up_at_once(
-    days: Days, tmp_path: Path, number: signal.Signals
-) -> None:
-    end_at_random(tmp_path, days, 1, number)
+def test_a_run_that_is_interrupted_cleans_up_at_once(days: Days, tmp_path: Path) -> None:
+    end_at_random(tmp_path, days, 1, random.choice([signal.SIGINT, signal.SIGTERM]))
 
 
 @pytest.mark.slow
@@ -202,6 +208,7 @@ def test_a_data_folder_that_was_copied_without_its_links_is_an_error(
     assert "was the data folder copied without its links? Copy it with cp -a" in done.stderr
 
 
+@pytest.mark.slow
 def test_data_from_before_there_were_releases_is_taken_in(platform: Platform) -> None:
     settings = platform.settings()
     extract(settings)
