@@ -143,7 +143,7 @@ def test_a_run_that_is_killed_at_any_boundary_loses_nothing(
 def end_at_random(folder: Path, days: Days, times: int, number: signal.Signals) -> None:
     for turn in range(times):
         platform = begun_in(folder / str(turn))
-        delay = random.uniform(0, days.seconds)
+        delay = random.uniform(0.05, days.seconds)  # it has begun to listen by then
         run = platform.start("run")
         time.sleep(delay)
         run.send(number)

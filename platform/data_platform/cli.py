@@ -7,12 +7,11 @@ import traceback
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
-from data_platform import __version__, options, readers, writers
+from data_platform import __version__, interruption, options, readers, writers
 from data_platform.command import Call, Step
 from data_platform.console import Reporter
 from data_platform.errors import PlatformError, UsageError, without_values
@@ -100,21 +99,10 @@ def _take(call: Call, /, steps: list[Step], **_options: Any) -> int:
     return max(codes)
 
 
-_asked_to_end: list[signal.Signals] = []
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    """The system asks the process to end: clean up as after Ctrl-C."""
-    _asked_to_end.append(signal.Signals(number))
-    raise KeyboardInterrupt
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line; exits with 0 (done), 1 (failed) or 2 (usage)."""
     os.umask(0o077)  # what is written may hold personal data
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _end)
+    interruption.listen()
     words = sys.argv[1:] if arguments is None else arguments
     try:
         sys.exit(cli.main(words, prog_name="data-platform", standalone_mode=False))
@@ -133,6 +121,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _explain(error: BaseException) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
+    if interruption.received():
+        error = KeyboardInterrupt()
     match error:
         case click.ClickException():
             return error.format_message(), error.exit_code
@@ -141,7 +131,7 @@ def _explain(error: BaseException) -> tuple[str, int]:
         case PlatformError():
             return str(error), 1
         case KeyboardInterrupt() | click.Abort():
-            number = (_asked_to_end or [signal.SIGINT])[0]
+            number = interruption.received() or signal.SIGINT
             return f"interrupted by {number.name}", 128 + number
         case OSError(filename=str() as path, strerror=str() as reason):
             return f"{path}: {reason}", 1

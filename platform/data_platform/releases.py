@@ -221,6 +221,7 @@ class Copying:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
+                start_new_session=True,  # Ctrl-C is for the run to decide about
             )
         )
 

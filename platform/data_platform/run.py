@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from data_platform import __version__
+from data_platform import __version__, interruption
 from data_platform.bookkeeping import prepare
 from data_platform.errors import PlatformError, StoppedError, UsageError
 from data_platform.journal import Journal, fold, journals, last_recorded_number
@@ -140,7 +140,7 @@ class RunningRun:
             self.row = replace(self.row, release=self._published, error=_message_of(error))
             self._journal.note(_ended(self.row, _outcome_of(error)))
         with suppress(OSError, duckdb.Error):
-            if isinstance(error, StoppedError):
+            if isinstance(error, StoppedError) and not interruption.received():
                 _show_failures(self.settings, error)
                 self._releases.keep_failed(self.settings.data_dir)
         with suppress(OSError):
@@ -275,12 +275,13 @@ def _git_commit(settings: Settings) -> str | None:
 
 
 def _outcome_of(error: BaseException) -> Outcome:
-    return Outcome.FAILED if isinstance(error, Exception) else Outcome.INTERRUPTED
+    is_failure = isinstance(error, Exception) and not interruption.received()
+    return Outcome.FAILED if is_failure else Outcome.INTERRUPTED
 
 
 def _message_of(error: BaseException) -> str | None:
-    if not isinstance(error, Exception):
-        return None  # interrupted: there is nothing to say
+    if _outcome_of(error) is Outcome.INTERRUPTED:
+        return None  # there is nothing to say
     if not isinstance(error, PlatformError | OSError):
         return f"unexpected {type(error).__name__}"  # its text may hold data
     return " ".join(str(error).split())

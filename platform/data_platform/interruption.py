@@ -1,0 +1,27 @@
+"""Signals that ask the process to end: it cleans up, as after Ctrl-C.
+
+What libraries make of an interruption may look like a failure of their own, so it is remembered
+that somebody asked.
+"""
+
+import signal
+from types import FrameType
+
+_received: list[signal.Signals] = []
+
+
+def listen() -> None:
+    """Turn the signals into a KeyboardInterrupt, where nobody has decided otherwise."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _interrupt)
+
+
+def received() -> signal.Signals | None:
+    """The first signal that asked the process to end."""
+    return _received[0] if _received else None
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    _received.append(signal.Signals(number))
+    raise KeyboardInterrupt
