@@ -22,6 +22,12 @@ def received() -> signal.Signals | None:
     return _received[0] if _received else None
 
 
+def check() -> None:
+    """Interrupt again, where a library has swallowed it."""
+    if _received:
+        raise KeyboardInterrupt
+
+
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     _received.append(signal.Signals(number))
     raise KeyboardInterrupt

@@ -68,6 +68,7 @@ class RunningRun:
     @contextmanager
     def step(self, name: str, needs_lakehouse: bool = True) -> Iterator[RunningStep]:
         """Record a step: that it began, and how it ended."""
+        interruption.check()
         if needs_lakehouse:
             self.wait_for_lakehouse()
         self._steps += 1
@@ -109,6 +110,7 @@ class RunningRun:
                 one, the run ends here.
             outcome: of a run that ends here.
         """
+        interruption.check()
         self.wait_for_lakehouse()
         number = self._releases.next_number
         self._is_last = connection is None
