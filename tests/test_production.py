@@ -60,14 +60,15 @@ def shown(platform: Platform) -> tuple[object, object]:
     return mart, invoiced
 
 
-def double_the_turnover(platform: Platform) -> None:
+def double_the_turnover(platform: Platform, keeps_control_total: bool = False) -> None:
     """An edit that shows: every amount twice, without the checks that would stop it."""
     edit(platform, MONTHLY, "COALESCE(turnover.amount, 0)", "COALESCE(turnover.amount * 2, 0)")
     text = (platform.project / MONTHLY).read_text()
     without = re.sub(r",\s*totals_agree\([^)]*\)", "", text)
     assert without != text
     (platform.project / MONTHLY).write_text(without)
-    edit(platform, EXPORT, "  tags 'control_total:Turnover (in €)',\n", "")
+    if not keeps_control_total:
+        edit(platform, EXPORT, "  tags 'control_total:Turnover (in €)',\n", "")
 
 
 def test_the_same_batch_again_computes_nothing(platform: Platform) -> None:
@@ -110,6 +111,22 @@ def test_a_run_keeps_production_s_code_and_names_the_models_that_differ(analyst:
     assert done.undeployed == ()
     mart, invoiced = shown(analyst)
     assert mart == 2 * invoiced  # type: ignore[operator]
+
+
+def test_an_export_that_is_not_what_was_invoiced_stops_the_run(analyst: Platform) -> None:
+    begin(analyst)
+    before = {p.name: p.read_bytes() for p in (analyst.data / "exports").iterdir()}
+    double_the_turnover(analyst, keeps_control_total=True)
+    done = analyst.call("transform", "--deploy", "export", check=False)
+    assert done.returncode == 1
+    _, invoiced = shown(analyst)
+    assert (
+        "Error: export monthly_turnover: the amounts in column Turnover (in €) come to "
+        f"{2 * invoiced:,}, expected {invoiced:,}, the total of the invoices"  # type: ignore[operator]
+    ) in done.stderr
+    assert {p.name: p.read_bytes() for p in (analyst.data / "exports").iterdir()} == before
+    mart, invoiced = shown(analyst)
+    assert mart == invoiced  # nothing of the run was published
 
 
 @pytest.mark.slow
