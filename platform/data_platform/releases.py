@@ -96,7 +96,7 @@ class Releases:
                 f"releases/<number> {self.data_dir / 'current'}"
             )
         for name in there:
-            if name != str(current):
+            if not name.isdigit() or int(name) > (current or 0):  # never published
                 _remove(releases / name)
         for part in PARTS:
             place, target = self.data_dir / part, releases / str(current) / part
@@ -157,7 +157,8 @@ class Releases:
         sync_folders(folder)
         sync_folders(folder.parent, recursive=False)
         self._point_to(number)
-        for old in folder.parent.iterdir():  # readers may still look for files of the one before
+        # Readers may look for files of the release before for as long as a run takes.
+        for old in folder.parent.iterdir():
             if old.name not in {str(number), str(before)}:
                 shutil.rmtree(old, ignore_errors=True)
 
