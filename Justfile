@@ -2,6 +2,9 @@
 # Options of data-platform itself (--as-of, --scale, …) are environment variables here:
 # DATA_PLATFORM_AS_OF=2026-10-31 DATA_PLATFORM_SCALE=2 just run
 
+# The program says in a line of its own what is wrong.
+set no-exit-message
+
 python := env("PYTHON", "python3")
 bin := ".venv/bin"
 

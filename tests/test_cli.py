@@ -200,6 +200,7 @@ FORBIDDEN = [
     "COPY (SELECT 1) TO 'stolen.csv'",
     "SELECT * FROM read_csv('/etc/passwd')",
     "SELECT * FROM '/etc/passwd'",
+    "SELECT * FROM read_csv('https://example.com/x.csv')",
     "ATTACH 'other.duckdb'",
     "INSTALL httpfs",
     "LOAD httpfs",

@@ -2,8 +2,12 @@
 
 import getpass
 import json
+import os
+import shlex
 import subprocess
+import sys
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -65,8 +69,9 @@ def test_a_run_that_fails_is_recorded_and_a_copy_of_it_kept_until_one_succeeds(
     for kind in (FaultKind.NEGATIVE_AMOUNTS, FaultKind.UNKNOWN_ENTITY):
         done = begun.call("run", "--inject", kind.value, check=False)
         assert done.returncode == 1
-        hint = done.stderr.partition("to see the rows: data-platform query --failed ")[2]
-        rows = begun.call("query", "--failed", hint.strip().strip('"'), "--format", "csv").stdout
+        hint = done.stderr.partition("to see the rows: just query ")[2]
+        words = shlex.split(hint)
+        rows = begun.call("query", *words, "--format", "csv").stdout
         assert len(rows.splitlines()) == 1 + 3
     found = status_of(begun)
     last = found["runs"][0]
@@ -171,3 +176,35 @@ def test_a_lakehouse_of_format_2_keeps_what_it_holds_and_gets_a_record(begun: Pl
     assert "nothing to do, production reflects load 1" in done.stdout
     assert begun.rows("SELECT MAX(number) FROM ops.format") == [(FORMAT,)]
     assert begun.rows("SELECT outcome FROM ops.runs") == [("succeeded",)]
+
+
+def test_the_tables_of_the_status_are_legible_at_80_columns(begun: Platform) -> None:
+    begun.call("run", "--inject", "overlapping-contracts", check=False)
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("data-platform")), "-d", str(begun.data), "status"],
+        env={**os.environ, "TTY_COMPATIBLE": "1", "COLUMNS": "80", "NO_COLOR": "1"},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+    tables = [line for line in done.stdout.splitlines() if line.startswith("│")]
+    assert "2024-02-29" in tables[0] and "failed" in tables[0] and "succeeded" in tables[1]
+    assert len(tables) > 5
+    assert max(map(len, tables)) <= 80
+    assert not [line for line in tables if "…" in line]
+
+
+def test_the_exports_that_lie_there_show_what_the_lakehouse_shows(begun: Platform) -> None:
+    def formats() -> set[str]:
+        return {path.suffix for path in (begun.data / "exports").iterdir()}
+
+    begun.call("export", "--format", "parquet")
+    assert formats() == {".csv", ".parquet"}  # of the same state of production
+    assert status_of(begun)["exports_are_current"]
+    begun.call("extract", "load", "transform", options=NEXT)
+    assert not status_of(begun)["exports_are_current"]
+    told = begun.call("status", check=False).stderr
+    assert "production has changed since the exports; run: data-platform export" in told
+    begun.call("export", options=NEXT)
+    assert formats() == {".csv"}
+    assert status_of(begun)["exports_are_current"]

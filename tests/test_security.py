@@ -16,7 +16,7 @@ from data_platform.manifest import read_manifest
 from data_platform.names import ExportFormat
 from data_platform.transform import transform
 from faults import state
-from test_load import rewrite
+from tampering import rewrite
 from test_production import edit
 
 HOSTILE = [

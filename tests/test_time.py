@@ -29,7 +29,7 @@ from data_platform.project import open_project
 from data_platform.settings import Settings
 from data_platform.transform import loaded
 from reference import Company, person_key
-from test_load import rewrite
+from tampering import rewrite
 
 SCALE = 0.04
 START = date(2023, 9, 20)

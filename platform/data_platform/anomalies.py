@@ -49,13 +49,23 @@ def anomalies(
             continue
         rows = sum(file.file.rows for file in files)
         lost = max(known.rows - rows, 0)
-        note(
-            table, "rows_do_not_vanish", lost, [f"{known.rows:,} before, {rows:,} now"] * bool(lost)
-        )
-        if table.event_column and batch.as_of > known.batch.as_of:
-            days = _unusual_days(connection, table, known.batch.as_of, batch.as_of)
+        told = [f"{known.rows:,} before, {rows:,} now"] if lost else []
+        note(table, "rows_do_not_vanish", lost, told)
+        before_that = _as_of_before(connection, batch)
+        if table.event_column and before_that:
+            days = _unusual_days(connection, table, before_that, batch.as_of)
             note(table, "days_are_usual", len(days), days)
     return tuple(found)
+
+
+def _as_of_before(connection: duckdb.DuckDBPyConnection, batch: Batch) -> date | None:
+    """The last date before the batch's as of which the same company was loaded."""
+    row = connection.execute(
+        "SELECT MAX(as_of) FROM ops.loads "
+        "WHERE as_of < ? AND random_seed = ? AND scale = ? AND variant = ?",
+        [batch.as_of, *batch.company],
+    ).fetchone()
+    return row[0] if row else None
 
 
 def _unusual_days(

@@ -91,7 +91,7 @@ def _take(call: Call, /, steps: list[Step], **_options: Any) -> int:
 
         words = " ".join(step.name for step in steps[:last_writer])
         with ExitStack() as stack:
-            with call.reporter.busy("copying what is published"):
+            with call.reporter.busy("waiting until nobody else writes"):
                 run = stack.enter_context(running(call.settings, words, call.wait))
             codes += [step.act(call.within(run)) or 0 for step in steps[:last_writer]]
     codes += [step.act(call) or 0 for step in steps[last_writer:]]

@@ -109,7 +109,9 @@ class Reporter:
 
     def table(self, result: Result) -> None:
         """Rows of a query; the first thousand of them."""
-        table = Table(*(str(column) for column in result.columns))
+        table = Table()
+        for column in result.columns:
+            table.add_column(str(column), overflow="fold")
         for row in result.rows[:_TABLE_ROWS]:
             table.add_row(*("" if cell is None else str(cell) for cell in row))
         if result.columns:

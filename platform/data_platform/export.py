@@ -10,7 +10,13 @@ import duckdb
 
 from data_platform.errors import PlatformError
 from data_platform.files import replacing, writable_folder
-from data_platform.lakehouse import last_load, last_transformed, one_line, reading
+from data_platform.lakehouse import (
+    last_load,
+    last_transformed,
+    one_line,
+    production_changed_at,
+    reading,
+)
 from data_platform.names import ExportFormat, Layer
 from data_platform.settings import Settings
 
@@ -151,8 +157,9 @@ def export(
     """Write every view of the exports schema to a file of its name, all of them or none.
 
     Each file is read back: its rows are counted, and where a column adds up to the total of the
-    invoices, it is compared with that. A file of a view that is gone is removed from the platform's
-    own exports folder.
+    invoices, it is compared with that. From the platform's own exports folder
+    files are removed whose view is gone, or that were written before production last changed: what
+    lies there, in whatever format, shows what the lakehouse shows.
 
     Args:
         output_dir: where to; `data/exports` by default.
@@ -192,9 +199,12 @@ def export(
                     raise PlatformError(f"cannot write {path}: {one_line(str(error))}") from error
                 written.append(ExportedFile(path, rows, total))
         progress(len(views), len(views))
+        changed_at = production_changed_at(connection)
     if output_dir is None:
         current = {file.path for file in written}
-        for path in folder.glob(f"*.{file_format}"):
-            if path not in current:
+        for path in folder.iterdir():
+            if path in current or path.suffix[1:] not in list(ExportFormat):
+                continue
+            if path.suffix[1:] == file_format or path.stat().st_mtime < changed_at:
                 path.unlink()
     return written

@@ -171,12 +171,12 @@ def standing_warnings(connection: duckdb.DuckDBPyConnection) -> tuple[FailedAudi
 def replace_source_warnings(
     connection: duckdb.DuckDBPyConnection, audits: Sequence[Audited]
 ) -> None:
-    """Keep what a load found strange in the tables that it looked at."""
+    """Keep what a load found strange in the tables that it looked at, and no more of them."""
+    connection.execute(
+        "DELETE FROM ops.standing_warnings WHERE list_contains(?, model_name)",
+        [[audit.model_name for audit in audits]],
+    )
     for audit in audits:
-        connection.execute(
-            "DELETE FROM ops.standing_warnings WHERE model_name = ? AND audit = ?",
-            [audit.model_name, audit.audit],
-        )
         if audit.number_of_rows:
             connection.execute(
                 "INSERT INTO ops.standing_warnings VALUES (?, ?, ?, ?, ?)",
@@ -196,6 +196,14 @@ def last_transformed(connection: duckdb.DuckDBPyConnection) -> int | None:
         return None
     row = connection.execute("SELECT MAX(load_number) FROM ops.transforms").fetchone()
     return None if row is None else row[0]
+
+
+def production_changed_at(connection: duckdb.DuckDBPyConnection) -> float:
+    """When production last changed, in seconds since 1970; an older export file is out of date."""
+    if not has_table(connection, "ops", "transforms"):
+        return 0
+    row = connection.execute("SELECT EPOCH(MAX(finished_at)) FROM ops.transforms").fetchone()
+    return float(row[0]) if row and row[0] is not None else 0
 
 
 def environments_behind(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ import duckdb
 from data_platform.anomalies import anomalies
 from data_platform.bookkeeping import prepare
 from data_platform.changes import Change
-from data_platform.contract import LOG, LOGGED, SCHEMA, Contract, SourceTable, read_contract
+from data_platform.contract import LOG, LOGGED, Contract, SourceTable, read_contract
 from data_platform.lakehouse import (
     LastLoad,
     LoadedTable,
@@ -138,11 +138,7 @@ def load(
                 audits = anomalies(connection, seen, held, batch, number)
                 replace_source_warnings(connection, audits)
             progress(len(tables), len(tables))
-        warnings = tuple(
-            warning
-            for warning in standing_warnings(connection)
-            if warning.model.startswith(f"{SCHEMA}.")
-        )
+        warnings = tuple(w for w in standing_warnings(connection) if w.is_of_a_source)
     return Loaded(batch, number, sum(rows.values()), tuple(changes), is_news, audits, warnings)
 
 

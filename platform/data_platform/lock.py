@@ -6,7 +6,7 @@ The system frees both when a process ends, however it ends.
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,7 +115,5 @@ def holding(database: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection |
         connection = retrying(duckdb.connect, str(database), read_only=True)
     except duckdb.Error as error:
         raise refusal(database, error) from error
-    try:
+    with closing(connection):
         yield connection
-    finally:
-        connection.close()

@@ -123,7 +123,7 @@ class Production:
         self._record_warnings(tables, load)
         self._record_control_totals(tables)
         if not tables.behind(load) and not (is_first and layers):
-            self._record_complete(load)
+            self._record_complete(load, has_changed=deploy or bool(restated))
         return Transformed(
             load_number=load.load_number,
             deployed=deployed,
@@ -304,9 +304,13 @@ class Production:
             for row in found:
                 cursor.execute("INSERT INTO ops.control_totals VALUES (?, ?)", row)
 
-    def _record_complete(self, load: LastLoad) -> None:
-        self.project.cursor.execute(
+    def _record_complete(self, load: LastLoad, has_changed: bool) -> None:
+        """Note that production reflects a load, and when it last changed."""
+        cursor, number = self.project.cursor, {"number": load.load_number}
+        if has_changed:
+            cursor.execute("DELETE FROM ops.transforms WHERE load_number = $number", number)
+        cursor.execute(
             "INSERT INTO ops.transforms SELECT $number, NOW() "
             "WHERE NOT EXISTS (SELECT 1 FROM ops.transforms WHERE load_number = $number)",
-            {"number": load.load_number},
+            number,
         )

@@ -82,7 +82,7 @@ class Audited:
     """One row for each audit of each run, whatever it found."""
 
     load_number: Annotated[int, "The load whose data it read."]
-    environment: Annotated[str, "Environment whose model it audited."]
+    environment: Annotated[str, "Environment whose model it audited, empty for a source table."]
     model_name: Annotated[str, "The model, or the source table."]
     audit: Annotated[str, "The claim, with the arguments that tell two uses apart."]
     period: Annotated[str, "The months that it read, empty where all of time."]
@@ -107,6 +107,11 @@ class FailedAudit:
     audit: str
     rows: int
     keys: tuple[str, ...]
+
+    @property
+    def is_of_a_source(self) -> bool:
+        """Whether a load found it, in a source table."""
+        return self.model.startswith("sources.")
 
     def __str__(self) -> str:
         counted = "1 row" if self.rows == 1 else f"{self.rows:,} rows"

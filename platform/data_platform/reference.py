@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from data_platform import contract
+from data_platform import record as record_of_runs
 from data_platform.cli import cli
-from data_platform.contract import Contract, read_contract
 from data_platform.names import Layer
-from data_platform.record import TABLES, columns
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -85,24 +85,27 @@ def options(command: str | None = None) -> str:
     return _table(header, rows)
 
 
-def _columns(rows: Iterable[Sequence[str]]) -> str:
-    return _table(("Column", "Type", "Description"), rows)
+_HEADER = ("Column", "Type", "Description")
+
+
+def _columns(columns: Iterable[contract.Column | record_of_runs.Column]) -> str:
+    rows = (
+        (
+            f"`{column.name}`",
+            f"{column.type}{' or null' if column.nullable else ''}",
+            column.description,
+        )
+        for column in columns
+    )
+    return _table(_HEADER, rows)
 
 
 def sources(project_dir: Path = Path()) -> str:
     """The contract of the sources: a section a table."""
-    contract: Contract = read_contract(project_dir)
     sections = []
-    for table in contract.tables.values():
-        rows = [
-            (
-                f"`{column.name}`",
-                f"{column.type}{' or null' if column.nullable else ''}",
-                column.description,
-            )
-            for column in table.columns
-        ]
-        sections.append(f"### sources.{table.name}\n\n{table.description}\n\n{_columns(rows)}")
+    for table in contract.read_contract(project_dir).tables.values():
+        columns = _columns(table.columns)
+        sections.append(f"### sources.{table.name}\n\n{table.description}\n\n{columns}")
     return "\n\n".join(sections)
 
 
@@ -119,22 +122,17 @@ def models(layer: Layer, project_dir: Path = Path()) -> str:
             f"audits: {', '.join(f'`{audit}`' for audit in model.audits)}."
         )
         rows = [(f"`{name}`", type_, text) for name, type_, text in model.columns]
-        sections.append(f"### {model.name}\n\n{model.description}\n\n{facts}\n\n{_columns(rows)}")
+        sections.append(
+            f"### {model.name}\n\n{model.description}\n\n{facts}\n\n{_table(_HEADER, rows)}"
+        )
     return "\n\n".join(sections)
 
 
 def record() -> str:
     """The tables of the record of runs: a section a table."""
     sections = []
-    for name, row in TABLES.items():
-        rows = [
-            (
-                f"`{column.name}`",
-                f"{column.type}{' or null' if column.nullable else ''}",
-                column.description,
-            )
-            for column in columns(row)
-        ]
+    for name, row in record_of_runs.TABLES.items():
         said = (row.__doc__ or "").partition("\n")[0]
-        sections.append(f"### ops.{name}\n\n{said}\n\n{_columns(rows)}")
+        columns = _columns(record_of_runs.columns(row))
+        sections.append(f"### ops.{name}\n\n{said}\n\n{columns}")
     return "\n\n".join(sections)

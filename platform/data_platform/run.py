@@ -188,7 +188,7 @@ def _show_failures(private: Settings, error: StoppedError) -> None:
             names.append(name)
             connection.execute(f'CREATE OR REPLACE VIEW {FAILED_SCHEMA}."{name}" AS {query}')
     if names:
-        seen = f'data-platform query --failed "FROM {FAILED_SCHEMA}.{names[0]}"'
+        seen = f'just query "FROM {FAILED_SCHEMA}.{names[0]}" --failed'
         others = f" (and {', '.join(names[1:])})" if names[1:] else ""
         error.args = (f"{error}; to see the rows: {seen}{others}",)
 

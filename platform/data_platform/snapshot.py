@@ -1,11 +1,11 @@
 """A snapshot: a copy of the lakehouse for one long-lived reader, gone when that ends."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -14,6 +14,8 @@ from data_platform.lakehouse import require
 from data_platform.lock import holding
 from data_platform.releases import Releases, copy_database
 from data_platform.settings import Settings
+
+_LOCK = ".lock"
 
 
 @contextmanager
@@ -28,26 +30,32 @@ def snapshot(settings: Settings, database: Path) -> Iterator[Settings]:
     """
     require(database)
     folder = writable_folder(Releases(settings.data_dir).snapshots_dir)
-    place = Path(tempfile.mkdtemp(dir=folder))
-    try:
-        with FileLock(_lock_of(place)):
+    place = folder / uuid4().hex
+    # The lock comes first, beside the folder: a folder that is there is in use or abandoned.
+    with FileLock(_lock_of(place), mode=0o600):
+        try:
             copy = replace(settings, data_dir=place)
-            copy.lakehouse.parent.mkdir(mode=0o700)
+            copy.lakehouse.parent.mkdir(parents=True, mode=0o700)
             source = database.resolve()  # the release in force now, whatever comes
             with holding(source, wait=0):
                 copy_database(source, copy.lakehouse.parent)
             yield copy
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+        finally:
+            _remove(place)
 
 
 def remove_abandoned_snapshots(releases: Releases) -> None:
     """Remove the snapshots of readers that were killed."""
-    if releases.snapshots_dir.is_dir():
-        for place in releases.snapshots_dir.iterdir():
-            with suppress(Timeout), FileLock(_lock_of(place), timeout=0):
-                shutil.rmtree(place, ignore_errors=True)
+    for lock in releases.snapshots_dir.glob(f"*{_LOCK}"):
+        with suppress(Timeout), FileLock(lock, timeout=0):
+            _remove(lock.with_suffix(""))
+
+
+def _remove(place: Path) -> None:
+    """Remove a snapshot by who holds its lock."""
+    shutil.rmtree(place, ignore_errors=True)
+    _lock_of(place).unlink(missing_ok=True)
 
 
 def _lock_of(place: Path) -> Path:
-    return place / "lock"
+    return place.with_suffix(_LOCK)

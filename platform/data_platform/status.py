@@ -14,6 +14,7 @@ from data_platform.lakehouse import (
     last_load,
     last_transformed,
     loaded_tables,
+    production_changed_at,
     reading,
     standing_warnings,
 )
@@ -62,6 +63,7 @@ class Status:
     environments_behind: Mapping[str, tuple[str, ...]]
     tables: tuple[TableStatus, ...]
     runs: tuple[RunStatus, ...]  # the last ones, the latest first
+    exports_are_current: bool  # none of them was written before production last changed
     failed_copy: str | None  # of the last run that an audit or a model stopped
 
     @property
@@ -97,10 +99,12 @@ class Status:
             reason = f": {run.error}" if run.error else ""
             found.append(f"run {run.run_number} (`{run.command}`) {run.outcome}{reason}")
         if self.failed_copy:
-            found.append('a copy of a failed run is kept: data-platform query --failed "SQL"')
+            found.append('a copy of a failed run is kept: just query "SQL" --failed')
         if self.load is not None and not self.is_current:
             shown = self.production_load_number or "none"
             found.append(f"production reflects load {shown}; run: data-platform transform export")
+        elif not self.exports_are_current:
+            found.append("production has changed since the exports; run: data-platform export")
         found += [str(source) for source in self.sources if source.is_stale]
         found += [str(warning) for warning in self.warnings]
         for environment, models in self.environments_behind.items():
@@ -131,6 +135,7 @@ def status(settings: Settings) -> Status:
         environments_behind={},
         tables=(),
         runs=_latest([], unfolded),
+        exports_are_current=True,
         failed_copy=str(kept) if (kept := releases.failed_lakehouse).exists() else None,
     )
     if not settings.lakehouse.exists() and unfolded:
@@ -150,6 +155,7 @@ def status(settings: Settings) -> Status:
             production_load_number=last_transformed(connection),
             warnings=standing_warnings(connection),
             environments_behind=environments_behind(connection),
+            exports_are_current=_exports_are_current(settings, production_changed_at(connection)),
             runs=_latest(runs, unfolded),
         )
     if load is None and not unfolded:
@@ -169,6 +175,12 @@ def status(settings: Settings) -> Status:
             for name, table in sorted(tables.items())
         ),
     )
+
+
+def _exports_are_current(settings: Settings, changed_at: float) -> bool:
+    files = settings.exports_dir.iterdir() if settings.exports_dir.is_dir() else ()
+    written = [path.stat().st_mtime for path in files]
+    return bool(written) and min(written) >= changed_at
 
 
 def _latest(recorded: list[RunStatus], unfolded: list[RunStatus]) -> tuple[RunStatus, ...]:
@@ -230,18 +242,16 @@ def lines(found: Status) -> list[str]:
 def runs_table(found: Status) -> Result:
     """The last runs, the latest first."""
     return Result(
-        ("run", "command", "outcome", "started (UTC)", "seconds", "as of", "load", "release", "by"),
+        ("run", "command", "outcome", "began (UTC)", "seconds", "as of", "release"),
         [
             (
                 run.run_number,
                 run.command,
                 run.outcome,
-                f"{run.started_at:%F %T}",
+                f"{run.started_at:%m-%d %H:%M}",
                 "" if run.seconds is None else f"{run.seconds:.1f}",
                 run.as_of,
-                run.load_number,
                 run.release,
-                run.user_name,
             )
             for run in (one.run for one in found.runs)
         ],

@@ -80,7 +80,7 @@ def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
 
 def _warn_after_transform(call: Call, done: "Transformed") -> None:
     for warning in done.warnings:
-        if not warning.model.startswith("sources."):  # the load has told those
+        if not warning.is_of_a_source:  # the load has told those
             call.reporter.warn(str(warning))
     if done.undeployed:
         call.reporter.warn(
