@@ -140,6 +140,8 @@ def analyst(tmp_path: Path) -> Platform:
     project.mkdir()
     for name in ("models", "audits", "macros", "linter"):
         shutil.copytree(PROJECT / name, project / name)
+    only_tests_of_models = shutil.ignore_patterns("*.py", "__pycache__")
+    shutil.copytree(PROJECT / "tests", project / "tests", ignore=only_tests_of_models)
     for name in ("config.yaml", "external_models.yaml"):
         shutil.copy(PROJECT / name, project / name)
     return Platform(project / "data", project)

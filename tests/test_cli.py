@@ -250,27 +250,6 @@ def test_the_status_tells_what_is_loaded_and_whether_it_shows(finished: Platform
     assert "Production reflects it." in finished.call("status", check=False).stdout
 
 
-def test_the_lineage_of_a_column_reaches_from_the_source_to_the_export(platform: Platform) -> None:
-    tree = platform.call("lineage", "marts.finance__turnover_by_cohort.turnover").stdout
-    up, down = tree.split("goes into")
-    assert "sources.app__invoices.amount" in up
-    assert "exports.turnover_by_cohort.Turnover (in €)" in down
-    assert not platform.data.exists()
-
-
-def test_the_lineage_of_a_model_that_extends_itself_comes_to_an_end(platform: Platform) -> None:
-    column = "intermediate.turnover_by_contract_month.cumulative_turnover"
-    tree = platform.call("lineage", column).stdout
-    assert f"{column}, of the period before" in tree
-    assert "sources.app__invoices.amount" in tree
-
-
-def test_an_unknown_model_gets_near_matches(platform: Platform) -> None:
-    done = platform.call("lineage", "marts.kpi_nps", check=False)
-    assert done.returncode == 2
-    assert "no model or column marts.kpi_nps; did you mean marts.kpi__nps" in done.stderr
-
-
 HEADERS = {
     "turnover_by_cohort": "Freelancer Last Name,Freelancer First Name,Cohort,Entity,Month,"
     "Turnover (in €)",

@@ -8,7 +8,11 @@ MODEL (
     "Job Contract Start Date",
     "Month"
   ),
-  tags 'control_total:Turnover of the Month (in €)',
+  tags (
+    'control_total:Turnover of the Month (in €)',
+    'personal:Freelancer Last Name',
+    'personal:Freelancer First Name'
+  ),
   description 'For the care team. One row per contract and month under contract.',
   column_descriptions (
     "Freelancer Last Name" = 'Last name of the freelancer.',

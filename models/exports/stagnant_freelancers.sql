@@ -3,6 +3,7 @@ MODEL (
   kind VIEW,
   owner care,
   grain ("Freelancer Last Name", "Freelancer First Name", "Job Contract Start Date"),
+  tags ('personal:Freelancer Last Name', 'personal:Freelancer First Name'),
   description 'For the care team. One row per open contract without an invoice in the last three complete months.',
   column_descriptions (
     "Freelancer Last Name" = 'Last name of the freelancer.',

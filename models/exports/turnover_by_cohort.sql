@@ -3,7 +3,11 @@ MODEL (
   kind VIEW,
   owner finance,
   grain ("Freelancer Last Name", "Freelancer First Name", "Entity", "Month"),
-  tags 'control_total:Turnover (in €)',
+  tags (
+    'control_total:Turnover (in €)',
+    'personal:Freelancer Last Name',
+    'personal:Freelancer First Name'
+  ),
   description 'For the auditor. One row per freelancer, entity and month since the first contract there.',
   column_descriptions (
     "Freelancer Last Name" = 'Last name of the freelancer.',

@@ -3,6 +3,9 @@ MODEL (
   kind FULL,
   owner data,
   grain sk,
+  tags (
+    'anonymous:sk'
+  ),
   description 'One row per person who signed up in the application, however many accounts they have.',
   column_descriptions (
     sk = 'Surrogate key of the person.',

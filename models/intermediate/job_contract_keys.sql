@@ -4,6 +4,7 @@ MODEL (
   owner data,
   grain job_contract_id,
   references (job_contract_sk, freelancer_sk),
+  tags ('anonymous:job_contract_sk', 'anonymous:freelancer_sk'),
   description 'One row per job contract of the application: from its identifier to the surrogate keys.',
   column_descriptions (
     job_contract_id = 'Identifier of the contract in the application.',

@@ -21,6 +21,7 @@ MODEL (
     cumulative_turnover = 'What was invoiced under the contract up to the end of the month, in euros.'
   ),
   audits (
+    same_number_of_rows(other := intermediate.turnover_by_contract_month),
     totals_agree(
       here := marts.care__cumulative_turnover,
       here_column := turnover,

@@ -18,6 +18,7 @@ MODEL (
     turnover = 'What the freelancer invoiced in the month under contracts of the entity, in euros.'
   ),
   audits (
+    same_number_of_rows(other := intermediate.turnover_by_entity_month),
     totals_agree(
       here := marts.finance__turnover_by_cohort,
       here_column := turnover,

@@ -3,6 +3,13 @@ MODEL (
   kind VIEW,
   owner care,
   grain respondents,
+  tags (
+    'anonymous:nps',
+    'anonymous:promoters',
+    'anonymous:passives',
+    'anonymous:detractors',
+    'anonymous:respondents'
+  ),
   description 'One row: the net promoter score over the freelancers with a score, as the CRM shows them now.',
   column_descriptions (
     nps = 'Net promoter score, -100 to 100, null without respondents.',

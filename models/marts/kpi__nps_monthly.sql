@@ -8,6 +8,13 @@ MODEL (
   tags (
     'any_month_of:sources.app__users' /* who signs up brings older entries of the CRM along */
   ),
+  tags (
+    'anonymous:nps',
+    'anonymous:promoters',
+    'anonymous:passives',
+    'anonymous:detractors',
+    'anonymous:respondents'
+  ),
   description 'One row per month from the first score to the as-of month: the net promoter score at the end of its last day.',
   column_descriptions (
     month = 'First day of the month.',

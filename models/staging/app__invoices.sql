@@ -4,6 +4,9 @@ MODEL (
   owner data,
   grain (id, reference),
   references (job_contract_id, client_id),
+  tags (
+    'grain_audited_by:intermediate.invoices'
+  ),
   description 'One row per invoice; intermediate.invoices audits what arrives, period by period.',
   column_descriptions (
     id = 'Identifier of the invoice.',

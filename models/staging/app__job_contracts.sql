@@ -7,6 +7,9 @@ MODEL (
   depends_on (
     sources.app__users
   ),
+  tags (
+    'grain_audited_by:intermediate.job_contract_keys'
+  ),
   description 'One row per job contract.',
   column_descriptions (
     id = 'Identifier of the contract.',

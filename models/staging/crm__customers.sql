@@ -3,6 +3,9 @@ MODEL (
   kind VIEW,
   owner data,
   grain (last_name, first_name, email),
+  tags (
+    'grain_audited_by:intermediate.freelancers'
+  ),
   description 'One row per person in the CRM, cleaned: the newest entry of each, without internal test accounts.',
   column_descriptions (
     last_name = 'Last name, without stray white space.',

@@ -97,6 +97,8 @@ def backfill(
                 production.tidy()
                 behind = production.note_environments(loaded(project.cursor, settings))
                 transformed = replace(transformed, environments_behind=behind)
+                if run and settings.tells_lineage:
+                    run.lineage = production.lineage()
     except BaseException:
         if is_empty:  # but for SQLMesh's own state
             settings.lakehouse.unlink(missing_ok=True)

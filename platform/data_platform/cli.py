@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from data_platform import __version__, interruption, options, readers, writers
-from data_platform.command import Call, Step
+from data_platform.command import Call, Step, tell_catalogue
 from data_platform.console import Reporter
 from data_platform.errors import PlatformError, UsageError, without_values
 from data_platform.settings import Settings, yesterday
@@ -90,10 +90,15 @@ def _take(call: Call, /, steps: list[Step], **_options: Any) -> int:
         from data_platform.run import running
 
         words = " ".join(step.name for step in steps[:last_writer])
-        with ExitStack() as stack:
-            with call.reporter.busy("waiting until nobody else writes"):
-                run = stack.enter_context(running(call.settings, words, call.wait))
-            codes += [step.act(call.within(run)) or 0 for step in steps[:last_writer]]
+        run = None
+        try:
+            with ExitStack() as stack:
+                with call.reporter.busy("waiting until nobody else writes"):
+                    run = stack.enter_context(running(call.settings, words, call.wait))
+                codes += [step.act(call.within(run)) or 0 for step in steps[:last_writer]]
+        finally:
+            if run is not None and call.settings.tells_lineage:
+                tell_catalogue(call, run)
     codes += [step.act(call) or 0 for step in steps[last_writer:]]
     call.reporter.summary()
     return max(codes)

@@ -106,3 +106,15 @@ def warn_of_environments(
             f"environment {environment} does not show load {load_number} in "
             f"{', '.join(models)}; to refresh it: just plan {environment}"
         )
+
+
+def tell_catalogue(call: Call, run: "RunningRun") -> None:
+    """Send what a run was about as lineage events; a catalogue that is away fails no run."""
+    from data_platform.lineage_events import emit, run_events
+
+    try:
+        emit(run_events(run.lineage, run.row, run.noted, call.settings), call.settings)
+    except Exception as error:  # whatever the client's transports raise
+        call.reporter.warn(
+            f"the run's lineage events were not sent: {' '.join(str(error).split())}"
+        )

@@ -14,6 +14,7 @@ from data_platform.errors import PlatformError
 
 CONTRACT_FILE = "external_models.yaml"
 SCHEMA = "sources"
+_DATE_TAGS = ("on", "from", "to", "now")
 # The log that loads keep of what the CRM's table ever showed.
 LOG, LOGGED = "crm__customers_log", "crm__customers"
 
@@ -120,8 +121,10 @@ class Contract:
         return tuple(table for table in self.extracted if table.source in sources)
 
 
-def _tags(entry: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    return (tag.partition(":") for tag in entry.get("tags", []))
+def _dates(entry: Mapping[str, Any]) -> dict[str, str]:
+    """The tags that tell what a change can reach in time; others mark columns (lineage.py)."""
+    parts = (tag.partition(":") for tag in entry.get("tags", []))
+    return {tag: column for tag, _, column in parts if tag in _DATE_TAGS}
 
 
 def _columns(entry: Mapping[str, Any]) -> Iterator[Column]:
@@ -150,7 +153,7 @@ def read_contract(project_dir: Path) -> Contract:
                 name=entry["name"].removeprefix(f"{SCHEMA}."),
                 description=entry.get("description", ""),
                 columns=tuple(_columns(entry)),
-                dates={tag: column for tag, _, column in _tags(entry)},
+                dates=_dates(entry),
             )
             for entry in entries
         ]

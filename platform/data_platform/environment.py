@@ -18,6 +18,7 @@ from sqlmesh.core.snapshot import (
 from data_platform.changes import Change
 from data_platform.evaluation import innermost, kind_of, short_name
 from data_platform.lakehouse import LastLoad, changes_since, latest_as_of_since
+from data_platform.lineage import Lineage, lineage_of
 from data_platform.names import Layer
 from data_platform.project import Project
 from data_platform.restatement import Kind, Node, Restatement, Window, decide
@@ -47,6 +48,12 @@ class Tables:
     def by_name(self) -> dict[str, Snapshot]:
         """The models by their short names, like marts.kpi__nps."""
         return {short_name(snapshot.name): snapshot for snapshot in self.in_order}
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """Which columns every column is made of."""
+        models = [snapshot.model for snapshot in self.snapshots.values()]
+        return lineage_of(models, self.project.context.default_catalog)
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:

@@ -52,3 +52,20 @@ class ResultFormat(StrEnum):
     CSV = "csv"
     JSON = "json"
     MARKDOWN = "markdown"
+
+
+class LineageFormat(StrEnum):
+    """The shapes of a lineage."""
+
+    TREE = "tree"
+    MERMAID = "mermaid"
+    JSON = "json"
+    OPENLINEAGE = "openlineage"
+
+
+class ReviewFormat(StrEnum):
+    """The shapes of what is reviewed before a promotion: a plan, a diff."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"

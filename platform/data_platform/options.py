@@ -13,7 +13,9 @@ from data_platform.names import (
     ExportFormat,
     FaultKind,
     Layer,
+    LineageFormat,
     ResultFormat,
+    ReviewFormat,
     SourceName,
     StatusFormat,
 )
@@ -143,6 +145,23 @@ status_format = click.option(
     type=_choice(StatusFormat),
     default=StatusFormat.TABLE.value,
     help="Shape of the status.",
+)
+lineage_format = click.option(
+    "--format",
+    "lineage_format",
+    type=_choice(LineageFormat),
+    default=LineageFormat.TREE.value,
+    help="Shape of the lineage.",
+)
+impact = click.option(
+    "--impact", is_flag=True, help="Tell instead what would change with it, the exports first."
+)
+review_format = click.option(
+    "--format",
+    "review_format",
+    type=_choice(ReviewFormat),
+    default=ReviewFormat.TEXT.value,
+    help="Shape of what is shown.",
 )
 
 # What the program as a whole takes, before its first step.

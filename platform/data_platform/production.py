@@ -12,6 +12,7 @@ from data_platform.environment import PROD, Tables, environments_behind, tables_
 from data_platform.errors import StoppedError
 from data_platform.evaluation import Evaluation, innermost, short_name
 from data_platform.lakehouse import LastLoad, standing_warnings
+from data_platform.lineage import Lineage
 from data_platform.names import Layer
 from data_platform.project import Project
 from data_platform.record import Audited, FailedAudit, ModelRan
@@ -37,6 +38,7 @@ class Transformed:
     undeployed: tuple[str, ...]
     # The models of other environments that do not reflect the load.
     environments_behind: Mapping[str, tuple[str, ...]]
+    lineage: Lineage | None = None
 
     @property
     def computed(self) -> tuple[str, ...]:
@@ -150,6 +152,10 @@ class Production:
     def tidy(self) -> None:
         """Merge what SQLMesh's state remembers of each interval that was ever computed."""
         self.project.context.state_sync.compact_intervals()
+
+    def lineage(self) -> Lineage:
+        """The lineage of production's models, which may not be the working tree's."""
+        return self.tables.lineage if self.tables else Lineage({})
 
     def undeployed(self) -> tuple[str, ...]:
         """Models whose own code differs from the working tree's, on either side."""

@@ -2,13 +2,16 @@
 
 import json
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from data_platform import options
 from data_platform.command import Call, Step
-from data_platform.names import ResultFormat, StatusFormat
+from data_platform.names import LineageFormat, ResultFormat, StatusFormat
+
+if TYPE_CHECKING:
+    from data_platform.lineage import Impact
 
 
 class _Interspersed(click.Command):
@@ -78,19 +81,67 @@ def status_command(status_format: str) -> Step:
     return Step("status", partial(_status, status_format=status_format), writes=False)
 
 
-def _lineage(call: Call, name: str) -> None:
-    from data_platform.lineage import read_lineage
+def _lineage(call: Call, name: str, lineage_format: str, impact: bool) -> None:
+    from data_platform.lineage import PERSONAL, model_of, read_lineage
+    from data_platform.lineage_formats import as_json, as_mermaid, edges, impact_as_json
 
-    lineage = read_lineage(call.settings.project_dir, name)
-    call.reporter.tree(f"{name} is made of", name, lineage.upstream)
-    call.reporter.tree(f"{name} goes into", name, lineage.downstream)
+    lineage = read_lineage(call.settings.project_dir)
+    lineage.check(name)
+    if impact and lineage_format == LineageFormat.JSON:
+        found = impact_as_json(lineage.impact([name]))
+        call.reporter.write(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    elif impact:
+        for line in impact_lines(name, lineage.impact([name])):
+            call.reporter.say(line)
+    elif lineage_format == LineageFormat.TREE:
+        call.reporter.tree(f"{name} is made of", name, lineage.upstream)
+        call.reporter.tree(f"{name} goes into", name, lineage.downstream)
+        if chosen := sorted(model for model, of in lineage.models.items() if name in of.rows_by):
+            call.reporter.say(f"It chooses, matches or groups the rows of {', '.join(chosen)}.")
+        if name in lineage.marked(PERSONAL):
+            call.reporter.say("It is personal data.")
+    elif lineage_format == LineageFormat.JSON:
+        call.reporter.write(as_json(lineage, name))
+    elif lineage_format == LineageFormat.MERMAID:
+        call.reporter.write(as_mermaid(edges(lineage, name), name))
+    else:
+        from openlineage.client.serde import Serde
+
+        from data_platform.lineage_events import static_events
+
+        models = dict.fromkeys(
+            model_of(other)
+            for direction in (lineage.upstream, lineage.downstream)
+            for other in lineage.reach(name, direction)
+        )
+        for event in static_events(lineage, models, call.settings):
+            call.reporter.write(Serde.to_json(event) + "\n")
 
 
-@click.command("lineage")
+def impact_lines(name: str, impact: "Impact") -> list[str]:
+    """What would change, for a person: the exports first."""
+    if not impact.models:
+        return [f"Nothing is made of {name}."]
+    lines = []
+    for title, names in (
+        ("Exports", impact.exports),
+        ("Models", tuple(model for model in impact.models if model not in impact.exports)),
+    ):
+        lines.append(f"{title} that would change with {name}: {len(names) or 'none'}")
+        lines += [f"  {model}: {impact.why(model)}" for model in names]
+    return lines
+
+
+@click.command("lineage", cls=_Interspersed)
 @click.argument("name", metavar="MODEL[.COLUMN]")
-def lineage_command(name: str) -> Step:
+@options.lineage_format
+@options.impact
+def lineage_command(name: str, lineage_format: str, impact: bool) -> Step:
     """Show what a model or a column is made of, and what is made of it."""
-    return Step("lineage", partial(_lineage, name=name), writes=False)
+    if impact and lineage_format not in (LineageFormat.TREE, LineageFormat.JSON):
+        raise click.UsageError("--impact is told as lines or with --format json")
+    act = partial(_lineage, name=name, lineage_format=lineage_format, impact=impact)
+    return Step("lineage", act, writes=False)
 
 
 def _ui(call: Call, host: str, port: int) -> int:

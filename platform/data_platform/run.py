@@ -17,8 +17,9 @@ from data_platform.bookkeeping import prepare
 from data_platform.errors import PlatformError, StoppedError, UsageError
 from data_platform.journal import Journal, fold, journals, last_recorded_number
 from data_platform.lakehouse import last_load, writing
+from data_platform.lineage import Lineage
 from data_platform.lock import holding, write_holder, writers_lock
-from data_platform.record import Audited, ModelRan, Outcome, Run, StepRan
+from data_platform.record import Audited, ModelRan, Outcome, Row, Run, StepRan
 from data_platform.releases import Copying, Releases
 from data_platform.settings import Settings
 from data_platform.snapshot import remove_abandoned_snapshots
@@ -47,6 +48,9 @@ class RunningRun:
     _releases: Releases
     # Whether its publication means that what stopped an earlier run is overcome.
     renews_production: bool = field(default=False, init=False)
+    # The steps, models and audits so far, and the lineage of the models, if a step knew it.
+    noted: list[Row] = field(default_factory=list, init=False)
+    lineage: Lineage | None = field(default=None, init=False)
     _copying: Copying | None = field(default=None, init=False)
     _steps: int = field(default=0, init=False)
     _is_last: bool = field(default=False, init=False)
@@ -91,6 +95,7 @@ class RunningRun:
                 number_of_rows=step.number_of_rows,
                 summary=step.summary,
             )
+            self.noted += [*step.ran, *step.audits, row]
             with _unless_failed_already(outcome):
                 self._journal.note(*step.ran, *step.audits, row)
 
@@ -140,7 +145,8 @@ class RunningRun:
             return  # interrupted just after it was published
         with suppress(OSError):  # a full disk must not hide what went wrong
             self.row = replace(self.row, release=self._published, error=_message_of(error))
-            self._journal.note(_ended(self.row, _outcome_of(error)))
+            self.row = _ended(self.row, _outcome_of(error))
+            self._journal.note(self.row)
         with suppress(OSError, duckdb.Error):
             if isinstance(error, StoppedError) and not interruption.received():
                 _show_failures(self.settings, error)

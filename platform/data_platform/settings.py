@@ -1,5 +1,6 @@
 """What the global options say: which company, as of when, where."""
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -33,6 +34,12 @@ class Settings:
     def exports_dir(self) -> Path:
         """The folder of the export files."""
         return self.data_dir / "exports"
+
+    @property
+    def tells_lineage(self) -> bool:
+        """Whether lineage events are to be sent: the client's own configuration is there."""
+        names = ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE__TRANSPORT__TYPE")
+        return any(map(os.environ.get, names)) or (self.project_dir / "openlineage.yml").exists()
 
 
 def yesterday() -> date:

@@ -25,6 +25,7 @@ def transform(
     layers: Sequence[str] = (),
     deploy: bool = False,
     progress: Progress = lambda done, total, model: None,
+    with_lineage: bool = False,
 ) -> Transformed:
     """Bring production up to date with the last load.
 
@@ -35,6 +36,7 @@ def transform(
         layers: compute only the models of these layers, and what they read; others stay behind
             until the next transform.
         progress: called with (models done, models in all, model).
+        with_lineage: give back the lineage of production's models, too.
 
     Raises:
         UsageError: there is no such gateway.
@@ -46,7 +48,11 @@ def transform(
         production = Production(project, progress)
         done = production.bring_up_to(load, layers, deploy)
         production.tidy()
-        return replace(done, environments_behind=production.note_environments(load))
+        return replace(
+            done,
+            environments_behind=production.note_environments(load),
+            lineage=production.lineage() if with_lineage else None,
+        )
 
 
 def loaded(connection: Any, settings: Settings) -> LastLoad:

@@ -68,8 +68,8 @@ def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
         step.advance(0, None, "starting SQLMesh")
         from data_platform.transform import transform
 
-        done = transform(call.settings, layers, deploy, step.advance)
-        run_of(call).renews_production = True
+        done = transform(call.settings, layers, deploy, step.advance, call.settings.tells_lineage)
+        run_of(call).renews_production, run_of(call).lineage = True, done.lineage
         step.done(done.summary, None, done.ran, done.audits)
     for model in done.ran:
         why = done.restated.get(model.model_name)

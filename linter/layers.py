@@ -1,0 +1,40 @@
+"""The folders show the flow: what a layer may read."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+from sqlmesh.core.linter.rule import Rule, RuleViolation
+from sqlmesh.core.model import Model, SqlModel
+
+_MAY_READ = {
+    "staging": {"sources"},
+    # A source that is no copy of an application's table has no staging view.
+    "intermediate": {"sources", "staging", "intermediate"},
+    "marts": {"intermediate"},
+    "exports": {"marts"},
+}
+_NOT_STAGED = {"sources.crm__customers_log", "sources.platform__extracts"}
+
+
+class NoUpwardReading(Rule):
+    """A layer reads the one below: staging sources, marts intermediate models, exports marts."""
+
+    def check_model(self, model: Model) -> RuleViolation | None:
+        if not isinstance(model, SqlModel):
+            return None
+        layer, read = model.schema_name, set()
+        for table in model.query.find_all(exp.Table):
+            if table.db:
+                read.add(f"{table.db}.{table.name}")
+        wrong = {
+            name
+            for name in read
+            if name.partition(".")[0] not in _MAY_READ.get(layer, ())
+            or (layer == "intermediate" and name.startswith("sources.") and name not in _NOT_STAGED)
+        }
+        if layer not in _MAY_READ:
+            return self.violation(f"There is no layer {layer}; there are {', '.join(_MAY_READ)}.")
+        if wrong:
+            may = " and ".join(sorted(_MAY_READ[layer]))
+            return self.violation(f"{layer} reads {may}, not {', '.join(sorted(wrong))}.")
+        return None

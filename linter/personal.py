@@ -1,0 +1,60 @@
+"""Personal data is marked where it comes from, and nobody exports it without saying so."""
+
+from __future__ import annotations
+
+import typing as t
+
+from sqlmesh.core.linter.rule import Rule, RuleViolation
+from sqlmesh.core.model import Model, SqlModel
+
+from data_platform.lineage import ANONYMOUS, PERSONAL, Lineage, column_of, lineage_of, model_of
+
+if t.TYPE_CHECKING:
+    from sqlmesh.core.context import GenericContext
+
+
+# The lineage of the models that were last asked about: a rule sees one model at a time.
+_KEPT: dict[tuple[str, ...], Lineage] = {}
+
+
+def _lineage(context: GenericContext) -> Lineage:
+    models = context.models.values()
+    key = tuple(f"{model.fqn} {model.data_hash} {','.join(model.tags)}" for model in models)
+    if key not in _KEPT:
+        _KEPT.clear()
+        _KEPT[key] = lineage_of(models, context.default_catalog)
+    return _KEPT[key]
+
+
+class NoUnmarkedPersonalData(Rule):
+    """An export marks the personal columns it shows; a model calls anonymous only what is not."""
+
+    def check_model(self, model: Model) -> list[RuleViolation] | None:
+        if not isinstance(model, SqlModel):
+            return None
+        lineage = _lineage(self.context)
+        found = list(_faults(lineage, model.name))
+        return [self.violation(fault) for fault in found] or None
+
+
+def _faults(lineage: Lineage, name: str) -> t.Iterator[str]:
+    model, personal = lineage.models[name], lineage.personal(name)
+    marked, anonymous = model.tagged(PERSONAL), model.tagged(ANONYMOUS)
+    if unknown := (marked | anonymous) - model.types.keys():
+        yield f"There is no column {', '.join(sorted(unknown))} to mark."
+    unmarked = personal - marked if model.layer == "exports" else set()
+    if unmarked:
+        origins = {
+            origin
+            for column in unmarked
+            for origin in lineage.reach(f"{name}.{column}", lineage.upstream)
+            if column_of(origin) in lineage.models[model_of(origin)].tagged(PERSONAL)
+        }
+        yield (
+            f"Exports personal data in {', '.join(sorted(unmarked))}, made of "
+            f"{', '.join(sorted(origins))}; mark it with a tag like {PERSONAL}:<column>, or leave "
+            "it out."
+        )
+    for column in sorted(anonymous & model.types.keys()):
+        if not any(parent in lineage.marked(PERSONAL) for parent in model.made_of[column]):
+            yield f"{column} is made of nothing personal; its tag {ANONYMOUS} says nothing."

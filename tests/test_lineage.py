@@ -1,0 +1,260 @@
+"""Lineage: from the source's column to the reader's file, and who would notice a change."""
+
+import json
+import os
+import socket
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, get_args, get_origin, get_type_hints
+
+import attr
+import pytest
+from openlineage.client import event_v2, facet_v2
+
+from conftest import PROJECT, Platform, begin
+from data_platform.lineage import MONEY, PERSONAL, read_lineage
+from test_production import double_the_turnover
+
+
+def test_the_lineage_of_a_column_reaches_from_the_source_to_the_export(platform: Platform) -> None:
+    tree = platform.call("lineage", "marts.finance__turnover_by_cohort.turnover").stdout
+    up, down = tree.split("goes into")
+    assert "sources.app__invoices.amount" in up
+    assert "exports.turnover_by_cohort.Turnover (in €)" in down
+    assert not platform.data.exists()
+
+
+def test_the_lineage_of_a_model_that_extends_itself_comes_to_an_end(platform: Platform) -> None:
+    column = "intermediate.turnover_by_contract_month.cumulative_turnover"
+    tree = platform.call("lineage", column).stdout
+    assert f"{column}, of the period before" in tree
+    assert "sources.app__invoices.amount" in tree
+
+
+def test_an_unknown_model_gets_near_matches(platform: Platform) -> None:
+    done = platform.call("lineage", "marts.kpi_nps", check=False)
+    assert done.returncode == 2
+    assert "no model or column marts.kpi_nps; did you mean marts.kpi__nps" in done.stderr
+
+
+def test_the_graph_of_a_column_is_the_same_in_every_shape(platform: Platform) -> None:
+    name = "marts.kpi__monthly_turnover.amount"
+    found = json.loads(platform.call("lineage", name, "--format", "json").stdout)
+    assert found["upstream"][-1] == "staging.app__invoices.amount"
+    assert "sources.app__invoices.amount" in found["upstream"]
+    assert found["downstream"] == ["exports.monthly_turnover.Turnover (in €)"]
+    assert not found["personal"]
+    mermaid = platform.call("lineage", name, "--format", "mermaid").stdout
+    assert mermaid.startswith("flowchart LR") and mermaid.count(" --> ") == len(found["edges"])
+    for model in ("sources.app__invoices", "exports.monthly_turnover"):
+        assert f'["{model}"]' in mermaid
+
+
+def test_the_impact_of_a_column_is_told_by_values_and_by_rows(platform: Platform) -> None:
+    lines = platform.call("lineage", "staging.app__invoices.issue_date", "--impact").stdout
+    # It is grouped by: no column is made of it, and yet every month's turnover would move.
+    assert "exports.monthly_turnover: in its rows" in lines
+    assert "exports.stagnant_freelancers: in Last Invoice Date and in its rows" in lines
+    found = json.loads(
+        platform.call(
+            "lineage", "intermediate.freelancers.first_name", "--impact", "--format", "json"
+        ).stdout
+    )
+    assert found["exports"] == [
+        "exports.cumulative_turnover",
+        "exports.stagnant_freelancers",
+        "exports.turnover_by_cohort",
+    ]
+    assert found["columns"]["exports.turnover_by_cohort"] == ["Freelancer First Name"]
+    # Scores are matched by it.
+    assert "marts.kpi__nps_monthly" in found["rows_of"]
+    assert "marts.kpi__monthly_turnover" not in found["rows_of"]
+    nothing = platform.call("lineage", "exports.monthly_turnover", "--impact").stdout
+    assert nothing.startswith("Nothing is made of exports.monthly_turnover.")
+
+
+def test_a_kept_lineage_follows_every_edit(analyst: Platform) -> None:
+    cache = analyst.project / ".cache/lineage"
+    column = "exports.monthly_turnover.Turnover (in €)"
+    before = read_lineage(analyst.project)
+    assert before == read_lineage(analyst.project)
+    assert len(list(cache.iterdir())) == 1
+    model = analyst.project / "models/marts/kpi__monthly_turnover.sql"
+    stat = model.stat()
+    text = model.read_text().replace("(18, 2) AS amount", "(18, 2) AS total")
+    model.write_text(text.replace("    amount = ", "    total = "))
+    os.utime(model, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as if it had not been touched
+    export = analyst.project / "models/exports/monthly_turnover.sql"
+    export.write_text(export.read_text().replace("(amount)", "(total)"))
+    # SQLMesh's own cache goes by the time, in whole seconds.
+    os.utime(model, ns=(stat.st_atime_ns, stat.st_mtime_ns + 2_000_000_000))
+    assert before.columns[column] == ("marts.kpi__monthly_turnover.amount",)
+    after = read_lineage(analyst.project)
+    assert after.columns[column] == ("marts.kpi__monthly_turnover.total",)
+    macro = analyst.project / "macros/numbers.py"
+    macro.write_text(macro.read_text() + "\n# edited\n")
+    read_lineage(analyst.project)
+    assert len(list(cache.iterdir())) == 3
+
+
+def test_a_project_that_cannot_be_written_to_is_read_all_the_same(analyst: Platform) -> None:
+    (analyst.project / ".cache").mkdir()
+    (analyst.project / ".cache/lineage").write_text("in the way")
+    assert read_lineage(analyst.project) == read_lineage(PROJECT)
+
+
+def test_marks_are_inherited_and_end_where_a_model_says_so() -> None:
+    lineage = read_lineage(PROJECT)
+    assert lineage.personal("exports.turnover_by_cohort") == {
+        "Freelancer Last Name",
+        "Freelancer First Name",
+    }
+    assert lineage.personal("marts.kpi__nps") == set()
+    assert "sk" not in lineage.personal("intermediate.freelancers")
+    assert lineage.money("marts.care__cumulative_turnover") == {"turnover", "cumulative_turnover"}
+    assert lineage.money("exports.monthly_turnover") == {"Turnover (in €)"}
+    # A date that is picked by an amount's row is no amount.
+    assert not any("date" in column for column in lineage.marked(MONEY))
+    assert not lineage.marked(PERSONAL) & lineage.marked(MONEY)
+
+
+# --- OpenLineage ------------------------------------------------------------------------------
+
+
+def structured(found: Any, type_: Any, place: str = "event") -> None:
+    """Check JSON against the classes that OpenLineage makes of its published schema, strictly."""
+    options = [one for one in get_args(type_) if one is not type(None)]
+    origin = get_origin(type_)
+    if origin in (list, tuple):
+        assert isinstance(found, list), place
+        for number, one in enumerate(found):
+            structured(one, get_args(type_)[0], f"{place}[{number}]")
+    elif origin is dict:
+        assert isinstance(found, dict), place
+        for name, one in found.items():
+            structured(one, facet_class(one) or get_args(type_)[1], f"{place}.{name}")
+    elif options:
+        if found is not None:
+            structured(found, options[0], place)
+    elif attr.has(type_):
+        hints = get_type_hints(type_)
+        known = {field.name: field for field in attr.fields(type_)}
+        assert found.keys() <= known.keys(), f"{place}: unknown {found.keys() - known.keys()}"
+        for name, field in known.items():
+            if name in found:
+                structured(found[name], hints[name], f"{place}.{name}")
+            else:
+                assert field.default is not attr.NOTHING, f"{place} lacks {name}"
+        given = {f.alias: found[name] for name, f in known.items() if name in found and f.init}
+        type_(**given)  # its own validators
+    elif isinstance(type_, type) and type_ in (str, int, bool, float):
+        assert isinstance(found, type_), f"{place}: {found!r} is no {type_.__name__}"
+
+
+def facet_class(found: Any) -> Any:
+    """The class of a facet, by the address of its schema."""
+    if not isinstance(found, dict) or "_schemaURL" not in found:
+        return None
+    name = found["_schemaURL"].rpartition("/")[2]
+    modules = [getattr(facet_v2, one) for one in dir(facet_v2) if one.islower()]
+    (class_,) = {getattr(module, name) for module in modules if hasattr(module, name)} - {None}
+    assert found["_schemaURL"] == class_._get_schema()
+    return class_
+
+
+def check_events(lines: str) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in lines.splitlines()]
+    for one in found:
+        name = one["schemaURL"].rpartition("/")[2]
+        structured(one, getattr(event_v2, name))
+    return found
+
+
+def test_the_project_s_lineage_as_events_is_what_openlineage_takes(platform: Platform) -> None:
+    lines = platform.call("lineage", "marts.kpi__nps", "--format", "openlineage").stdout
+    found = check_events(lines)
+    assert {one["schemaURL"].rpartition("/")[2] for one in found} == {"JobEvent"}
+    (nps,) = (one for one in found if one["job"]["name"] == "marts.kpi__nps")
+    facets = nps["outputs"][0]["facets"]
+    assert facets["columnLineage"]["fields"]["nps"]["inputFields"] == [
+        {
+            "namespace": nps["outputs"][0]["namespace"],
+            "name": "intermediate.freelancers",
+            "field": "satisfaction_score",
+            "transformations": [{"type": "DIRECT"}],
+        }
+    ]
+
+
+def test_a_run_tells_of_itself_and_of_each_model(
+    begun: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "events.jsonl"
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__TYPE", "file")
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__LOG_FILE_PATH", str(told))
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__APPEND", "true")
+    begun.call("run", options=["--scale", "0.2", "--as-of", "2024-03-02"])
+    found = check_events(told.read_text())
+    ended = [(one["job"]["name"], one["eventType"]) for one in found]
+    assert ended[0] == ("run", "START") and ended[-1] == ("run", "COMPLETE")
+    assert ("marts.kpi__monthly_turnover", "COMPLETE") in ended
+    by_run = {}
+    for one in found:
+        by_run.setdefault(one["run"]["runId"], []).append(one["eventType"])
+    assert set(map(tuple, by_run.values())) == {("START", "COMPLETE")}
+    (load,) = (o for o in found if (o["job"]["name"], o["eventType"]) == ("load", "COMPLETE"))
+    assert {"file"} == {one["namespace"] for one in load["inputs"]}
+    (export,) = (o for o in found if (o["job"]["name"], o["eventType"]) == ("export", "COMPLETE"))
+    assert any(one["name"].endswith("exports/monthly_turnover.csv") for one in export["outputs"])
+    told.unlink()
+    begun.call("run", "--inject", "negative-amounts", check=False)
+    found = check_events(told.read_text())
+    assert found[-1]["eventType"] == "FAIL"
+    assert "positive_amounts" in found[-1]["run"]["facets"]["errorMessage"]["message"]
+
+
+def test_a_catalogue_is_told_over_http_and_one_that_is_away_fails_no_run(
+    begun: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[bytes] = []
+
+    class Catalogue(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            taken.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(201)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Catalogue) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("OPENLINEAGE_URL", f"http://127.0.0.1:{server.server_port}")
+        begun.call("extract")
+        server.shutdown()
+    assert [one["eventType"] for one in check_events(b"\n".join(taken).decode())] == [
+        "START",
+        "COMPLETE",
+    ]
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    monkeypatch.setenv("OPENLINEAGE_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__RETRY", '{"total": 0}')
+    done = begun.call("extract")
+    assert "Warning: the run's lineage events were not sent:" in done.stderr
+
+
+def test_events_tell_of_the_code_that_ran_not_of_the_working_tree(
+    analyst: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(analyst)
+    double_the_turnover(analyst)
+    model = analyst.project / "models/marts/kpi__monthly_turnover.sql"
+    model.write_text(model.read_text().replace("issue_month_date", "month_date"))
+    told = tmp_path / "events.jsonl"
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__TYPE", "file")
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__LOG_FILE_PATH", str(told))
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__APPEND", "true")
+    analyst.call("run", options=["--scale", "0.2", "--as-of", "2024-03-02"])
+    assert '"issue_month_date"' in told.read_text() and '"month_date"' not in told.read_text()
