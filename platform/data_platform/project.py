@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 from sqlmesh import Context
+from sqlmesh.core.config import Config, load_configs
 from sqlmesh.core.console import NoopConsole, set_console
 from sqlmesh.core.snapshot import Snapshot
 from sqlmesh.utils.date import to_date
@@ -106,15 +108,24 @@ class ModelFacts:
 
 
 @contextmanager
-def read_project(project_dir: Path) -> Iterator[Context]:
+def read_project(project_dir: Path, afresh: bool = False) -> Iterator[Context]:
     """The project's SQLMesh context without a lakehouse: code alone, nothing is locked.
+
+    Args:
+        afresh: parse every model, though SQLMesh has cached it: its cache goes by the latest time
+            of all files, and does not see a file that is replaced by an older one.
 
     Raises:
         PlatformError: SQLMesh cannot load the project.
     """
     set_console(NoopConsole())
     try:
-        context = Context(paths=str(project_dir), load_state=False)
+        with TemporaryDirectory() as folder:
+            configs = load_configs(None, Config, [project_dir])
+            if afresh:
+                for config in configs.values():
+                    config.cache_dir = folder
+            context = Context(paths=str(project_dir), config=configs, load_state=False)
     except SQLMeshError as error:
         raise _unloadable(error) from error
     try:
