@@ -41,7 +41,7 @@ backfill *options: setup
 query sql="" *options: setup
     @{{ bin }}/data-platform query {{ options }} {{ if sql == "" { "" } else { quote(sql) } }}
 
-# Build the working tree's models in an environment of their own; production is not touched
+# Show what the working tree changes, and build it in an environment beside production
 plan env="dev" *options: setup
     @{{ bin }}/data-platform plan {{ options }} {{ env }}
 
@@ -49,9 +49,13 @@ plan env="dev" *options: setup
 diff env="dev" *options: setup
     @{{ bin }}/sqlmesh table_diff prod:{{ env }} --select-model '*' --skip-grain-check {{ options }}
 
-# Promote the working tree's models to production and renew the exports
-promote: setup
-    @{{ bin }}/data-platform transform --deploy export
+# Make a reviewed environment production, computing nothing again, and renew the exports
+promote env="dev" *options: setup
+    @{{ bin }}/data-platform promote {{ options }} {{ env }}
+
+# Take production's code back to before its last change, with the data of the last load
+rollback *options: setup
+    @{{ bin }}/data-platform rollback {{ options }}
 
 # Browse models and their lineage in SQLMesh's UI, on a snapshot of the lakehouse
 ui *options: setup

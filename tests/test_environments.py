@@ -32,10 +32,8 @@ def test_an_environment_says_that_it_is_behind_catches_up_and_is_promoted_as_it_
     begin(analyst)
     double_the_turnover(analyst)
     done = analyst.call("plan", "dev")
-    assert (
-        "Changed against production: exports.monthly_turnover, marts.kpi__monthly_turnover"
-        in done.stdout
-    )
+    assert "marts.kpi__monthly_turnover: changed, breaking: amount is computed" in done.stdout
+    assert "exports.monthly_turnover: Turnover (in €)" in done.stdout
     assert total(analyst, "marts__dev") == 2 * total(analyst, "marts")  # type: ignore[operator]
     before = total(analyst, "marts__dev")
 

@@ -15,18 +15,18 @@ from data_platform.load import load
 from data_platform.production import Transformed
 from data_platform.transform import transform
 
-CLIENTS = """
+MONTHS = """
 MODEL (
-  name exports.clients,
+  name exports.months,
   kind VIEW,
-  owner sales,
-  grain "Client",
-  description 'One row per client.',
-  column_descriptions ("Client" = 'Name of the client.'),
-  audits (same_number_of_rows(other := intermediate.clients))
+  owner finance,
+  grain "Month",
+  description 'One row per month.',
+  column_descriptions ("Month" = 'First day of the month.'),
+  audits (same_number_of_rows(other := marts.kpi__monthly_turnover))
 );
 
-SELECT name::TEXT AS "Client" FROM intermediate.clients
+SELECT issue_month_date::TEXT AS "Month" FROM marts.kpi__monthly_turnover
 """
 MONTHLY = "models/marts/kpi__monthly_turnover.sql"
 EXPORT = "models/exports/monthly_turnover.sql"
@@ -67,6 +67,13 @@ def double_the_turnover(platform: Platform, keeps_control_total: bool = False) -
     without = re.sub(r",\s*totals_agree\([^)]*\)", "", text)
     assert without != text
     (platform.project / MONTHLY).write_text(without)
+    expected = platform.project / "tests/marts/test_kpi__monthly_turnover.yaml"
+    doubled = re.sub(
+        r"(issue_month_date: [^,]*, amount: )([\d.]+)",
+        lambda found: f"{found[1]}{2 * float(found[2])}",
+        expected.read_text(),
+    )
+    expected.write_text(doubled)
     if not keeps_control_total:
         edit(platform, EXPORT, "  tags 'control_total:Turnover (in €)',\n", "")
 
@@ -200,11 +207,11 @@ def test_a_model_that_does_not_run_is_one_line_that_names_it(analyst: Platform) 
 
 def test_an_export_is_a_file_of_sql_and_goes_with_it(analyst: Platform) -> None:
     begin(analyst)
-    added = analyst.project / "models/exports/clients.sql"
-    added.write_text(CLIENTS)
+    added = analyst.project / "models/exports/months.sql"
+    added.write_text(MONTHS)
     run(analyst, "2024-02-29", deploy=True)
-    file = analyst.data / "exports/clients.csv"
-    assert file.read_text().startswith("Client\n")
+    file = analyst.data / "exports/months.csv"
+    assert file.read_text().startswith("Month\n")
     added.unlink()
     run(analyst, "2024-02-29", deploy=True)
     assert not file.exists()

@@ -11,6 +11,16 @@ import pytest
 from conftest import Platform
 
 NPS = "models/marts/kpi__nps.sql"
+EXPECTED = """
+test_eight_promotes:
+  model: marts.kpi__nps
+  inputs:
+    intermediate.freelancers:
+      rows: [{satisfaction_score: 8}, {satisfaction_score: 7}]
+  outputs:
+    query:
+      rows: [{nps: 50, promoters: 1, passives: 1, detractors: 0, respondents: 2}]
+"""
 
 
 def test_an_analyst_changes_a_model_without_touching_production(analyst: Platform) -> None:
@@ -18,8 +28,7 @@ def test_an_analyst_changes_a_model_without_touching_production(analyst: Platfor
     before = analyst.rows("FROM marts.kpi__nps")
 
     # Nothing has changed yet: an environment all the same, with what production shows.
-    plan = ("plan", "dev", "--include-unmodified", "--no-prompts", "--auto-apply")
-    analyst.sqlmesh(*plan)
+    analyst.sqlmesh("plan", "dev", "--no-prompts", "--auto-apply")
     assert analyst.rows("FROM marts__dev.kpi__nps") == before
 
     model = analyst.project / NPS
@@ -30,7 +39,12 @@ def test_an_analyst_changes_a_model_without_touching_production(analyst: Platfor
     )
     # SQLMesh keeps parsed models by their file's time in whole seconds.
     os.utime(model, (time.time() + 2, time.time() + 2))
-    analyst.sqlmesh("plan", "dev", "--no-prompts", "--auto-apply")
+    plan = analyst.sqlmesh("plan", "dev", "--no-prompts", "--auto-apply", check=False)
+    assert "test_nine_and_ten_promote_seven_and_eight_are_passive" in plan.stdout
+    assert analyst.rows("FROM marts__dev.kpi__nps") == before
+    (analyst.project / "tests/marts/test_kpi__nps.yaml").write_text(EXPECTED)
+    plan = analyst.sqlmesh("plan", "dev", "--no-prompts", "--auto-apply")
+    assert "Directly Modified" in plan.stdout and "kpi__nps" in plan.stdout
     assert analyst.rows("FROM marts.kpi__nps") == before
     assert analyst.rows("FROM marts__dev.kpi__nps") != before
 

@@ -7,7 +7,7 @@ from data_platform.lakehouse import has_table
 from data_platform.record import ddl
 
 # What this program writes down in a lakehouse, and how; a newer number is a newer program's.
-FORMAT = 3
+FORMAT = 4
 _BOOKKEEPING = """
 CREATE SCHEMA IF NOT EXISTS sources;
 CREATE SCHEMA IF NOT EXISTS ops;
@@ -72,8 +72,40 @@ CREATE TABLE IF NOT EXISTS ops.environments_behind (
   environment VARCHAR NOT NULL,
   models VARCHAR[] NOT NULL
 );
+-- When each environment was last planned by the platform, on the production of that moment.
+CREATE TABLE IF NOT EXISTS ops.plans (
+  environment VARCHAR PRIMARY KEY,
+  planned_at TIMESTAMPTZ NOT NULL
+);
+-- A row each time that production's code changed, whoever changed it.
+CREATE TABLE IF NOT EXISTS ops.promotions (
+  promotion_number INTEGER PRIMARY KEY,
+  action VARCHAR NOT NULL,
+  environment VARCHAR NOT NULL,
+  promoted_at TIMESTAMPTZ NOT NULL,
+  load_number INTEGER NOT NULL,
+  -- The promotion whose code a rollback restored.
+  goes_back_to INTEGER,
+  -- The models that were changed, added or removed.
+  models VARCHAR[] NOT NULL,
+  -- The run that published it; null until then.
+  run_number BIGINT
+);
+-- The version of each model in production after each promotion, and the code of each version.
+CREATE TABLE IF NOT EXISTS ops.promoted_models (
+  promotion_number INTEGER NOT NULL,
+  name VARCHAR NOT NULL,
+  identifier VARCHAR NOT NULL
+);
+CREATE TABLE IF NOT EXISTS ops.model_code (
+  name VARCHAR NOT NULL,
+  identifier VARCHAR NOT NULL,
+  code VARCHAR NOT NULL,
+  PRIMARY KEY (name, identifier)
+);
 """
-# Format 2 lacked the record of runs, and of loads what they have to do with it.
+# Format 2 lacked the record of runs, and of loads what they have to do with it; format 3 the record
+# of promotions.
 _AMEND = """
 ALTER TABLE ops.loaded_files ADD COLUMN IF NOT EXISTS unknown_columns VARCHAR[];
 ALTER TABLE ops.loads ADD COLUMN IF NOT EXISTS run_number BIGINT;

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from data_platform import __version__, interruption, options, readers, writers
+from data_platform import __version__, changers, interruption, options, readers, writers
 from data_platform.command import Call, Step, tell_catalogue
 from data_platform.console import Reporter
 from data_platform.errors import PlatformError, UsageError, without_values
@@ -71,7 +71,9 @@ for command in (
     writers.export_command,
     writers.run_command,
     writers.backfill_command,
-    writers.plan_command,
+    changers.plan_command,
+    changers.promote_command,
+    changers.rollback_command,
     readers.query_command,
     readers.status_command,
     readers.lineage_command,

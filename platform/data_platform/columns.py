@@ -1,6 +1,7 @@
 """What the columns of one model are made of, from its query."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 
 from sqlglot import exp
 from sqlglot.lineage import lineage as sqlglot_lineage
@@ -22,17 +23,22 @@ def extract(model: Model, catalog: str | None) -> ModelLineage:
         name: type_.sql(dialect="duckdb") for name, type_ in (model.columns_to_types or {}).items()
     }
     made_of: dict[str, tuple[str, ...]] = {}
+    definitions: dict[str, str] = {}
     rows_by: set[str] = set()
+    rows: list[str] = []
     if not model.kind.is_external:
         # SQLMesh remembers a query by where its model lay in memory, where another may lie now.
         sqlmesh_lineage.CACHE.pop(model.name, None)
         for column in types:
             node = sqlmesh_lineage.lineage(exp.column(column, quoted=True), model, False)
             made_of[column] = tuple(sorted({*_leaves(node, model, catalog)}))
+            steps = {_sql(step.expression.unalias()) for step in node.walk() if step.downstream}
+            definitions[column] = _digest([*sorted(steps), *made_of[column]])
         # The qualified query that SQLMesh has just made.
         *_, scope = sqlmesh_lineage.CACHE[model.name]
         for inner in scope.traverse():
             rows_by |= set(_rows_by(inner, model, catalog))
+            rows.append(_without_columns(inner.expression))
     kind = "source" if model.kind.is_external else "view" if model.kind.is_view else "table"
     return ModelLineage(
         name=short_name(model.fqn),
@@ -42,9 +48,29 @@ def extract(model: Model, catalog: str | None) -> ModelLineage:
         types=types,
         made_of=made_of,
         rows_by=tuple(sorted(rows_by)),
+        definitions=definitions,
+        rows=_digest(sorted(rows)),
         reads=tuple(sorted(short_name(parent) for parent in model.depends_on)),
         tags=tuple(model.tags),
     )
+
+
+def _sql(expression: exp.Expression) -> str:
+    return str(expression.sql(dialect="duckdb", comments=False))
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _without_columns(query: exp.Expression) -> str:
+    """A SELECT without what it says of a row: where rows come from, and which there are."""
+    if not isinstance(query, exp.Select):
+        return type(query).__name__
+    bare = query.copy()
+    for name in ("expressions", "with_"):
+        bare.set(name, None)
+    return _sql(bare)
 
 
 def _leaves(node: sqlmesh_lineage.Node, model: Model, catalog: str | None) -> Iterator[str]:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from data_platform.console import Reporter, ShownStep
 from data_platform.settings import Settings
@@ -55,6 +57,22 @@ class Step:
     name: str
     act: Callable[[Call], int | None]
     writes: bool
+
+
+class Interspersed(click.Command):
+    """A command whose options may follow its argument, also in a chain."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read the words that belong to the command."""
+        return super().make_context(
+            info_name, args, parent, **{**extra, "allow_interspersed_args": True}
+        )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """An environment of SQLMesh: the models that it promotes, and the load that each table reflects."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from functools import cached_property
@@ -16,6 +16,7 @@ from sqlmesh.core.snapshot import (
 )
 
 from data_platform.changes import Change
+from data_platform.code_changes import How
 from data_platform.evaluation import innermost, kind_of, short_name
 from data_platform.lakehouse import LastLoad, changes_since, latest_as_of_since
 from data_platform.lineage import Lineage, lineage_of
@@ -107,12 +108,19 @@ class Tables:
                     found[node.name] = decided[node.name]
         return found
 
+    def all_of(self, names: Collection[str], load: LastLoad) -> dict[str, Restatement]:
+        """Some models over all of time."""
+        first = date.fromisoformat(str(self.project.context.config.model_defaults.start))
+        all_time = Window.of_months(first, load.as_of)
+        return {n.name: Restatement(n.kind, all_time, ()) for n in self.nodes if n.name in names}
+
     def compute(
         self,
         restatements: Mapping[str, Restatement],
         load: LastLoad,
         lenient: Collection[str] = (),
         progress: Callable[[int, int, str], None] = lambda done, total, model: None,
+        audits_only: bool = False,
     ) -> None:
         """Compute and audit models again, each after those that it reads.
 
@@ -121,6 +129,7 @@ class Tables:
 
         Args:
             lenient: models whose audits are not listened to.
+            audits_only: compute nothing.
         """
         evaluator = self.project.evaluator
         evaluation = self.project.evaluation
@@ -146,7 +155,7 @@ class Tables:
             }
             started = time.perf_counter()
             try:
-                if restatement.kind is not Kind.VIEW:
+                if restatement.kind is not Kind.VIEW and not audits_only:
                     evaluator.evaluate(
                         snapshot,
                         **window,
@@ -167,7 +176,8 @@ class Tables:
                 evaluation.errors.append(f"{name}: {innermost(error)}")
                 held_back.add(snapshot.snapshot_id)
                 continue
-            evaluation.computed.add(snapshot.snapshot_id)
+            if not audits_only:
+                evaluation.computed.add(snapshot.snapshot_id)
             stops = any(result.count and result.blocking for result in results)
             if stops and name not in lenient:
                 held_back.add(snapshot.snapshot_id)
@@ -239,6 +249,25 @@ def _deployability(
     if environment == PROD:
         return DeployabilityIndex.all_deployable()
     return DeployabilityIndex.create(snapshots.values())
+
+
+def differing(production: Tables | None, snapshots: Iterable[Snapshot]) -> dict[str, How]:
+    """The models that are not what production has, and how; sources apart."""
+    theirs = {s.name: s for s in (production.in_order if production else ())}
+    ours = {snapshot.name: snapshot for snapshot in snapshots if not snapshot.is_external}
+    found = {short_name(name): How.REMOVED for name in theirs.keys() - ours.keys()}
+    for name, snapshot in ours.items():
+        if name not in theirs:
+            found[short_name(name)] = How.ADDED
+            continue
+        mine, other = snapshot.fingerprint, theirs[name].fingerprint
+        if mine.data_hash != other.data_hash:
+            found[short_name(name)] = How.CHANGED
+        elif mine.metadata_hash != other.metadata_hash:
+            found[short_name(name)] = How.DESCRIBED
+        elif mine != other:
+            found[short_name(name)] = How.FOLLOWS
+    return found
 
 
 def own_tables(tables: Tables, production: Tables) -> set[str]:

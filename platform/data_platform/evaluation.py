@@ -7,6 +7,7 @@ from typing import Any
 from sqlmesh.core.console import NoopConsole
 from sqlmesh.core.model import Model
 from sqlmesh.core.snapshot import Snapshot, SnapshotId
+from sqlmesh.core.test.result import ModelTextTestResult
 from sqlmesh.utils.date import to_date
 from sqlmesh.utils.errors import NodeAuditsErrors
 
@@ -30,6 +31,7 @@ class Evaluation:
     ran: list[ModelRan] = field(default_factory=list)
     audits: list[Audited] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    unit_tests: int = 0
     # What each blocking audit that found rows asked, by the model and the audit.
     queries: dict[tuple[str, str], str] = field(default_factory=dict)
     # Models whose audits are not listened to for now.
@@ -37,7 +39,7 @@ class Evaluation:
 
     def start(self, load_number: int, environment: str) -> None:
         """Start the record afresh, for a load in an environment."""
-        self.load_number, self.environment = load_number, environment
+        self.load_number, self.environment, self.unit_tests = load_number, environment, 0
         for record in (self.computed, self.ran, self.audits, self.errors, self.queries):
             record.clear()
 
@@ -150,6 +152,13 @@ class Recorder(NoopConsole):
             if not isinstance(error.__cause__, NodeAuditsErrors):
                 name = getattr(error.node, "snapshot_name", "")
                 self.evaluation.errors.append(f"{short_name(name)}: {innermost(error)}")
+
+    def log_test_results(self, result: ModelTextTestResult, *_: Any, **__: Any) -> None:
+        """The unit tests ran."""
+        self.evaluation.unit_tests = result.testsRun
+        for test, traceback in (*result.failures, *result.errors):
+            said = " ".join(str(traceback).split())
+            self.evaluation.errors.append(f"unit test {test.test_name} failed: {said[:300]}")
 
     def log_error(self, message: str, *_: Any, **__: Any) -> None:
         """SQLMesh has something to say that stops it."""

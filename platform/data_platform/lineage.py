@@ -48,8 +48,11 @@ class ModelLineage:
     types: Mapping[str, str]
     # The columns whose values each column's own values are made of.
     made_of: Mapping[str, tuple[str, ...]]
-    # The columns that choose, match, group or order the rows.
+    # The columns that choose, match or group the rows.
     rows_by: tuple[str, ...]
+    # Digests of how each column is computed, whatever it is called, and of how rows are chosen.
+    definitions: Mapping[str, str]
+    rows: str
     # The models that are read at all, also for an audit.
     reads: tuple[str, ...]
     tags: tuple[str, ...]

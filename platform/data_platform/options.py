@@ -163,6 +163,7 @@ review_format = click.option(
     default=ReviewFormat.TEXT.value,
     help="Shape of what is shown.",
 )
+dry_run = click.option("--dry-run", is_flag=True, help="Only show it; build nothing.")
 
 # What the program as a whole takes, before its first step.
 _GLOBAL = (

@@ -1,20 +1,29 @@
 """Production: SQLMesh's environment prod, brought up to a load through its promoted code."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from sqlmesh.core.snapshot import DeployabilityIndex
+from sqlmesh.core.plan import PlanBuilder
+from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot
 from sqlmesh.utils.errors import SQLMeshError
 
 from data_platform.bookkeeping import prepare
-from data_platform.environment import PROD, Tables, environments_behind, tables_of
+from data_platform.code_changes import How
+from data_platform.environment import (
+    PROD,
+    Tables,
+    differing,
+    environments_behind,
+    tables_of,
+)
 from data_platform.errors import StoppedError
 from data_platform.evaluation import Evaluation, innermost, short_name
 from data_platform.lakehouse import LastLoad, standing_warnings
 from data_platform.lineage import Lineage
 from data_platform.names import Layer
 from data_platform.project import Project
+from data_platform.promotions import Action, note_promotion
 from data_platform.record import Audited, FailedAudit, ModelRan
 from data_platform.restatement import Kind, Restatement
 
@@ -39,6 +48,12 @@ class Transformed:
     # The models of other environments that do not reflect the load.
     environments_behind: Mapping[str, tuple[str, ...]]
     lineage: Lineage | None = None
+
+    def with_notes(
+        self, environments_behind: Mapping[str, tuple[str, ...]], lineage: Lineage | None
+    ) -> "Transformed":
+        """The same, with what is found out at the end."""
+        return replace(self, environments_behind=environments_behind, lineage=lineage)
 
     @property
     def computed(self) -> tuple[str, ...]:
@@ -79,6 +94,16 @@ def failure(evaluation: Evaluation, error: BaseException | None = None) -> Stopp
     return StoppedError(message, evaluation.ran, evaluation.audits, evaluation.queries)
 
 
+@dataclass(frozen=True)
+class Deployment:
+    """Models to make production's, by SQLMesh's names, and why, for the record."""
+
+    snapshots: Mapping[str, Snapshot]
+    action: Action
+    environment: str = ""
+    goes_back_to: int | None = None
+
+
 @dataclass
 class Production:
     """SQLMesh's environment prod in an open project; its models are read once and kept."""
@@ -98,10 +123,22 @@ class Production:
             self._tables = tables_of(self.project, PROD)
         return self._tables
 
+    @property
+    def working_tree(self) -> "Deployment":
+        """The models of the working tree."""
+        return Deployment(self.project.context.snapshots, Action.DEPLOYED)
+
     def bring_up_to(
-        self, load: LastLoad, layers: Sequence[str] = (), deploy: bool = False
+        self,
+        load: LastLoad,
+        layers: Sequence[str] = (),
+        deployment: "Deployment | None" = None,
     ) -> Transformed:
         """Make production reflect a load, the last one of the lakehouse.
+
+        Args:
+            deployment: the models to deploy first; without it, production keeps its own, and gets
+                the working tree's where it has none yet.
 
         Raises:
             PlatformError: a blocking audit failed, or a model did.
@@ -112,9 +149,13 @@ class Production:
         is_first = not self._was_ever_complete()
         deployed: tuple[str, ...] = ()
         restated: dict[str, Restatement] = {}
-        if deploy or is_first:
-            restated |= self._refresh_what_stays(load)
-            deployed = self._deploy(load, layers)
+        self.note_other_hands(load)
+        if deployment is None and is_first:
+            deployment = self.working_tree
+        if deployment is not None:
+            restated |= self._refresh_what_stays(load, deployment)
+            deployed = self._deploy(load, deployment, layers)
+            self._note_promotion(load, deployment)
         tables = self.tables
         assert tables is not None
         chosen = self._chosen(tables, layers)
@@ -125,7 +166,8 @@ class Production:
         self._record_warnings(tables, load)
         self._record_control_totals(tables)
         if not tables.behind(load) and not (is_first and layers):
-            self._record_complete(load, has_changed=deploy or bool(restated))
+            has_changed = deployment is not None or bool(restated)
+            self._record_complete(load, has_changed)
         return Transformed(
             load_number=load.load_number,
             deployed=deployed,
@@ -157,25 +199,19 @@ class Production:
         """The lineage of production's models, which may not be the working tree's."""
         return self.tables.lineage if self.tables else Lineage({})
 
+    def note_other_hands(self, load: LastLoad) -> None:
+        """Write down what SQLMesh's own commands did to production's code, if they did."""
+        self._note_promotion(load, Deployment({}, Action.FOUND))
+
     def undeployed(self) -> tuple[str, ...]:
         """Models whose own code differs from the working tree's, on either side."""
         if self._undeployed is None:
-            tables = self.tables
-            theirs = {s.name: s.fingerprint for s in (tables.in_order if tables else ())}
-            ours = {
-                name: snapshot.fingerprint
-                for name, snapshot in self.project.context.snapshots.items()
-                if not snapshot.is_external
-            }
-            self._undeployed = tuple(
-                short_name(name)
-                for name in sorted(theirs.keys() | ours.keys())
-                if name not in theirs
-                or name not in ours
-                or (theirs[name].data_hash, theirs[name].metadata_hash)
-                != (ours[name].data_hash, ours[name].metadata_hash)
-            )
+            self._undeployed = self._edited(self.project.context.snapshots)
         return self._undeployed
+
+    def _edited(self, snapshots: Mapping[str, Snapshot]) -> tuple[str, ...]:
+        found = differing(self.tables, snapshots.values())
+        return tuple(sorted(name for name, how in found.items() if how is not How.FOLLOWS))
 
     def _was_ever_complete(self) -> bool:
         row = self.project.cursor.execute("SELECT COUNT(*) FROM ops.transforms").fetchone()
@@ -202,7 +238,9 @@ class Production:
         if self.project.evaluation.stops or self.project.evaluation.errors:
             raise failure(self.project.evaluation)
 
-    def _refresh_what_stays(self, load: LastLoad) -> dict[str, Restatement]:
+    def _refresh_what_stays(
+        self, load: LastLoad, deployment: "Deployment"
+    ) -> dict[str, Restatement]:
         """Before a deployment, bring up to date the tables that it takes over as they are.
 
         New code is computed, and new audits are run, over what those tables hold. An audit that the
@@ -210,7 +248,7 @@ class Production:
         later. What an environment has built already is taken over too, so that the plan finds
         nothing of it missing.
         """
-        ours = self.project.context.snapshots
+        ours = deployment.snapshots
         restated: dict[str, Restatement] = {}
         tables = self.tables
         if tables is not None:
@@ -221,7 +259,7 @@ class Production:
                 and ours[theirs.name].fingerprint.to_version() == theirs.fingerprint.to_version()
             }
             to_do = {name: why for name, why in tables.behind(load).items() if name in kept}
-            self._compute(tables, to_do, load, lenient=self.undeployed())
+            self._compute(tables, to_do, load, lenient=self._edited(ours))
             tables.mark_as_reflecting(load, kept)
             tables.mark_intervals(load, tables.in_order)
             restated |= to_do
@@ -244,20 +282,35 @@ class Production:
             restated |= to_do
         return restated
 
-    def _deploy(self, load: LastLoad, layers: Sequence[str]) -> tuple[str, ...]:
-        """Make the working tree's models production's; the models that this computed."""
-        evaluation = self.project.evaluation
+    def _deploy(
+        self, load: LastLoad, deployment: "Deployment", layers: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Make some models production's; those that this computed."""
+        evaluation, context = self.project.evaluation, self.project.context
         before = set(evaluation.computed)
+        # Time stops at the as-of date: SQLMesh's days end with the last complete one.
+        execution_time = load.as_of + timedelta(days=1)
         try:
-            self.project.context.plan(
-                PROD,
-                # Time stops at the as-of date: SQLMesh's days end with the last complete one.
-                execution_time=load.as_of + timedelta(days=1),
-                select_models=[f"+{layer}.*" for layer in layers] or None,
-                skip_tests=True,
-                no_prompts=True,
-                auto_apply=True,
-            )
+            if deployment.action is Action.DEPLOYED:
+                context.plan(
+                    PROD,
+                    execution_time=execution_time,
+                    select_models=[f"+{layer}.*" for layer in layers] or None,
+                    skip_tests=True,
+                    no_prompts=True,
+                    auto_apply=True,
+                )
+            else:  # SQLMesh's plans are of the working tree
+                difference = context._context_diff(PROD, dict(deployment.snapshots))
+                builder = PlanBuilder(
+                    difference,
+                    execution_time=execution_time,
+                    default_start=context.config.model_defaults.start,
+                    environment_suffix_target=context.config.environment_suffix_target,
+                    environment_catalog_mapping=context.config.environment_catalog_mapping,
+                    console=context.console,
+                )
+                context.apply(builder.build())
         except SQLMeshError as error:
             raise failure(evaluation, error) from error
         self._tables = self._undeployed = None
@@ -270,6 +323,17 @@ class Production:
         )
         tables.mark_as_reflecting(load, computed)
         return computed
+
+    def _note_promotion(self, load: LastLoad, deployment: "Deployment") -> None:
+        if self.tables is not None:
+            note_promotion(
+                self.project,
+                self.tables.snapshots.values(),
+                load.load_number,
+                deployment.action,
+                deployment.environment,
+                deployment.goes_back_to,
+            )
 
     def _record_warnings(self, tables: Tables, load: LastLoad) -> None:
         """Keep the warnings of models that were not audited now, and add those of the others."""

@@ -2,31 +2,16 @@
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from data_platform import options
-from data_platform.command import Call, Step
+from data_platform.command import Call, Interspersed, Step
 from data_platform.names import LineageFormat, ResultFormat, StatusFormat
 
 if TYPE_CHECKING:
     from data_platform.lineage import Impact
-
-
-class _Interspersed(click.Command):
-    """A command whose options may follow its argument, also in a chain."""
-
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,
-    ) -> click.Context:
-        return super().make_context(
-            info_name, args, parent, **{**extra, "allow_interspersed_args": True}
-        )
 
 
 def _query(call: Call, sql: str | None, result_format: str, failed: bool) -> int:
@@ -48,7 +33,7 @@ def _query(call: Call, sql: str | None, result_format: str, failed: bool) -> int
     return 0
 
 
-@click.command("query", cls=_Interspersed)
+@click.command("query", cls=Interspersed)
 @click.argument("sql", required=False)
 @options.result_format
 @options.failed
@@ -132,7 +117,7 @@ def impact_lines(name: str, impact: "Impact") -> list[str]:
     return lines
 
 
-@click.command("lineage", cls=_Interspersed)
+@click.command("lineage", cls=Interspersed)
 @click.argument("name", metavar="MODEL[.COLUMN]")
 @options.lineage_format
 @options.impact

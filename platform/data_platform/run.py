@@ -170,6 +170,10 @@ class RunningRun:
         connection.execute(
             "UPDATE ops.loads SET run_number = ? WHERE run_number IS NULL", [self.row.run_number]
         )
+        connection.execute(
+            "UPDATE ops.promotions SET run_number = ? WHERE run_number IS NULL",
+            [self.row.run_number],
+        )
         found = journals(self._releases.runs_dir)
         for journal in found:
             fold(connection, journal, self.row if journal == self._journal else None)

@@ -9,7 +9,6 @@ with "nothing missing".
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from data_platform.contract import read_contract
@@ -46,12 +45,10 @@ def transform(
         load = loaded(connection, settings)
     with open_project(settings, progress) as project:
         production = Production(project, progress)
-        done = production.bring_up_to(load, layers, deploy)
+        done = production.bring_up_to(load, layers, production.working_tree if deploy else None)
         production.tidy()
-        return replace(
-            done,
-            environments_behind=production.note_environments(load),
-            lineage=production.lineage() if with_lineage else None,
+        return done.with_notes(
+            production.note_environments(load), production.lineage() if with_lineage else None
         )
 
 

@@ -75,22 +75,24 @@ def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
         why = done.restated.get(model.model_name)
         reason = f", {why}" if why else ""
         call.reporter.detail(f"  {model.model_name}{reason}: {model.seconds:.2f} s")
-    _warn_after_transform(call, done)
+    warn_after_transform(call, done)
 
 
-def _warn_after_transform(call: Call, done: "Transformed") -> None:
+def warn_after_transform(call: Call, done: "Transformed") -> None:
+    """Warn of what audits found, of code that was kept and of environments left behind."""
     for warning in done.warnings:
         if not warning.is_of_a_source:  # the load has told those
             call.reporter.warn(str(warning))
     if done.undeployed:
         call.reporter.warn(
             "production keeps its own code where the working tree differs: "
-            f"{', '.join(done.undeployed)}; to deploy it: just promote"
+            f"{', '.join(done.undeployed)}; to change it: just plan, then just promote"
         )
     warn_of_environments(call, done.environments_behind, done.load_number)
 
 
-def _export(call: Call, file_format: str, output_dir: Path | None) -> None:
+def write_exports(call: Call, file_format: str, output_dir: Path | None) -> None:
+    """The export step."""
     with call.step("export") as step:
         from data_platform.export import export
 
@@ -123,26 +125,7 @@ def _backfill(call: Call, first: date, last: date, pristine: bool) -> None:
         )
     warn_of_stale_sources(call, dict.fromkeys(SourceName, last))
     if replayed.last:
-        _warn_after_transform(call, replayed.last)
-
-
-def _plan(call: Call, environment: str) -> None:
-    with call.step(f"plan {environment}") as step:
-        step.advance(0, None, "starting SQLMesh")
-        from data_platform.plan import plan
-
-        done = plan(call.settings, environment, step.advance)
-        summary = (
-            f"{len(done.own)} models of its own, {len(done.computed)} of them computed now"
-            if done.own
-            else "nothing differs from production"
-        )
-        step.done(summary, None, done.ran, done.audits)
-    if done.changed:
-        call.reporter.say(f"Changed against production: {', '.join(done.changed)}")
-    for model in done.own:
-        how = "computed now" if model in done.computed else "computed before"
-        call.reporter.detail(f"  {model}: {how}")
+        warn_after_transform(call, replayed.last)
 
 
 def _check_faults(sources: Iterable[str], kinds: Iterable[str]) -> None:
@@ -186,7 +169,7 @@ def transform_command(layers: tuple[str, ...], deploy: bool) -> Step:
 @options.output_dir
 def export_command(file_format: str, output_dir: Path | None) -> Step:
     """Write every view of the exports schema to a file."""
-    act = partial(_export, file_format=file_format, output_dir=output_dir)
+    act = partial(write_exports, file_format=file_format, output_dir=output_dir)
     return Step("export", act, writes=True)
 
 
@@ -216,7 +199,7 @@ def run_command(
         _extract(call, sources, pristine, kinds)
         _load(call, sources, accept_new_columns)
         _transform(call, layers, deploy)
-        _export(call, file_format, output_dir)
+        write_exports(call, file_format, output_dir)
 
     return Step("run --deploy" if deploy else "run", act, writes=True)
 
@@ -235,10 +218,3 @@ def backfill_command(ctx: click.Context, first: date, last: date, pristine: bool
         raise click.UsageError("backfill takes its days from --from and --to, not from --as-of")
     act = partial(_backfill, first=first, last=last, pristine=pristine)
     return Step(f"backfill {first} to {last}", act, writes=True)
-
-
-@click.command("plan")
-@click.argument("environment", default="dev", metavar="ENVIRONMENT")
-def plan_command(environment: str) -> Step:
-    """Build the working tree's models in an environment of their own, over what is loaded."""
-    return Step(f"plan {environment}", partial(_plan, environment=environment), writes=True)

@@ -1,0 +1,118 @@
+"""The commands that change models: plan, diff, promote, rollback."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from data_platform import options
+from data_platform.command import Call, Interspersed, Step, run_of
+from data_platform.names import ReviewFormat
+from data_platform.writers import warn_after_transform, write_exports
+
+if TYPE_CHECKING:
+    from data_platform.plan import Planned
+
+
+def _plan(call: Call, environment: str, review_format: str) -> None:
+    from data_platform.review_formats import plan_json, plan_lines, plan_markdown
+
+    as_text = review_format == ReviewFormat.TEXT
+    if not as_text:
+        call.reporter.quiet = True
+
+    def show(planned: "Planned") -> None:
+        for line in plan_lines(planned):
+            call.reporter.say(line)
+
+    with call.step(f"plan {environment}") as step:
+        step.advance(0, None, "starting SQLMesh")
+        from data_platform.plan import plan
+
+        done = plan(call.settings, environment, step.advance, show)
+        summary = (
+            f"{len(done.own)} models of its own, {len(done.computed)} of them computed now"
+            if done.own
+            else "nothing differs from production"
+        )
+        step.done(summary, None, done.ran, done.audits)
+    if not as_text:
+        call.reporter.write(
+            (plan_json if review_format == ReviewFormat.JSON else plan_markdown)(done)
+        )
+    for model in done.own:
+        how = "computed now" if model in done.computed else "computed before, or a view"
+        call.reporter.detail(f"  {model}: {how}")
+    if done.own:
+        call.reporter.say(
+            f"Next: just diff {environment}, just promote {environment}; "
+            f'to look at it: just query "FROM marts__{environment}.…"'
+        )
+
+
+def _preview(call: Call, environment: str, review_format: str) -> None:
+    """Show what a plan would do, on a snapshot; nothing is built."""
+    from data_platform.plan import plan
+    from data_platform.review_formats import plan_json, plan_lines, plan_markdown
+    from data_platform.snapshot import snapshot
+
+    with snapshot(call.settings, call.settings.lakehouse) as copy:
+        found = plan(copy, environment, dry_run=True)
+    if review_format == ReviewFormat.TEXT:
+        for line in plan_lines(found):
+            call.reporter.say(line)
+    else:
+        shape = plan_json if review_format == ReviewFormat.JSON else plan_markdown
+        call.reporter.write(shape(found))
+
+
+def _promote(call: Call, environment: str | None, file_format: str) -> None:
+    """Promote an environment, or without one roll back, and renew the exports."""
+    with call.step(f"promote {environment}" if environment else "rollback") as step:
+        step.advance(0, None, "starting SQLMesh")
+        from data_platform.promote import promote, rollback
+
+        with_lineage = call.settings.tells_lineage
+        if environment:
+            done = promote(call.settings, environment, step.advance, with_lineage)
+        else:
+            done = rollback(call.settings, step.advance, with_lineage)
+        run_of(call).renews_production, run_of(call).lineage = True, done.transformed.lineage
+        step.done(done.summary, None, done.transformed.ran, done.audits)
+    if done.back_to:
+        call.reporter.say(f"Production has the code of {done.back_to} again.")
+    if done.models:
+        call.reporter.say(f"Changed in production: {', '.join(done.models)}")
+    warn_after_transform(call, done.transformed)
+    write_exports(call, file_format, None)
+
+
+@click.command("plan", cls=Interspersed)
+@click.argument("environment", default="dev", metavar="ENVIRONMENT")
+@options.review_format
+@options.dry_run
+def plan_command(environment: str, review_format: str, dry_run: bool) -> Step:
+    """Show what the working tree changes, and build it in an environment beside production."""
+    if dry_run:
+        act = partial(_preview, environment=environment, review_format=review_format)
+        return Step(f"plan {environment} --dry-run", act, writes=False)
+    act = partial(_plan, environment=environment, review_format=review_format)
+    return Step(f"plan {environment}", act, writes=True)
+
+
+@click.command("promote", cls=Interspersed)
+@click.argument("environment", default="dev", metavar="ENVIRONMENT")
+@options.export_format
+def promote_command(environment: str, file_format: str) -> Step:
+    """Make a reviewed environment production, computing nothing again, and renew the exports."""
+    act = partial(_promote, environment=environment, file_format=file_format)
+    return Step(f"promote {environment}", act, writes=True)
+
+
+@click.command("rollback")
+@options.export_format
+def rollback_command(file_format: str) -> Step:
+    """Take production's code back to before its last change, with the data of the last load."""
+    return Step(
+        "rollback", partial(_promote, environment=None, file_format=file_format), writes=True
+    )

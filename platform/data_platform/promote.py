@@ -1,0 +1,212 @@
+"""Production's code: a reviewed environment becomes it, or what it was before comes back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlmesh.core.environment import Environment
+
+from data_platform.environment import PROD, Tables, environments_behind, own_tables, tables_of
+from data_platform.errors import PlatformError, UsageError
+from data_platform.lakehouse import LastLoad, reading
+from data_platform.production import Deployment, Production, Progress, Transformed, failure
+from data_platform.project import Project, open_project
+from data_platform.promotions import (
+    Action,
+    Promotion,
+    before_last,
+    promotions,
+    snapshots_of,
+    undone_by,
+)
+from data_platform.record import Audited
+from data_platform.settings import Settings
+from data_platform.transform import loaded
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """What a promotion or a rollback did to production."""
+
+    # The models whose code is another one now, added or removed.
+    models: tuple[str, ...]
+    # The promotion that was undone, and the one whose code is back; None in a promotion.
+    undone: Promotion | None
+    back_to: Promotion | None
+    # Of the environment's tables, before anything changed.
+    audits_before: tuple[Audited, ...]
+    transformed: Transformed
+
+    @property
+    def audits(self) -> tuple[Audited, ...]:
+        """All audits, those before anything changed and those after."""
+        return (*self.audits_before, *self.transformed.audits)
+
+    @property
+    def summary(self) -> str:
+        """What was done, in a few words."""
+        count = len(self.models)
+        parts = ["production had this code already" if not count else f"{count} models changed"]
+        if count == 1:
+            parts = ["1 model changed"]
+        if self.undone:
+            parts.append(f"undone: {self.undone}")
+        computed = self.transformed.computed
+        parts.append(f"computed again: {', '.join(computed)}" if computed else "nothing computed")
+        passed = sum(audit.number_of_rows == 0 for audit in self.audits)
+        return ", ".join([*parts, f"{passed} audits passed"])
+
+
+def promote(
+    settings: Settings,
+    environment: str,
+    progress: Progress = lambda done, total, model: None,
+    with_lineage: bool = False,
+) -> Promoted:
+    """Make an environment's models production's, as they were reviewed.
+
+    Its tables become production's by changing views, so that nothing is computed again. The
+    working tree does not matter.
+
+    Args:
+        progress: called with (models done, models in all, model).
+        with_lineage: give back the lineage of production's models, too.
+
+    Raises:
+        UsageError: there is no such environment, or it is production.
+        PlatformError: the environment has expired, is behind production's code or data, or a
+            blocking audit of its tables fails; production is what it was.
+    """
+    with reading(settings.lakehouse) as connection:
+        load = loaded(connection, settings)
+    with open_project(settings, progress) as project:
+        found = find_environment(project, environment)
+        production = Production(project, progress)
+        theirs = production.tables
+        tables = tables_of(project, found.name)
+        if theirs is None or tables is None:
+            raise PlatformError("production was never built; run: data-platform run")
+        own = own_tables(tables, theirs)
+        _refuse_what_is_behind(project, found, tables, theirs, load)
+        evaluation = project.evaluation
+        evaluation.start(load.load_number, found.name)
+        tables.compute(tables.all_of(own, load), load, progress=progress, audits_only=True)
+        if evaluation.stops or evaluation.errors:
+            raise failure(evaluation)
+        passed = tuple(evaluation.audits)
+        wanted = {snapshot.name: snapshot for snapshot in tables.snapshots.values()}
+        deployment = Deployment(wanted, Action.PROMOTED, found.name)
+        return _deploy(project, production, load, deployment, passed, with_lineage)
+
+
+def rollback(
+    settings: Settings,
+    progress: Progress = lambda done, total, model: None,
+    with_lineage: bool = False,
+) -> Promoted:
+    """Take production's code back to before its last change, with the data of the last load.
+
+    Raises:
+        PlatformError: production has its first code, or what it goes back to fails over the data
+            of the last load; production is what it was.
+    """
+    with reading(settings.lakehouse) as connection:
+        load = loaded(connection, settings)
+    with open_project(settings, progress) as project:
+        production = Production(project, progress)
+        production.note_other_hands(load)
+        known = promotions(project.cursor)
+        target = before_last(known)
+        deployment = Deployment(
+            snapshots_of(project, target.number), Action.ROLLED_BACK, goes_back_to=target.number
+        )
+        undone = next(one for one in known if one.number == target.number + 1)
+        return _deploy(project, production, load, deployment, (), with_lineage, undone, target)
+
+
+def _deploy(
+    project: Project,
+    production: Production,
+    load: LastLoad,
+    deployment: Deployment,
+    audits_before: tuple[Audited, ...],
+    with_lineage: bool,
+    undone: Promotion | None = None,
+    back_to: Promotion | None = None,
+) -> Promoted:
+    before = versions(production.tables)
+    done = production.bring_up_to(load, deployment=deployment)
+    after = versions(production.tables)
+    production.tidy()
+    return Promoted(
+        models=tuple(
+            sorted(
+                name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+            )
+        ),
+        undone=undone,
+        back_to=back_to,
+        audits_before=audits_before,
+        transformed=done.with_notes(
+            production.note_environments(load), production.lineage() if with_lineage else None
+        ),
+    )
+
+
+def versions(tables: Tables | None) -> dict[str, str]:
+    """The version of each model of an environment, by its short name."""
+    return {name: s.identifier for name, s in (tables.by_name if tables else {}).items()}
+
+
+def find_environment(project: Project, name: str) -> Environment:
+    """An environment beside production.
+
+    Raises:
+        UsageError: there is none of that name, or it is production.
+        PlatformError: it has expired.
+    """
+    known = {e.name: e for e in project.context.state_reader.get_environments()}
+    if name.lower() == PROD:
+        raise UsageError("name an environment beside production, like dev")
+    found = known.get(Environment.sanitize_name(name).lower())
+    if found is None:
+        others = ", ".join(sorted(known.keys() - {PROD})) or "none yet"
+        raise UsageError(
+            f"there is no environment {name} (there are: {others}); just plan makes it"
+        )
+    if found.expired:
+        expired = datetime.fromtimestamp((found.expiration_ts or 0) / 1000, UTC)
+        raise PlatformError(
+            f"environment {name} has expired at {expired:%Y-%m-%d %H:%M} UTC; "
+            f"to build it anew: just plan {name}"
+        )
+    return found
+
+
+def _refuse_what_is_behind(
+    project: Project, found: Environment, tables: Tables, theirs: Tables, load: LastLoad
+) -> None:
+    planned_at = planned(project, found)
+    ours_now: Mapping[str, str] = versions(tables)
+    for promotion, models in undone_by(
+        promotions(project.cursor), planned_at, ours_now, versions(theirs)
+    ):
+        raise PlatformError(
+            f"environment {found.name} is behind production: it was planned before {promotion} "
+            f"and would undo it in {', '.join(models)}; take that change into your working tree, "
+            f"then: just plan {found.name}"
+        )
+    if behind := environments_behind(project, theirs, load).get(found.name):
+        raise PlatformError(
+            f"environment {found.name} is behind production: it does not show load "
+            f"{load.load_number} in {', '.join(behind)}; run: just plan {found.name}"
+        )
+
+
+def planned(project: Project, found: Environment) -> datetime:
+    """When an environment was last planned, by the platform or by SQLMesh's own commands."""
+    row = project.cursor.execute(
+        "SELECT EPOCH(planned_at) FROM ops.plans WHERE environment = ?", [found.name]
+    ).fetchone()
+    by_sqlmesh = (found.finalized_ts or 0) / 1000
+    return datetime.fromtimestamp(max(by_sqlmesh, row[0] if row else 0), UTC)

@@ -1,0 +1,171 @@
+"""What production's code was when: a row each time that it changed, enough to go back to it.
+
+SQLMesh's janitor forgets versions of models that no environment holds. The platform keeps the code
+of each version that production ever had, so that a rollback works whatever the janitor did.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import duckdb
+from sqlmesh.core.snapshot import Snapshot, SnapshotId
+
+from data_platform.errors import PlatformError
+from data_platform.evaluation import short_name
+from data_platform.lakehouse import has_table
+from data_platform.project import Project
+
+
+class Action(StrEnum):
+    """How production's code changed."""
+
+    DEPLOYED = "deployed"  # the working tree, by a first run or run --deploy
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled back"
+    FOUND = "found"  # by other hands, SQLMesh's own commands for example
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A change of production's code; `models` are those that it changed, added or removed."""
+
+    number: int
+    action: Action
+    environment: str
+    promoted_at: datetime
+    goes_back_to: int | None
+    models: tuple[str, ...]
+
+    def __str__(self) -> str:
+        what = f"{self.action} {self.environment}".strip()
+        return f"promotion {self.number} ({what}, {self.promoted_at:%Y-%m-%d %H:%M} UTC)"
+
+
+def promotions(connection: duckdb.DuckDBPyConnection) -> list[Promotion]:
+    """Every change of production's code, the first one first."""
+    if not has_table(connection, "ops", "promotions"):
+        return []
+    rows = connection.execute(
+        "SELECT promotion_number, action, environment, promoted_at AT TIME ZONE 'UTC', "
+        "goes_back_to, models FROM ops.promotions ORDER BY promotion_number"
+    ).fetchall()
+    return [
+        Promotion(number, Action(action), environment, at.replace(tzinfo=UTC), back, tuple(models))
+        for number, action, environment, at, back, models in rows
+    ]
+
+
+def note_promotion(
+    project: Project,
+    production: Collection[Snapshot],
+    load_number: int,
+    action: Action,
+    environment: str = "",
+    goes_back_to: int | None = None,
+) -> None:
+    """Write down that production's code changed; nothing where it is what was written down last.
+
+    Args:
+        production: the models that production shows now, with the sources that they read.
+        environment: the one that was promoted.
+        goes_back_to: the promotion that a rollback restores.
+    """
+    cursor = project.cursor
+    known = promotions(cursor)
+    before = identifiers(cursor, known[-1].number) if known else {}
+    now = {snapshot.name: snapshot.identifier for snapshot in production}
+    if now == before:
+        return
+    changed = sorted(
+        short_name(name) for name in now.keys() | before.keys() if now.get(name) != before.get(name)
+    )
+    number = known[-1].number + 1 if known else 1
+    cursor.execute(
+        "INSERT INTO ops.promotions VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+        [number, action, environment, datetime.now(UTC), load_number, goes_back_to, changed],
+    )
+    cursor.execute(
+        "INSERT INTO ops.promoted_models SELECT $number, UNNEST($names), UNNEST($identifiers)",
+        {"number": number, "names": [*now], "identifiers": [*now.values()]},
+    )
+    kept = set(cursor.execute("SELECT name, identifier FROM ops.model_code").fetchall())
+    for snapshot in production:
+        if (snapshot.name, snapshot.identifier) not in kept:
+            # When it was computed, and where, is not part of the code.
+            code = snapshot.copy(update={"intervals": [], "dev_intervals": []}).json()
+            cursor.execute(
+                "INSERT INTO ops.model_code VALUES (?, ?, ?)",
+                [snapshot.name, snapshot.identifier, code],
+            )
+
+
+def identifiers(connection: duckdb.DuckDBPyConnection, number: int) -> dict[str, str]:
+    """The version of each model after a promotion, by SQLMesh's names."""
+    rows = connection.execute(
+        "SELECT name, identifier FROM ops.promoted_models WHERE promotion_number = ?", [number]
+    ).fetchall()
+    return dict(rows)
+
+
+def before_last(known: list[Promotion]) -> Promotion:
+    """The promotion to which a rollback goes back.
+
+    Raises:
+        PlatformError: production has the first code that it ever had.
+    """
+    by_number = {promotion.number: promotion for promotion in known}
+
+    def resolved(number: int) -> int:
+        """What a number stands for: a rollback is what it restored."""
+        return by_number[number].goes_back_to or number
+
+    last = resolved(known[-1].number) if known else 0
+    if last - 1 not in by_number:
+        raise PlatformError(
+            "there is nothing to roll back: production shows the first code that was ever deployed"
+        )
+    return by_number[resolved(last - 1)]
+
+
+def snapshots_of(project: Project, number: int) -> dict[str, Snapshot]:
+    """The models that production showed after a promotion, with the sources that they read.
+
+    Raises:
+        PlatformError: the lakehouse does not hold their code.
+    """
+    wanted = identifiers(project.cursor, number)
+    ids = [SnapshotId(name=name, identifier=identifier) for name, identifier in wanted.items()]
+    found = {s.name: s for s in project.context.state_reader.get_snapshots(ids).values()}
+    for name in wanted.keys() - found.keys():
+        row = project.cursor.execute(
+            "SELECT code FROM ops.model_code WHERE name = ? AND identifier = ?",
+            [name, wanted[name]],
+        ).fetchone()
+        if row is None:
+            raise PlatformError(f"the code of {short_name(name)} in promotion {number} is lost")
+        found[name] = Snapshot.parse_raw(row[0])
+    return found
+
+
+def undone_by(
+    known: list[Promotion],
+    planned_at: datetime,
+    ours: Mapping[str, str],
+    theirs: Mapping[str, str],
+) -> list[tuple[Promotion, tuple[str, ...]]]:
+    """The promotions since an environment was planned that promoting it would undo, and in what.
+
+    Args:
+        ours: the versions of the environment's models by short names.
+        theirs: those of production's.
+    """
+    found = []
+    for promotion in known:
+        if promotion.promoted_at <= planned_at:
+            continue
+        models = tuple(m for m in promotion.models if ours.get(m) != theirs.get(m))
+        if models:
+            found.append((promotion, models))
+    return found
