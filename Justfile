@@ -45,9 +45,9 @@ query sql="" *options: setup
 plan env="dev" *options: setup
     @{{ bin }}/data-platform plan {{ options }} {{ env }}
 
-# Compare the tables of an environment with production's, row by row
+# Compare the data of an environment with production's: rows, values, totals of money
 diff env="dev" *options: setup
-    @{{ bin }}/sqlmesh table_diff prod:{{ env }} --select-model '*' --skip-grain-check {{ options }}
+    @{{ bin }}/data-platform diff {{ options }} {{ env }}
 
 # Make a reviewed environment production, computing nothing again, and renew the exports
 promote env="dev" *options: setup

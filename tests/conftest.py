@@ -75,6 +75,21 @@ class Platform:
         with duckdb.connect(str(self.settings().lakehouse), read_only=True) as connection:
             return connection.execute(sql).fetchall()
 
+    def write(self, sql: str) -> None:
+        """Do to the published lakehouse what nobody should."""
+        with duckdb.connect(str(self.settings().lakehouse)) as connection:
+            connection.execute(sql)
+
+    def copy_project(self) -> None:
+        """Give the platform a working tree of its own."""
+        self.project.mkdir()
+        for name in ("models", "audits", "macros", "linter"):
+            shutil.copytree(PROJECT / name, self.project / name)
+        for name in ("config.yaml", "external_models.yaml"):
+            shutil.copy(PROJECT / name, self.project / name)
+        only_tests_of_models = shutil.ignore_patterns("*.py", "__pycache__")
+        shutil.copytree(PROJECT / "tests", self.project / "tests", ignore=only_tests_of_models)
+
 
 def _ended(started: Started, words: Sequence[str], check: bool) -> subprocess.CompletedProcess[str]:
     code = started.join()
@@ -136,12 +151,6 @@ def begun(platform: Platform) -> Platform:
 @pytest.fixture
 def analyst(tmp_path: Path) -> Platform:
     """A platform with a working tree of its own, to edit models in."""
-    project = tmp_path / "project"
-    project.mkdir()
-    for name in ("models", "audits", "macros", "linter"):
-        shutil.copytree(PROJECT / name, project / name)
-    only_tests_of_models = shutil.ignore_patterns("*.py", "__pycache__")
-    shutil.copytree(PROJECT / "tests", project / "tests", ignore=only_tests_of_models)
-    for name in ("config.yaml", "external_models.yaml"):
-        shutil.copy(PROJECT / name, project / name)
-    return Platform(project / "data", project)
+    platform = Platform(tmp_path / "project/data", tmp_path / "project")
+    platform.copy_project()
+    return platform

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from data_platform import options
-from data_platform.command import Call, Interspersed, Step, run_of
+from data_platform.command import Call, Interspersed, Step, run_of, warn_of_environments
 from data_platform.names import ReviewFormat
 from data_platform.writers import warn_after_transform, write_exports
 
@@ -66,6 +66,48 @@ def _preview(call: Call, environment: str, review_format: str) -> None:
         call.reporter.write(shape(found))
 
 
+def _diff(
+    call: Call,
+    environment: str,
+    models: tuple[str, ...],
+    review_format: str,
+    fail_on: tuple[str, ...],
+    show_personal: bool,
+) -> int:
+    """Compare on a snapshot, so that whatever goes on beside it is not in the way."""
+    from data_platform.diff import TOTAL, diff
+    from data_platform.lakehouse import reading
+    from data_platform.project import open_project
+    from data_platform.review_formats import diff_json, diff_lines, diff_markdown
+    from data_platform.snapshot import snapshot
+    from data_platform.transform import loaded
+
+    with call.reporter.busy("comparing"), snapshot(call.settings, call.settings.lakehouse) as copy:
+        with reading(copy.lakehouse) as connection:
+            load = loaded(connection, copy)
+        with open_project(copy) as project:
+            found = diff(
+                project,
+                environment,
+                load,
+                models,
+                [name for name in fail_on if name != TOTAL],
+                show_personal,
+            )
+    if found.behind:
+        warn_of_environments(call, {found.environment: found.behind}, load.load_number)
+    if review_format == ReviewFormat.TEXT:
+        for line in diff_lines(found):
+            call.reporter.say(line)
+    else:
+        shape = diff_json if review_format == ReviewFormat.JSON else diff_markdown
+        call.reporter.write(shape(found))
+    changed = found.fails_on(fail_on)
+    if changed:
+        call.reporter.fail(f"changed in {found.environment}: {', '.join(changed)}")
+    return 1 if changed else 0
+
+
 def _promote(call: Call, environment: str | None, file_format: str) -> None:
     """Promote an environment, or without one roll back, and renew the exports."""
     with call.step(f"promote {environment}" if environment else "rollback") as step:
@@ -98,6 +140,31 @@ def plan_command(environment: str, review_format: str, dry_run: bool) -> Step:
         return Step(f"plan {environment} --dry-run", act, writes=False)
     act = partial(_plan, environment=environment, review_format=review_format)
     return Step(f"plan {environment}", act, writes=True)
+
+
+@click.command("diff", cls=Interspersed)
+@click.argument("environment", default="dev", metavar="ENVIRONMENT")
+@options.model
+@options.review_format
+@options.fail_on_change
+@options.show_personal
+def diff_command(
+    environment: str,
+    models: tuple[str, ...],
+    review_format: str,
+    fail_on: tuple[str, ...],
+    show_personal: bool,
+) -> Step:
+    """Compare the data of an environment with production's: rows, values, totals of money."""
+    act = partial(
+        _diff,
+        environment=environment,
+        models=models,
+        review_format=review_format,
+        fail_on=fail_on,
+        show_personal=show_personal,
+    )
+    return Step(f"diff {environment}", act, writes=False)
 
 
 @click.command("promote", cls=Interspersed)

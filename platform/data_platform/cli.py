@@ -72,6 +72,7 @@ for command in (
     writers.run_command,
     writers.backfill_command,
     changers.plan_command,
+    changers.diff_command,
     changers.promote_command,
     changers.rollback_command,
     readers.query_command,

@@ -1,6 +1,6 @@
 """What differs between two states of the models' code: production's and the working tree's."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -102,7 +102,7 @@ def _differences(
     """Why two versions of a model differ, the columns in which they do, and whether in rows."""
     gone = [column for column in old.types if column not in new.types]
     fresh = [column for column in new.types if column not in old.types]
-    renamed = dict(_renamed(old, new, gone, fresh))
+    renamed = renamed_columns(old, new)
     reasons = [f"{before} is now called {after}" for before, after in renamed.items()]
     reasons += [f"{column} is gone" for column in gone if column not in renamed]
     reasons += [f"{column} is new" for column in fresh if column not in renamed.values()]
@@ -122,14 +122,14 @@ def _differences(
     return tuple(reasons), tuple(sorted(columns)), is_in_rows
 
 
-def _renamed(
-    old: ModelLineage, new: ModelLineage, gone: Sequence[str], fresh: Sequence[str]
-) -> Iterator[tuple[str, str]]:
-    """Columns that are computed as before under another name."""
-    left = [*fresh]
-    for before in gone:
+def renamed_columns(old: ModelLineage, new: ModelLineage) -> dict[str, str]:
+    """Columns that are computed as before under another name: the old names and the new ones."""
+    left = [column for column in new.types if column not in old.types]
+    found: dict[str, str] = {}
+    for before in (column for column in old.types if column not in new.types):
         for after in left:
             if old.definitions.get(before) == new.definitions.get(after):
-                yield before, after
+                found[before] = after
                 left.remove(after)
                 break
+    return found

@@ -1,7 +1,8 @@
 """What the platform raises for a person to read."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,3 +59,9 @@ class StoppedError(PlatformError):
     ) -> None:
         super().__init__(message)
         self.ran, self.audits, self.queries = tuple(ran), tuple(audits), dict(queries or {})
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """What else somebody may have meant, to go on an error; empty where nothing is near."""
+    found = get_close_matches(name, dict.fromkeys(known), n=3, cutoff=0.3)
+    return f"; did you mean {' or '.join(found)}?" if found else ""

@@ -11,13 +11,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_platform.errors import UsageError
+from data_platform.errors import UsageError, near
 from data_platform.files import replace_text
 from data_platform.names import Layer
 
@@ -131,9 +130,7 @@ class Lineage:
         if name in self.models or name in self.columns:
             return
         known = [c for c in self.columns if c.startswith(f"{model_of(name)}.")] or [*self.models]
-        near = get_close_matches(name, known, n=3, cutoff=0.3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise UsageError(f"there is no model or column {name}{hint}")
+        raise UsageError(f"there is no model or column {name}{near(name, known)}")
 
     def upstream(self, name: str) -> list[str]:
         """What a model or column is made of, directly, in order."""

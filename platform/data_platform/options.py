@@ -163,6 +163,19 @@ review_format = click.option(
     default=ReviewFormat.TEXT.value,
     help="Shape of what is shown.",
 )
+model = click.option(
+    "--model", "models", multiple=True, help="Only this model, like marts.kpi__nps; repeatable."
+)
+fail_on_change = click.option(
+    "--fail-on-change",
+    "fail_on",
+    metavar="MODEL|total",
+    multiple=True,
+    help="Exit with 1 if this model, or any total of money, changed; repeatable.",
+)
+show_personal = click.option(
+    "--show-personal", is_flag=True, help="Show names, e-mails and scores in samples as they are."
+)
 dry_run = click.option("--dry-run", is_flag=True, help="Only show it; build nothing.")
 
 # What the program as a whole takes, before its first step.

@@ -192,8 +192,19 @@ class Production:
         return behind
 
     def tidy(self) -> None:
-        """Merge what SQLMesh's state remembers of each interval that was ever computed."""
-        self.project.context.state_sync.compact_intervals()
+        """Forget tables and environments that are gone, and merge SQLMesh's many intervals."""
+        context, cursor = self.project.context, self.project.cursor
+        context.state_sync.compact_intervals()
+        cursor.execute(
+            "DELETE FROM ops.model_tables WHERE physical_name NOT IN ("
+            "SELECT concat_ws('.', database_name, schema_name, table_name) FROM duckdb_tables() "
+            "UNION ALL "
+            "SELECT concat_ws('.', database_name, schema_name, view_name) FROM duckdb_views())"
+        )
+        cursor.execute(
+            "DELETE FROM ops.plans WHERE NOT list_contains(?, environment)",
+            [[found.name for found in context.state_reader.get_environments_summary()]],
+        )
 
     def lineage(self) -> Lineage:
         """The lineage of production's models, which may not be the working tree's."""

@@ -1,0 +1,230 @@
+"""From a question to a promoted model, and back, without touching production on the way."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from conftest import Platform, begin
+from data_platform.project import open_project
+from test_environments import invoiced, options, total
+from test_production import EXPORT, MONTHLY, double_the_turnover, edit
+
+NEXT_DAY = options("2024-03-02")
+
+
+def rename_the_amount(platform: Platform) -> None:
+    """The mart's column `amount` becomes `turnover`, and whoever reads it follows."""
+    edit(platform, MONTHLY, "(18, 2) AS amount", "(18, 2) AS turnover")
+    edit(platform, MONTHLY, "    amount = ", "    turnover = ")
+    edit(platform, MONTHLY, " here_column := amount", " here_column := turnover")
+    edit(platform, EXPORT, "@euros(amount)", "@euros(turnover)")
+    for name in ("marts/test_kpi__monthly_turnover", "exports/test_monthly_turnover"):
+        test = platform.project / f"tests/{name}.yaml"
+        column = r"(issue_month_date: [^,]*, )amount"
+        test.write_text(re.sub(column, r"\1turnover", test.read_text()))
+
+
+def clean_up(platform: Platform) -> None:
+    """What `sqlmesh janitor --ignore-ttl` does once a person has said yes."""
+    with open_project(platform.settings()) as project:
+        project.context.run_janitor(ignore_ttl=True)
+
+
+def test_a_rename_is_planned_proven_promoted_and_rolled_back(analyst: Platform) -> None:
+    begin(analyst)
+    csv = analyst.data / "exports/monthly_turnover.csv"
+    before, csv_before = total(analyst, "marts"), csv.read_bytes()
+    rename_the_amount(analyst)
+
+    shown = json.loads(analyst.call("plan", "dev", "--dry-run", "--format", "json").stdout)
+    assert {one["model"]: one["why"][0] for one in shown["changes"]} == {
+        "marts.kpi__monthly_turnover": "amount is now called turnover",
+        "exports.monthly_turnover": "Turnover (in €) is computed differently",
+    }
+    assert [one["model"] for one in shown["changes"] if one["is_computed"]] == [
+        "marts.kpi__monthly_turnover"
+    ]
+    assert not shown["computed"]
+    assert ("marts__dev",) not in analyst.rows("SELECT schema_name FROM duckdb_schemas()")
+
+    done = analyst.call("plan")
+    assert "marts.kpi__monthly_turnover: changed, breaking: amount is now called" in done.stdout
+    assert "To compute: 1 table" in done.stdout
+    assert total(analyst, "marts") == before
+
+    done = analyst.call("diff", "--fail-on-change", "total")
+    assert "amount is now called turnover" in done.stdout
+    assert "1 model differs (1 more with new code and the same rows)" in done.stdout
+    assert done.stdout.rstrip().endswith("turnover total unchanged.")
+    done = analyst.call("diff", "--fail-on-change", "marts.kpi__monthly_turnover", check=False)
+    assert done.returncode == 1
+    assert "changed in dev: marts.kpi__monthly_turnover" in done.stderr
+
+    done = analyst.call("promote")
+    assert "2 models changed, nothing computed" in done.stdout
+    assert analyst.rows("SELECT SUM(turnover) FROM marts.kpi__monthly_turnover") == [(before,)]
+    assert csv.read_bytes() == csv_before
+
+    # Life goes on: the table of the old code is now behind the times.
+    analyst.call("run", options=NEXT_DAY)
+    done = analyst.call("rollback", options=NEXT_DAY)
+    assert "computed again: marts.kpi__monthly_turnover" in done.stdout
+    assert "Production has the code of promotion 1 (deployed," in done.stdout
+    assert total(analyst, "marts") == invoiced(analyst) != before
+    # It holds.
+    done = analyst.call("run", options=options("2024-03-05"))
+    assert "production keeps its own code where the working tree differs" in done.stderr
+    assert total(analyst, "marts") == invoiced(analyst)
+    assert analyst.rows(
+        "SELECT action, environment, goes_back_to, run_number IS NOT NULL FROM ops.promotions"
+    ) == [
+        ("deployed", "", None, True),
+        ("promoted", "dev", None, True),
+        ("rolled back", "", 1, True),
+    ]
+    done = analyst.call("rollback", check=False)
+    assert done.returncode == 1
+    assert "nothing to roll back" in done.stderr
+
+
+def test_bad_input_is_a_clear_error_and_changes_nothing(analyst: Platform) -> None:
+    begin(analyst)
+    double_the_turnover(analyst)
+    analyst.call("plan", "dev")
+    kept = (analyst.data / "current").readlink()
+    for words, code, said in (
+        (["diff", "nix"], 2, "there is no environment nix (there are: dev)"),
+        (["diff", "prod"], 2, "name an environment beside production"),
+        (["diff", "dev", "--model", "marts.kpi_nps"], 2, "did you mean marts.kpi__nps"),
+        (["diff", "dev", "--fail-on-change", "marts.x"], 2, "there is no model marts.x"),
+        (["diff", "dev", "--format", "yaml"], 2, "'yaml' is not one of"),
+        (["promote", "nix"], 2, "there is no environment nix"),
+        (["plan", "a-b"], 2, "letters, digits and _"),
+        (["lineage", "marts.kpi__nps", "--format", "dot"], 2, "'dot' is not one of"),
+    ):
+        done = analyst.call(*words, check=False)
+        assert (done.returncode, said in done.stderr) == (code, True), (words, done.stderr)
+        assert done.stderr.count("\n") == 1
+    assert (analyst.data / "current").readlink() == kept
+    # Data that moved on since the environment was built.
+    analyst.call("run", options=NEXT_DAY)
+    done = analyst.call("promote", "dev", options=NEXT_DAY, check=False)
+    assert done.returncode == 1
+    assert "dev is behind production: it does not show load 2 in marts.kpi__m" in done.stderr
+    assert total(analyst, "marts") == invoiced(analyst)
+    # An environment that has expired.
+    expire = "UPDATE sqlmesh._environments SET expiration_ts = 1 WHERE name = 'dev'"
+    analyst.write(expire)
+    for command in ("diff", "promote"):
+        done = analyst.call(command, "dev", options=NEXT_DAY, check=False)
+        assert done.returncode == 1
+        assert "environment dev has expired at 1970-01-01 00:00 UTC" in done.stderr
+
+
+def test_an_audit_stops_a_promotion_before_anything_changes(analyst: Platform) -> None:
+    begin(analyst)
+    double_the_turnover(analyst)
+    analyst.call("plan", "dev")
+    before = total(analyst, "marts")
+    # Somebody has been at the environment's table since it was reviewed.
+    (table,) = analyst.rows(
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables() "
+        "WHERE table_name LIKE 'marts__kpi__monthly_turnover__%' ORDER BY table_oid DESC LIMIT 1"
+    )[0]
+    analyst.write(f"DELETE FROM {table} WHERE issue_month_date = '2023-01-01'")
+    done = analyst.call("promote", check=False)
+    assert done.returncode == 1
+    assert (
+        "an audit stopped the run: marts.kpi__monthly_turnover: months_are_complete" in done.stderr
+    )
+    assert total(analyst, "marts") == before
+    assert [row[0] for row in analyst.rows("SELECT action FROM ops.promotions")] == ["deployed"]
+
+
+def test_two_analysts_work_side_by_side_and_neither_undoes_the_other(
+    analyst: Platform, tmp_path: Path
+) -> None:
+    begin(analyst)
+    other = Platform(analyst.data, tmp_path / "other")
+    other.copy_project()
+    double_the_turnover(analyst)
+    export = "models/exports/stagnant_freelancers.sql"
+    edit(other, export, "  last_name::TEXT", "  UPPER(last_name)::TEXT")
+    test = other.project / "tests/exports/test_stagnant_freelancers.yaml"
+    test.write_text(
+        re.sub(r'(Freelancer Last Name"?: )(\w+)', lambda m: m[1] + m[2].upper(), test.read_text())
+    )
+    assert "exports.stagnant" not in analyst.call("plan", "dev_a").stdout
+    assert "kpi__monthly" not in other.call("plan", "dev_b").stdout
+    # Production's day goes on between, and says what it leaves behind.
+    analyst.call("run", options=NEXT_DAY)
+    assert total(analyst, "marts") == invoiced(analyst)
+    # Names are masked unless they are asked for.
+    shown = other.call("diff", "dev_b", options=NEXT_DAY).stdout
+    assert "Freelancer Last Name differs in" in shown or "only in dev_b" in shown
+    names = {row[0] for row in other.rows("SELECT last_name FROM intermediate.freelancers")}
+    assert not any(name in shown for name in names)
+    shown = other.call("diff", "dev_b", "--show-personal", options=NEXT_DAY).stdout
+    assert any(name in shown for name in names)
+
+    other.call("promote", "dev_b", options=NEXT_DAY)
+    promoted = other.rows("FROM exports.stagnant_freelancers ORDER BY ALL")
+    # What the first analyst planned before that still has the export as it was.
+    done = analyst.call("promote", "dev_a", options=NEXT_DAY, check=False)
+    assert done.returncode == 1
+    assert "was planned before promotion 2 (promoted dev_b," in done.stderr
+    assert "would undo it in exports.stagnant_freelancers;" in done.stderr
+    for path in (export, test.relative_to(other.project)):
+        shutil.copy(other.project / path, analyst.project / path)
+    analyst.call("plan", "dev_a", options=NEXT_DAY)
+    analyst.call("promote", "dev_a", options=NEXT_DAY)
+    assert total(analyst, "marts") == 2 * invoiced(analyst)  # type: ignore[operator]
+    assert analyst.rows("FROM exports.stagnant_freelancers ORDER BY ALL") == promoted
+
+    # Gone without a trace: schemas, tables, and what the platform knew of them.
+    for name in ("dev_a", "dev_b"):
+        analyst.sqlmesh("invalidate", name)
+    clean_up(analyst)
+    analyst.call("run", options=options("2024-03-05"))
+    left = "SELECT COUNT(*) FROM duckdb_views() WHERE schema_name LIKE '%dev_%'"
+    assert analyst.rows(left) == [(0,)]
+    known = {name for (name,) in analyst.rows("SELECT physical_name FROM ops.model_tables")}
+    there = analyst.rows(
+        "SELECT concat_ws('.', table_catalog, table_schema, table_name) "
+        "FROM information_schema.tables WHERE table_schema LIKE 'sqlmesh\\_\\_%' ESCAPE '\\'"
+    )
+    assert known and known == {name for (name,) in there}
+    assert analyst.rows("SELECT COUNT(*) FROM ops.plans") == [(0,)]
+
+
+def test_the_code_of_a_rollback_outlives_sqlmesh_s_janitor(analyst: Platform) -> None:
+    begin(analyst)
+    double_the_turnover(analyst)
+    analyst.call("plan")
+    analyst.call("promote")
+    analyst.sqlmesh("invalidate", "dev", "--sync")
+    clean_up(analyst)
+    tables = "SELECT COUNT(*) FROM duckdb_tables() WHERE table_name LIKE 'marts__kpi__monthly%'"
+    assert analyst.rows(tables) == [(1,)]
+    assert total(analyst, "marts") == 2 * invoiced(analyst)  # type: ignore[operator]
+    done = analyst.call("rollback")
+    assert "computed again: marts.kpi__monthly_turnover" in done.stdout
+    assert total(analyst, "marts") == invoiced(analyst)
+
+
+@pytest.mark.slow
+def test_promotions_by_other_hands_are_written_down_and_can_be_rolled_back(
+    analyst: Platform,
+) -> None:
+    begin(analyst)
+    double_the_turnover(analyst)
+    analyst.sqlmesh("plan", "--no-prompts", "--auto-apply")
+    assert total(analyst, "marts") == 2 * invoiced(analyst)  # type: ignore[operator]
+    analyst.call("rollback")
+    assert total(analyst, "marts") == invoiced(analyst)
+    actions = analyst.rows("SELECT action, models FROM ops.promotions ORDER BY promotion_number")
+    assert [action for action, _ in actions] == ["deployed", "found", "rolled back"]
+    assert actions[1][1] == ["exports.monthly_turnover", "marts.kpi__monthly_turnover"]
