@@ -9,22 +9,6 @@ from sqlmesh.core.model import Model, SqlModel
 
 from data_platform.lineage import ANONYMOUS, PERSONAL, Lineage, column_of, lineage_of, model_of
 
-if t.TYPE_CHECKING:
-    from sqlmesh.core.context import GenericContext
-
-
-# The lineage of the models that were last asked about: a rule sees one model at a time.
-_KEPT: dict[tuple[str, ...], Lineage] = {}
-
-
-def _lineage(context: GenericContext) -> Lineage:
-    models = context.models.values()
-    key = tuple(f"{model.fqn} {model.data_hash} {','.join(model.tags)}" for model in models)
-    if key not in _KEPT:
-        _KEPT.clear()
-        _KEPT[key] = lineage_of(models, context.default_catalog)
-    return _KEPT[key]
-
 
 class NoUnmarkedPersonalData(Rule):
     """An export marks the personal columns it shows; a model calls anonymous only what is not."""
@@ -32,7 +16,7 @@ class NoUnmarkedPersonalData(Rule):
     def check_model(self, model: Model) -> list[RuleViolation] | None:
         if not isinstance(model, SqlModel):
             return None
-        lineage = _lineage(self.context)
+        lineage = lineage_of(self.context.models.values(), self.context.default_catalog)
         found = list(_faults(lineage, model.name))
         return [self.violation(fault) for fault in found] or None
 

@@ -286,7 +286,19 @@ def _digest(project_dir: Path) -> str:
 
 
 def lineage_of(models: Iterable["Model"], catalog: str | None) -> Lineage:
-    """The lineage of SQLMesh models; `catalog` is that of names without one."""
+    """The lineage of SQLMesh models; `catalog` is that of names without one.
+
+    What is the same in production and in the working tree is extracted once a process.
+    """
     from data_platform.columns import extract
 
-    return Lineage({model.name: model for model in (extract(m, catalog) for m in models)})
+    found: dict[str, ModelLineage] = {}
+    for model in models:
+        key = (catalog, model.fqn, model.data_hash, model.metadata_hash, str(model.mapping_schema))
+        if key not in _EXTRACTED:
+            _EXTRACTED[key] = extract(model, catalog)
+        found[_EXTRACTED[key].name] = _EXTRACTED[key]
+    return Lineage(found)
+
+
+_EXTRACTED: dict[tuple[str | None, ...], ModelLineage] = {}
