@@ -118,6 +118,11 @@ class Started:
         """What it has complained of so far."""
         return self.outputs[1].read_text() if self.outputs[1].exists() else ""
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.process.is_alive()
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process group."""
         assert self.process.pid is not None

@@ -4,9 +4,11 @@ import importlib.util
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -66,19 +68,55 @@ def shell(database: Path, settings: Settings) -> int:
         return _run([program, *words])
 
 
-def ui(settings: Settings, host: str, port: int) -> int:
+def ui(
+    settings: Settings,
+    host: str,
+    port: int,
+    on_ready: Callable[[], None] = lambda: None,
+    shows_log: bool = False,
+) -> int:
     """Open SQLMesh's UI on a snapshot until it is ended; its exit code.
 
+    Args:
+        on_ready: called when it answers.
+        shows_log: let it print what it has to say.
+
     Raises:
-        PlatformError: there is no lakehouse, or the UI is not installed.
+        PlatformError: there is no lakehouse, the UI is not installed, something else listens
+            there, or it ends by itself.
     """
     program = _program("sqlmesh", Path(sys.executable).parent)
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise PlatformError(
+            f"nothing can listen at {host}:{port} ({error.strerror}); choose another --port"
+        ) from error
+    words = [program, "--gateway", settings.gateway, "ui", "--host", host, "--port", str(port)]
     with snapshot(settings, settings.lakehouse) as copy:
-        return _run(
-            [program, "--gateway", settings.gateway, "ui", "--host", host, "--port", str(port)],
+        code = _run(
+            words,
             settings.project_dir,
             {"DATA_PLATFORM_DATA_DIR": str(copy.data_dir)},
+            None if shows_log else subprocess.DEVNULL,
+            lambda child: _when_it_answers(child, host, port, on_ready),
         )
+    if code:
+        raise PlatformError(f"SQLMesh's UI ended by itself, with code {code}; -v shows why")
+    return code
+
+
+def _when_it_answers(
+    child: subprocess.Popen[bytes], host: str, port: int, on_ready: Callable[[], None]
+) -> None:
+    while child.poll() is None:
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            on_ready()
+            return
 
 
 def _program(name: str, folder: Path) -> str:
@@ -89,10 +127,15 @@ def _program(name: str, folder: Path) -> str:
 
 
 def _run(
-    words: Sequence[str], folder: Path | None = None, environment: Mapping[str, str] | None = None
+    words: Sequence[str],
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    output: int | None = None,
+    beside: Callable[[subprocess.Popen[bytes]], None] = lambda child: None,
 ) -> int:
     """Run another program to its end; an interruption is for it to decide about."""
-    with subprocess.Popen(words, cwd=folder, env={**os.environ, **(environment or {})}) as child:
+    all_of_it = {**os.environ, **(environment or {})}
+    with subprocess.Popen(words, cwd=folder, env=all_of_it, stdout=output, stderr=output) as child:
         handlers = {
             signal.SIGINT: lambda *_: None,
             signal.SIGTERM: lambda *_: child.terminate(),
@@ -100,6 +143,7 @@ def _run(
         }
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
+            beside(child)
             return max(child.wait(), 0)  # one that was ended by a signal has done what was asked
         finally:
             for number, handler in before.items():

@@ -132,8 +132,11 @@ def lineage_command(name: str, lineage_format: str, impact: bool) -> Step:
 def _ui(call: Call, host: str, port: int) -> int:
     from data_platform.query import ui
 
-    call.reporter.say(f"SQLMesh's UI: http://{host}:{port} (end it with Ctrl-C)")
-    return ui(call.settings, host, port)
+    def say_where() -> None:
+        call.reporter.say(f"SQLMesh's UI: http://{host}:{port} (end it with Ctrl-C)")
+
+    call.reporter.detail("Opening SQLMesh's UI on a snapshot")
+    return ui(call.settings, host, port, say_where, call.reporter.verbose)
 
 
 @click.command("ui")
