@@ -57,6 +57,10 @@ promote env="dev" *options: setup
 rollback *options: setup
     @{{ bin }}/data-platform rollback {{ options }}
 
+# Tell in Markdown what the working tree changes against a base branch, built at a small scale
+review base="main" *options: setup
+    @{{ bin }}/data-platform review {{ options }} {{ base }}
+
 # Browse models and their lineage in SQLMesh's UI, on a snapshot of the lakehouse
 ui *options: setup
     @{{ bin }}/data-platform ui {{ options }}
@@ -73,6 +77,24 @@ status *options: setup
 test *options: setup
     @{{ bin }}/sqlmesh test
     @{{ bin }}/pytest -n 2 {{ options }}
+
+# The unit tests of some models: just test-models models/marts/kpi__nps.sql
+test-models *files: setup
+    #!/usr/bin/env sh
+    set -eu
+    # Without a lakehouse: nobody's lock is in the way.
+    export SQLMESH__DEFAULT_GATEWAY=editor
+    wanted=""
+    for file in {{ files }}; do
+      case "$file" in
+        models/*.sql) test="tests/$(dirname "${file#models/}")/test_$(basename "$file" .sql).yaml" ;;
+        tests/*.yaml) test="$file" ;;
+        macros/*) exec {{ bin }}/sqlmesh test ;; # which any model may use
+        *) continue ;;
+      esac
+      if [ -f "$test" ]; then wanted="$wanted $test"; fi
+    done
+    if [ -n "$wanted" ]; then {{ bin }}/sqlmesh test $wanted; fi
 
 # The tests that take long and break rarely: 200 kills, a soak of 30 days, a replay of three months
 test-slow *options: setup

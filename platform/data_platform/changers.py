@@ -1,17 +1,23 @@
 """The commands that change models: plan, diff, promote, rollback."""
 
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from data_platform import options
 from data_platform.command import Call, Interspersed, Step, run_of, warn_of_environments
+from data_platform.files import replace_text
 from data_platform.names import ReviewFormat
 from data_platform.writers import warn_after_transform, write_exports
 
 if TYPE_CHECKING:
     from data_platform.plan import Planned
+
+# Large enough for every kind of row, small enough for a pull request.
+_REVIEW_SCALE = 0.2
 
 
 def _plan(call: Call, environment: str, review_format: str) -> None:
@@ -165,6 +171,39 @@ def diff_command(
         show_personal=show_personal,
     )
     return Step(f"diff {environment}", act, writes=False)
+
+
+def _review(call: Call, base: str, scale: float | None, output: Path | None) -> int:
+    from data_platform.review import review
+
+    settings = call.settings if scale is None else replace(call.settings, scale=scale)
+    with call.reporter.busy(f"reviewing against {base}"):
+        found = review(settings, base, call.reporter.detail)
+    if output:
+        replace_text(output, found.text)
+        call.reporter.say(f"The review is in {output}")
+    else:
+        call.reporter.write(found.text)
+    return 0 if found.passed else 1
+
+
+@click.command("review", cls=Interspersed)
+@click.argument("base", default="main", metavar="BASE")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    show_default="printed",
+    help="File to write the review to.",
+)
+@click.pass_context
+def review_command(ctx: click.Context, base: str, output: Path | None) -> Step:
+    """Build a base branch at a small scale, and tell in Markdown what the working tree changes."""
+    root = ctx.find_root()
+    is_given = root.get_parameter_source("scale") is not click.core.ParameterSource.DEFAULT
+    scale = None if is_given else _REVIEW_SCALE
+    act = partial(_review, base=base, scale=scale, output=output)
+    return Step(f"review {base}", act, writes=False)
 
 
 @click.command("promote", cls=Interspersed)

@@ -75,6 +75,7 @@ for command in (
     changers.diff_command,
     changers.promote_command,
     changers.rollback_command,
+    changers.review_command,
     readers.query_command,
     readers.status_command,
     readers.lineage_command,

@@ -84,10 +84,10 @@ def impact_markdown(code: CodeChanges) -> str:
         return "No export changes.\n"
     lines = []
     for name in exports:
-        if name in own:
-            lines.append(f"- `{name}`: {'; '.join(own[name].why)}")
-        else:
-            lines.append(f"- `{name}`: {code.impact.why(name)}")
+        reached = [code.impact.why(name)] if name in code.impact.exports else []
+        lines.append(
+            f"- `{name}`: {'; '.join([*reached, *(own[name].why if name in own else ())])}"
+        )
     return "\n".join(lines) + "\n"
 
 
