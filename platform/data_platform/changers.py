@@ -132,7 +132,7 @@ def _promote(call: Call, environment: str | None, file_format: str) -> None:
     if done.models:
         call.reporter.say(f"Changed in production: {', '.join(done.models)}")
     warn_after_transform(call, done.transformed)
-    write_exports(call, file_format, None)
+    write_exports(call, file_format, None, done.exports_unchanged, done.since)
 
 
 @click.command("plan", cls=Interspersed)

@@ -1,6 +1,6 @@
 """The export step: every view of the exports schema becomes a file for a reader."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
@@ -147,12 +147,19 @@ def _read_back(
     return Decimal(invoiced)
 
 
+def _is_kept(path: Path, unchanged: Collection[str], since: float) -> bool:
+    is_export = path.suffix[1:] in list(ExportFormat)
+    return is_export and path.stem in unchanged and path.stat().st_mtime >= since
+
+
 def export(
     settings: Settings,
     file_format: ExportFormat = ExportFormat.CSV,
     output_dir: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     connection: duckdb.DuckDBPyConnection | None = None,
+    unchanged: Collection[str] = (),
+    since: float = 0,
 ) -> list[ExportedFile]:
     """Write every view of the exports schema to a file of its name, all of them or none.
 
@@ -165,6 +172,8 @@ def export(
         output_dir: where to; `data/exports` by default.
         progress: called with (files done, files in all).
         connection: one that this process has open already.
+        unchanged: views that show what they showed `since` a moment (seconds since 1970); their
+            files are kept if they were written after it.
 
     Raises:
         PlatformError: there is nothing to export, the models are behind the last load, or a file
@@ -186,7 +195,9 @@ def export(
             ).fetchall()
         ]
         writable_folder(folder)
-        written = []
+        written: list[ExportedFile] = []
+        kept = [path for path in folder.iterdir() if _is_kept(path, unchanged, since)]
+        views = [view for view in views if folder / f"{view}.{file_format}" not in kept]
         with ExitStack() as replacements:
             for done, view in enumerate(views):
                 progress(done, len(views))
@@ -200,8 +211,10 @@ def export(
                 written.append(ExportedFile(path, rows, total))
         progress(len(views), len(views))
         changed_at = production_changed_at(connection)
+    for path in kept:
+        path.touch()
     if output_dir is None:
-        current = {file.path for file in written}
+        current = {*kept, *(file.path for file in written)}
         for path in folder.iterdir():
             if path in current or path.suffix[1:] not in list(ExportFormat):
                 continue

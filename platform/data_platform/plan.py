@@ -46,8 +46,8 @@ def plan(
 ) -> Planned:
     """Make an environment show what is loaded through the working tree's models.
 
-    The unit tests run first. Production is not touched: what did not change is shared with it, what
-    did is computed apart, and what an earlier plan computed is brought up to date.
+    The unit tests of what changed run first. Production is not touched: what did not change is
+    shared with it, what did is computed apart, what an earlier plan computed is brought up to date.
 
     Args:
         on_preview: called with what will happen, before it does.
@@ -81,7 +81,7 @@ def plan(
                 environment,
                 execution_time=load.as_of + timedelta(days=1),
                 include_unmodified=True,
-                no_gaps=False,
+                test_changed_only=True,
             )
             intended = builder.build()
         except SQLMeshError as error:

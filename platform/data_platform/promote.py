@@ -8,7 +8,8 @@ from sqlmesh.core.environment import Environment
 
 from data_platform.environment import PROD, Tables, environments_behind, own_tables, tables_of
 from data_platform.errors import PlatformError, UsageError
-from data_platform.lakehouse import LastLoad, reading
+from data_platform.lakehouse import LastLoad, production_changed_at, reading
+from data_platform.names import Layer
 from data_platform.production import Deployment, Production, Progress, Transformed, failure
 from data_platform.project import Project, open_project
 from data_platform.promotions import (
@@ -36,6 +37,9 @@ class Promoted:
     # Of the environment's tables, before anything changed.
     audits_before: tuple[Audited, ...]
     transformed: Transformed
+    # Exports that show what they showed since a moment, in seconds since 1970.
+    exports_unchanged: tuple[str, ...]
+    since: float
 
     @property
     def audits(self) -> tuple[Audited, ...]:
@@ -134,16 +138,20 @@ def _deploy(
     undone: Promotion | None = None,
     back_to: Promotion | None = None,
 ) -> Promoted:
-    before = versions(production.tables)
+    before, since = versions(production.tables), production_changed_at(project.cursor)
     done = production.bring_up_to(load, deployment=deployment)
     after = versions(production.tables)
     production.tidy()
+    models = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
+    other_data = set(done.restated) - set(models)
     return Promoted(
-        models=tuple(
-            sorted(
-                name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
-            )
+        models=tuple(models),
+        exports_unchanged=tuple(
+            name.removeprefix(f"{Layer.EXPORTS}.")
+            for name in after
+            if name.startswith(f"{Layer.EXPORTS}.") and name not in models and not other_data
         ),
+        since=since,
         undone=undone,
         back_to=back_to,
         audits_before=audits_before,

@@ -1,6 +1,6 @@
 """The commands that write: each gives back a step of the run that they share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -91,12 +91,25 @@ def warn_after_transform(call: Call, done: "Transformed") -> None:
     warn_of_environments(call, done.environments_behind, done.load_number)
 
 
-def write_exports(call: Call, file_format: str, output_dir: Path | None) -> None:
+def write_exports(
+    call: Call,
+    file_format: str,
+    output_dir: Path | None,
+    unchanged: Sequence[str] = (),
+    since: float = 0,
+) -> None:
     """The export step."""
     with call.step("export") as step:
         from data_platform.export import export
 
-        files = export(call.settings, ExportFormat(file_format), output_dir, step.advance)
+        files = export(
+            call.settings,
+            ExportFormat(file_format),
+            output_dir,
+            step.advance,
+            unchanged=unchanged,
+            since=since,
+        )
         rows = sum(file.rows for file in files)
         folder = output_dir or call.published.exports_dir
         step.done(f"{rows:,} rows in {len(files)} files in {folder}", rows)

@@ -1,0 +1,150 @@
+"""The project's models as a dbt project over the same sources: rendered SQL and refs."""
+
+import shutil
+import subprocess
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+from sqlglot import exp
+
+from data_platform.evaluation import short_name
+from data_platform.project import read_project
+
+PROFILE = """
+jump:
+  target: prod
+  outputs:
+    prod: &target {type: duckdb, path: "{{ env_var('DBT_DATABASE') }}", schema: prod, threads: 1}
+    dev: {<<: *target, schema: dev}
+"""
+PROJECT = """
+name: jump
+version: "1.0.0"
+profile: jump
+model-paths: [models]
+flags: {send_anonymous_usage_stats: false}
+"""
+# One after the other: DuckDB has all cores busy with one model already.
+
+
+def dbt_name(model: str) -> str:
+    """dbt's models share one namespace."""
+    return model.replace(".", "__", 1)
+
+
+def write_dbt_project(project_dir: Path, folder: Path, as_of: date) -> None:
+    """Write the models of an SQLMesh project as a dbt project that builds all of time."""
+    shutil.rmtree(folder / "models", ignore_errors=True)
+    (folder / "models").mkdir(parents=True)
+    (folder / "dbt_project.yml").write_text(PROJECT)
+    (folder / "profiles.yml").write_text(PROFILE)
+    sources: set[str] = set()
+    with read_project(project_dir, afresh=True) as context:
+        start = context.config.model_defaults.start
+        for model in context.models.values():
+            if model.kind.is_external:
+                continue
+            query = model.render_query_or_raise(
+                start=start, end=as_of, execution_time=as_of + timedelta(days=1)
+            ).copy()
+            name = short_name(model.fqn)
+            for table in list(query.find_all(exp.Table)):
+                if not table.db:
+                    continue
+                read = f"{table.db}.{table.name}"
+                if read == name:  # of the month before the first: nothing
+                    columns = ", ".join(
+                        f"NULL::{type_.sql('duckdb')} AS {column}"
+                        for column, type_ in model.columns_to_types.items()
+                    )
+                    place = f"(SELECT {columns} WHERE FALSE)"
+                elif table.db == "sources":
+                    sources.add(table.name)
+                    place = f"{{{{ source('sources', '{table.name}') }}}}"
+                else:
+                    place = f"{{{{ ref('{dbt_name(read)}') }}}}"
+                # A name that survives being written as SQL, for the words of a template.
+                marker = f"__place_{len(place)}_{abs(hash((read, place)))}__"
+                table.set("db", None)
+                table.set("catalog", None)
+                table.set("this", exp.to_identifier(marker))
+                _PLACES[marker] = place
+            sql = query.sql(dialect="duckdb")
+            for marker, place in _PLACES.items():
+                sql = sql.replace(f'"{marker}"', place).replace(marker, place)
+            layer, _, alias = name.partition(".")
+            kind = "view" if model.kind.is_view else "table"
+            config = f"materialized='{kind}', schema='{layer}', alias='{alias}'"
+            text = f"{{{{ config({config}) }}}}\n{sql}\n"
+            (folder / "models" / f"{dbt_name(name)}.sql").write_text(text)
+    listed = "\n".join(f"      - name: {name}" for name in sorted(sources))
+    (folder / "models" / "sources.yml").write_text(
+        f"version: 2\nsources:\n  - name: sources\n    schema: sources\n    tables:\n{listed}\n"
+    )
+
+
+_PLACES: dict[str, str] = {}
+
+
+def copy_sources(lakehouse: Path, database: Path) -> None:
+    """Copy the raw tables into a database of dbt's own."""
+    database.unlink(missing_ok=True)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(f"ATTACH '{lakehouse}' AS lake (READ_ONLY)")
+        connection.execute("CREATE SCHEMA sources")
+        for (name,) in connection.execute(
+            "SELECT table_name FROM duckdb_tables() "
+            "WHERE database_name = 'lake' AND schema_name = 'sources'"
+        ).fetchall():
+            connection.execute(f'CREATE TABLE sources."{name}" AS FROM lake.sources."{name}"')
+
+
+# dbt in one process: a command's words in a line of standard input, its seconds in one of errors.
+WORKFLOW = """
+import json, sys, time
+from dbt.cli.main import dbtRunner
+for line in sys.stdin:
+    started = time.perf_counter()
+    done = dbtRunner().invoke(json.loads(line))
+    if not done.success:
+        sys.exit(f"dbt failed: {line} {done.exception or ''}")
+    print(time.perf_counter() - started, file=sys.stderr, flush=True)
+"""
+
+
+class Dbt:
+    """dbt in a process of its own, which takes one command after the other."""
+
+    def __init__(self, python: Path, folder: Path, database: Path) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [str(python), "-c", WORKFLOW],
+            cwd=folder,
+            env={"DBT_DATABASE": str(database), "PATH": "/usr/bin:/bin", "HOME": str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=(folder / "dbt.log").open("a"),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, target: str, select: str = "") -> float:
+        """Seconds that `dbt run` takes."""
+        import json
+
+        words = ["run", "--target", target, "--profiles-dir", str(self.folder)]
+        words += ["--project-dir", str(self.folder)] + (["--select", select] if select else [])
+        assert self.process.stdin and self.process.stderr
+        self.process.stdin.write(json.dumps(words) + "\n")
+        self.process.stdin.flush()
+        told = self.process.stderr.readline()
+        try:
+            return float(told)
+        except ValueError:
+            raise SystemExit(told + self.process.stderr.read()) from None
+
+    def close(self) -> None:
+        """End the process."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
