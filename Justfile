@@ -105,6 +105,16 @@ bench *options: setup
     @{{ bin }}/python benchmarks/daily.py {{ options }}
     @{{ bin }}/python benchmarks/transaction.py {{ options }}
 
+# Measure a change beside dbt-duckdb, in a virtual environment of its own: just bench-change --scale 670
+bench-change *options: setup
+    #!/usr/bin/env sh
+    set -eu
+    if [ ! -x .cache/dbt/bin/dbt ]; then
+      {{ python }} -m venv .cache/dbt
+      .cache/dbt/bin/pip --disable-pip-version-check --quiet install -r benchmarks/dbt-requirements.txt
+    fi
+    {{ bin }}/python benchmarks/change.py {{ options }}
+
 # Check style and types, the models' format and the linter's rules, and the generated docs
 lint: setup
     @{{ bin }}/ruff check .
@@ -123,6 +133,10 @@ format: setup
 # Write the generated parts of the documentation anew
 docs: setup
     @{{ bin }}/cog -r README.md README.fr.md docs/*.md
+
+# Play the guided tour in a fresh clone, and write what its commands say into docs/tour.md
+tour: setup
+    @{{ bin }}/python tests/tour.py
 
 # Remove everything that was generated: data, caches and logs
 clean:

@@ -1,5 +1,6 @@
 """The project's models as a dbt project over the same sources: rendered SQL and refs."""
 
+import json
 import shutil
 import subprocess
 from datetime import date, timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 from sqlglot import exp
+from sqlmesh.core.model import Model
 
 from data_platform.evaluation import short_name
 from data_platform.project import read_project
@@ -23,6 +25,7 @@ name: jump
 version: "1.0.0"
 profile: jump
 model-paths: [models]
+test-paths: [tests]
 flags: {send_anonymous_usage_stats: false}
 """
 # One after the other: DuckDB has all cores busy with one model already.
@@ -34,57 +37,77 @@ def dbt_name(model: str) -> str:
 
 
 def write_dbt_project(project_dir: Path, folder: Path, as_of: date) -> None:
-    """Write the models of an SQLMesh project as a dbt project that builds all of time."""
-    shutil.rmtree(folder / "models", ignore_errors=True)
-    (folder / "models").mkdir(parents=True)
+    """Write the models of an SQLMesh project as a dbt project that builds all of time.
+
+    Their audits become singular tests, those that do not block with a warning's severity.
+    """
+    for part in ("models", "tests"):
+        shutil.rmtree(folder / part, ignore_errors=True)
+        (folder / part).mkdir(parents=True)
     (folder / "dbt_project.yml").write_text(PROJECT)
     (folder / "profiles.yml").write_text(PROFILE)
     sources: set[str] = set()
     with read_project(project_dir, afresh=True) as context:
-        start = context.config.model_defaults.start
+        window = {
+            "start": context.config.model_defaults.start,
+            "end": as_of,
+            "execution_time": as_of + timedelta(days=1),
+        }
         for model in context.models.values():
             if model.kind.is_external:
                 continue
-            query = model.render_query_or_raise(
-                start=start, end=as_of, execution_time=as_of + timedelta(days=1)
-            ).copy()
             name = short_name(model.fqn)
-            for table in list(query.find_all(exp.Table)):
-                if not table.db:
-                    continue
-                read = f"{table.db}.{table.name}"
-                if read == name:  # of the month before the first: nothing
-                    columns = ", ".join(
-                        f"NULL::{type_.sql('duckdb')} AS {column}"
-                        for column, type_ in model.columns_to_types.items()
-                    )
-                    place = f"(SELECT {columns} WHERE FALSE)"
-                elif table.db == "sources":
-                    sources.add(table.name)
-                    place = f"{{{{ source('sources', '{table.name}') }}}}"
-                else:
-                    place = f"{{{{ ref('{dbt_name(read)}') }}}}"
-                # A name that survives being written as SQL, for the words of a template.
-                marker = f"__place_{len(place)}_{abs(hash((read, place)))}__"
-                table.set("db", None)
-                table.set("catalog", None)
-                table.set("this", exp.to_identifier(marker))
-                _PLACES[marker] = place
-            sql = query.sql(dialect="duckdb")
-            for marker, place in _PLACES.items():
-                sql = sql.replace(f'"{marker}"', place).replace(marker, place)
             layer, _, alias = name.partition(".")
             kind = "view" if model.kind.is_view else "table"
             config = f"materialized='{kind}', schema='{layer}', alias='{alias}'"
-            text = f"{{{{ config({config}) }}}}\n{sql}\n"
-            (folder / "models" / f"{dbt_name(name)}.sql").write_text(text)
+            query = _template(model.render_query_or_raise(**window), sources, model)
+            (folder / "models" / f"{dbt_name(name)}.sql").write_text(_with(config, query))
+            for number, (audit, arguments) in enumerate(model.audits_with_args):
+                rendered = model.render_audit_query(audit, **window, **arguments)
+                severity = "error" if audit.blocking else "warn"
+                test = folder / "tests" / f"{dbt_name(name)}__{audit.name}_{number}.sql"
+                test.write_text(_with(f"severity='{severity}'", _template(rendered, sources)))
     listed = "\n".join(f"      - name: {name}" for name in sorted(sources))
     (folder / "models" / "sources.yml").write_text(
         f"version: 2\nsources:\n  - name: sources\n    schema: sources\n    tables:\n{listed}\n"
     )
 
 
-_PLACES: dict[str, str] = {}
+def _with(config: str, sql: str) -> str:
+    return f"{{{{ config({config}) }}}}\n{sql}\n"
+
+
+def _template(rendered: exp.Query, sources: set[str], extending: Model | None = None) -> str:
+    """A query with dbt's words in the place of tables' names.
+
+    Args:
+        sources: gets the names of the raw tables that are read.
+        extending: the model whose query it is; the month before its first is nothing.
+    """
+    query, places = rendered.copy(), {}
+    for table in [table for table in query.find_all(exp.Table) if table.db]:
+        read = f"{table.db}.{table.name}"
+        if extending is not None and read == extending.name:
+            columns = ", ".join(
+                f"NULL::{type_.sql('duckdb')} AS {column}"
+                for column, type_ in (extending.columns_to_types or {}).items()
+            )
+            place = f"(SELECT {columns} WHERE FALSE)"
+        elif table.db == "sources":
+            sources.add(table.name)
+            place = f"{{{{ source('sources', '{table.name}') }}}}"
+        else:
+            place = f"{{{{ ref('{dbt_name(read)}') }}}}"
+        # A name that survives being written as SQL, for the words of a template.
+        marker = f"__place_{len(places)}__"
+        places[marker] = place
+        table.set("db", None)
+        table.set("catalog", None)
+        table.set("this", exp.to_identifier(marker, quoted=True))
+    sql = str(query.sql(dialect="duckdb"))
+    for marker, place in places.items():
+        sql = sql.replace(f'"{marker}"', place)
+    return sql
 
 
 def copy_sources(lakehouse: Path, database: Path) -> None:
@@ -129,10 +152,8 @@ class Dbt:
         )
 
     def run(self, target: str, select: str = "") -> float:
-        """Seconds that `dbt run` takes."""
-        import json
-
-        words = ["run", "--target", target, "--profiles-dir", str(self.folder)]
+        """Seconds that `dbt build` takes: models and tests."""
+        words = ["build", "--target", target, "--profiles-dir", str(self.folder)]
         words += ["--project-dir", str(self.folder)] + (["--select", select] if select else [])
         assert self.process.stdin and self.process.stderr
         self.process.stdin.write(json.dumps(words) + "\n")

@@ -31,10 +31,10 @@ def _plan(call: Call, environment: str, review_format: str) -> None:
         for line in plan_lines(planned):
             call.reporter.say(line)
 
-    with call.step(f"plan {environment}") as step:
-        step.advance(0, None, "starting SQLMesh")
+    with call.reporter.busy("starting SQLMesh"):  # while the lakehouse is copied
         from data_platform.plan import plan
 
+    with call.step(f"plan {environment}") as step:
         done = plan(call.settings, environment, step.advance, show)
         summary = (
             f"{len(done.own)} models of its own, {len(done.computed)} of them computed now"
@@ -91,7 +91,7 @@ def _diff(
     with call.reporter.busy("comparing"), snapshot(call.settings, call.settings.lakehouse) as copy:
         with reading(copy.lakehouse) as connection:
             load = loaded(connection, copy)
-        with open_project(copy) as project:
+        with open_project(copy, with_unit_tests=False) as project:
             found = diff(
                 project,
                 environment,
@@ -116,10 +116,10 @@ def _diff(
 
 def _promote(call: Call, environment: str | None, file_format: str) -> None:
     """Promote an environment, or without one roll back, and renew the exports."""
-    with call.step(f"promote {environment}" if environment else "rollback") as step:
-        step.advance(0, None, "starting SQLMesh")
+    with call.reporter.busy("starting SQLMesh"):  # while the lakehouse is copied
         from data_platform.promote import promote, rollback
 
+    with call.step(f"promote {environment}" if environment else "rollback") as step:
         with_lineage = call.settings.tells_lineage
         if environment:
             done = promote(call.settings, environment, step.advance, with_lineage)

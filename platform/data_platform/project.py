@@ -17,7 +17,9 @@ import duckdb
 from sqlmesh import Context
 from sqlmesh.core.config import Config, load_configs
 from sqlmesh.core.console import NoopConsole, set_console
+from sqlmesh.core.loader import SqlMeshLoader
 from sqlmesh.core.snapshot import Snapshot
+from sqlmesh.core.test.discovery import ModelTestMetadata
 from sqlmesh.utils.date import to_date
 from sqlmesh.utils.errors import SQLMeshError
 
@@ -48,15 +50,25 @@ def _unloadable(error: SQLMeshError) -> PlatformError:
     return PlatformError(f"SQLMesh cannot load the project: {' '.join(str(error).split())}")
 
 
+class _CodeAlone(SqlMeshLoader):
+    """Loads the models without their unit tests, which takes half as long."""
+
+    def load_model_tests(self) -> list[ModelTestMetadata]:
+        """None of them."""
+        return []
+
+
 @contextmanager
 def open_project(
     settings: Settings,
     progress: Callable[[int, int, str], None] = lambda done, total, model: None,
+    with_unit_tests: bool = True,
 ) -> Iterator[Project]:
     """Open the project's SQLMesh context on the settings' lakehouse, and close it after the block.
 
     Args:
         progress: called with (models done, models in all, model) as models are computed.
+        with_unit_tests: load the models' unit tests, which plans run and the linter looks for.
 
     Raises:
         UsageError: there is no such gateway.
@@ -68,7 +80,11 @@ def open_project(
     evaluation = Evaluation()
     set_console(Recorder(evaluation, progress))
     try:
-        context = Context(paths=str(settings.project_dir), gateway=settings.gateway)
+        context = Context(
+            paths=str(settings.project_dir),
+            gateway=settings.gateway,
+            loader=None if with_unit_tests else _CodeAlone,
+        )
     except SQLMeshError as error:
         if "gateway" in str(error).lower():
             raise UsageError(f"no gateway {settings.gateway} in config.yaml") from error

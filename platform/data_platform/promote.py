@@ -83,7 +83,7 @@ def promote(
     """
     with reading(settings.lakehouse) as connection:
         load = loaded(connection, settings)
-    with open_project(settings, progress) as project:
+    with open_project(settings, progress, with_unit_tests=False) as project:
         found = find_environment(project, environment)
         production = Production(project, progress)
         theirs = production.tables
@@ -116,7 +116,7 @@ def rollback(
     """
     with reading(settings.lakehouse) as connection:
         load = loaded(connection, settings)
-    with open_project(settings, progress) as project:
+    with open_project(settings, progress, with_unit_tests=False) as project:
         production = Production(project, progress)
         production.note_other_hands(load)
         known = promotions(project.cursor)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -102,18 +103,25 @@ def _columns(columns: Iterable[contract.Column | record_of_runs.Column]) -> str:
 
 def sources(project_dir: Path = Path()) -> str:
     """The contract of the sources: a section a table."""
-    sections = []
+    from data_platform.lineage import read_lineage
+
+    sections, lineage = [], read_lineage(project_dir)
     for table in contract.read_contract(project_dir).tables.values():
-        columns = _columns(table.columns)
+        personal = lineage.personal(f"sources.{table.name}")
+        columns = _columns(
+            replace(c, description=f"{c.description} Personal.") if c.name in personal else c
+            for c in table.columns
+        )
         sections.append(f"### sources.{table.name}\n\n{table.description}\n\n{columns}")
     return "\n\n".join(sections)
 
 
 def models(layer: Layer, project_dir: Path = Path()) -> str:
     """The models of a layer: a section a model, from the SQLMesh project itself."""
+    from data_platform.lineage import read_lineage
     from data_platform.project import read_models
 
-    sections = []
+    sections, lineage = [], read_lineage(project_dir)
     for model in read_models(project_dir):
         if model.schema != layer:
             continue
@@ -121,11 +129,34 @@ def models(layer: Layer, project_dir: Path = Path()) -> str:
             f"A {model.kind} of the {model.owner} team, grain `{', '.join(model.grain)}`; "
             f"audits: {', '.join(f'`{audit}`' for audit in model.audits)}."
         )
-        rows = [(f"`{name}`", type_, text) for name, type_, text in model.columns]
-        sections.append(
-            f"### {model.name}\n\n{model.description}\n\n{facts}\n\n{_table(_HEADER, rows)}"
-        )
+        personal = lineage.personal(model.name)
+        rows = [
+            (
+                f"`{name}`",
+                type_,
+                f"{text}{' Personal.' if name in personal else ''}",
+                ", ".join(f"`{of}`" for of in lineage.upstream(f"{model.name}.{name}")),
+            )
+            for name, type_, text in model.columns
+        ]
+        table = _table((*_HEADER, "Made of"), rows)
+        sections.append(f"### {model.name}\n\n{model.description}\n\n{facts}\n\n{table}")
     return "\n\n".join(sections)
+
+
+def flow(project_dir: Path = Path()) -> str:
+    """Which model reads which, as a Mermaid chart."""
+    from data_platform.lineage import read_lineage
+    from data_platform.lineage_formats import as_mermaid
+
+    lineage = read_lineage(project_dir)
+    steps = sorted(
+        (parent, name)
+        for name, model in lineage.models.items()
+        for parent in model.reads
+        if parent != name
+    )
+    return f"```mermaid\n{as_mermaid(steps)}```"
 
 
 def record() -> str:

@@ -13,7 +13,13 @@ from typing import Any
 
 from data_platform.contract import read_contract
 from data_platform.errors import PlatformError
-from data_platform.lakehouse import LastLoad, last_load, loaded_tables, reading
+from data_platform.lakehouse import (
+    LastLoad,
+    last_load,
+    last_transformed,
+    loaded_tables,
+    reading,
+)
 from data_platform.production import Production, Progress, Transformed
 from data_platform.project import open_project
 from data_platform.settings import Settings
@@ -43,7 +49,8 @@ def transform(
     """
     with reading(settings.lakehouse) as connection:
         load = loaded(connection, settings)
-    with open_project(settings, progress) as project:
+        deploys = deploy or last_transformed(connection) is None  # the linter comes first
+    with open_project(settings, progress, with_unit_tests=deploys) as project:
         production = Production(project, progress)
         done = production.bring_up_to(load, layers, production.working_tree if deploy else None)
         production.tidy()
