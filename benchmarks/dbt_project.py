@@ -47,7 +47,7 @@ def write_dbt_project(project_dir: Path, folder: Path, as_of: date) -> None:
     (folder / "dbt_project.yml").write_text(PROJECT)
     (folder / "profiles.yml").write_text(PROFILE)
     sources: set[str] = set()
-    with read_project(project_dir, afresh=True) as context:
+    with read_project(project_dir) as context:
         window = {
             "start": context.config.model_defaults.start,
             "end": as_of,

@@ -252,7 +252,7 @@ def read_lineage(project_dir: Path) -> Lineage:
         return Lineage({m["name"]: _from_json(m) for m in json.loads(kept.read_bytes())})
     from data_platform.project import read_project
 
-    with read_project(project_dir, afresh=True) as context:
+    with read_project(project_dir) as context:
         lineage = lineage_of(context.models.values(), context.default_catalog)
     with suppress(OSError):  # a project that cannot be written to is read every time
         text = json.dumps([asdict(model) for model in lineage.models.values()])

@@ -10,16 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 from sqlmesh import Context
-from sqlmesh.core.config import Config, load_configs
+from sqlmesh.core.config import load_configs
 from sqlmesh.core.console import NoopConsole, set_console
-from sqlmesh.core.loader import SqlMeshLoader
 from sqlmesh.core.snapshot import Snapshot
-from sqlmesh.core.test.discovery import ModelTestMetadata
 from sqlmesh.utils.date import to_date
 from sqlmesh.utils.errors import SQLMeshError
 
@@ -27,6 +24,11 @@ from data_platform.errors import PlatformError, UsageError
 from data_platform.evaluation import Evaluation, Recorder, kind_of
 from data_platform.evaluator import RememberingEvaluator
 from data_platform.lakehouse import refusal
+from data_platform.model_cache import (
+    ContentConfig,
+    ContentLoader,
+    ContentLoaderWithoutTests,
+)
 from data_platform.restatement import Kind, Window
 from data_platform.settings import Settings
 
@@ -48,14 +50,6 @@ class Project:
 
 def _unloadable(error: SQLMeshError) -> PlatformError:
     return PlatformError(f"SQLMesh cannot load the project: {' '.join(str(error).split())}")
-
-
-class _CodeAlone(SqlMeshLoader):
-    """Loads the models without their unit tests, which takes half as long."""
-
-    def load_model_tests(self) -> list[ModelTestMetadata]:
-        """None of them."""
-        return []
 
 
 @contextmanager
@@ -82,8 +76,9 @@ def open_project(
     try:
         context = Context(
             paths=str(settings.project_dir),
+            config=load_configs(None, ContentConfig, [settings.project_dir]),
             gateway=settings.gateway,
-            loader=None if with_unit_tests else _CodeAlone,
+            loader=ContentLoader if with_unit_tests else ContentLoaderWithoutTests,
         )
     except SQLMeshError as error:
         if "gateway" in str(error).lower():
@@ -124,24 +119,20 @@ class ModelFacts:
 
 
 @contextmanager
-def read_project(project_dir: Path, afresh: bool = False) -> Iterator[Context]:
+def read_project(project_dir: Path) -> Iterator[Context]:
     """The project's SQLMesh context without a lakehouse: code alone, nothing is locked.
-
-    Args:
-        afresh: parse every model, though SQLMesh has cached it: its cache goes by the latest time
-            of all files, and does not see a file that is replaced by an older one.
 
     Raises:
         PlatformError: SQLMesh cannot load the project.
     """
     set_console(NoopConsole())
     try:
-        with TemporaryDirectory() as folder:
-            configs = load_configs(None, Config, [project_dir])
-            if afresh:
-                for config in configs.values():
-                    config.cache_dir = folder
-            context = Context(paths=str(project_dir), config=configs, load_state=False)
+        context = Context(
+            paths=str(project_dir),
+            config=load_configs(None, ContentConfig, [project_dir]),
+            loader=ContentLoader,
+            load_state=False,
+        )
     except SQLMeshError as error:
         raise _unloadable(error) from error
     try:
