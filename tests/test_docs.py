@@ -16,7 +16,7 @@ EXERCISES = (PROJECT / "docs/exercises.md").read_text(encoding="utf-8")
 
 
 def test_the_generated_parts_are_current() -> None:
-    documents = ["README.md", "README.fr.md", "docs/data-dictionary.md"]
+    documents = ["README.md", "README.fr.md", "docs/data-dictionary.md", "docs/data-model.md"]
     cog = [str(Path(sys.executable).with_name("cog")), "--check", *documents]
     done = subprocess.run(cog, cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr + "\nrun: just docs"

@@ -63,8 +63,16 @@ def test_a_rename_is_planned_proven_promoted_and_rolled_back(analyst: Platform) 
     assert done.returncode == 1
     assert "changed in dev: marts.kpi__monthly_turnover" in done.stderr
 
+    others = analyst.data / "exports/turnover_by_cohort.csv"
+    inode = others.stat().st_ino
     done = analyst.call("promote")
     assert "2 models changed, nothing computed" in done.stdout
+    # Only the export that the change reaches is written, and all are up to date.
+    assert others.stat().st_ino == inode
+    assert "rows in 1 file in" in done.stdout
+    assert json.loads(analyst.call("status", "--format", "json", check=False).stdout)[
+        "exports_are_current"
+    ]
     assert analyst.rows("SELECT SUM(turnover) FROM marts.kpi__monthly_turnover") == [(before,)]
     assert csv.read_bytes() == csv_before
 
@@ -142,6 +150,9 @@ def test_an_audit_stops_a_promotion_before_anything_changes(analyst: Platform) -
     )
     assert total(analyst, "marts") == before
     assert [row[0] for row in analyst.rows("SELECT action FROM ops.promotions")] == ["deployed"]
+    # Production is as well as it was: nothing for a monitor to call about.
+    status = json.loads(analyst.call("status", "--format", "json", check=False).stdout)
+    assert status["runs"][0]["outcome"] == "failed" and not status["last_run_failed"]
 
 
 def test_two_analysts_work_side_by_side_and_neither_undoes_the_other(

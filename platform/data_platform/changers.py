@@ -1,9 +1,10 @@
 """The commands that change models: plan, diff, promote, rollback."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -11,6 +12,7 @@ from data_platform import options
 from data_platform.command import Call, Interspersed, Step, run_of, warn_of_environments
 from data_platform.files import replace_text
 from data_platform.names import ReviewFormat
+from data_platform.result import counted
 from data_platform.writers import warn_after_transform, write_exports
 
 if TYPE_CHECKING:
@@ -20,32 +22,46 @@ if TYPE_CHECKING:
 _REVIEW_SCALE = 0.2
 
 
+_Found = TypeVar("_Found")
+# How something is told as lines, in Markdown and as JSON.
+_Shapes = tuple[Callable[[_Found], list[str]], Callable[[_Found], str], Callable[[_Found], str]]
+
+
+def _show(call: Call, review_format: str, found: _Found, shapes: _Shapes[_Found]) -> None:
+    """Tell what a reviewer asked for."""
+    as_lines, as_markdown, as_json = shapes
+    if review_format == ReviewFormat.TEXT:
+        for line in as_lines(found):
+            call.reporter.say(line)
+    else:
+        shape = as_json if review_format == ReviewFormat.JSON else as_markdown
+        call.reporter.write(shape(found))
+
+
 def _plan(call: Call, environment: str, review_format: str) -> None:
     from data_platform.review_formats import plan_json, plan_lines, plan_markdown
 
+    shapes = (plan_lines, plan_markdown, plan_json)
     as_text = review_format == ReviewFormat.TEXT
-    if not as_text:
-        call.reporter.quiet = True
+    call.reporter.quiet |= not as_text
 
-    def show(planned: "Planned") -> None:
-        for line in plan_lines(planned):
-            call.reporter.say(line)
+    def preview(planned: "Planned") -> None:
+        if as_text:  # before it takes its time; others are told when it is done
+            _show(call, review_format, planned, shapes)
 
     with call.reporter.busy("starting SQLMesh"):  # while the lakehouse is copied
         from data_platform.plan import plan
 
     with call.step(f"plan {environment}") as step:
-        done = plan(call.settings, environment, step.advance, show)
+        done = plan(call.settings, environment, step.advance, preview)
         summary = (
-            f"{len(done.own)} models of its own, {len(done.computed)} of them computed now"
+            f"{counted(len(done.own), 'model')} of its own, {len(done.computed)} computed now"
             if done.own
             else "nothing differs from production"
         )
         step.done(summary, None, done.ran, done.audits)
     if not as_text:
-        call.reporter.write(
-            (plan_json if review_format == ReviewFormat.JSON else plan_markdown)(done)
-        )
+        _show(call, review_format, done, shapes)
     for model in done.own:
         how = "computed now" if model in done.computed else "computed before, or a view"
         call.reporter.detail(f"  {model}: {how}")
@@ -64,12 +80,7 @@ def _preview(call: Call, environment: str, review_format: str) -> None:
 
     with snapshot(call.settings, call.settings.lakehouse) as copy:
         found = plan(copy, environment, dry_run=True)
-    if review_format == ReviewFormat.TEXT:
-        for line in plan_lines(found):
-            call.reporter.say(line)
-    else:
-        shape = plan_json if review_format == ReviewFormat.JSON else plan_markdown
-        call.reporter.write(shape(found))
+    _show(call, review_format, found, (plan_lines, plan_markdown, plan_json))
 
 
 def _diff(
@@ -102,12 +113,7 @@ def _diff(
             )
     if found.behind:
         warn_of_environments(call, {found.environment: found.behind}, load.load_number)
-    if review_format == ReviewFormat.TEXT:
-        for line in diff_lines(found):
-            call.reporter.say(line)
-    else:
-        shape = diff_json if review_format == ReviewFormat.JSON else diff_markdown
-        call.reporter.write(shape(found))
+    _show(call, review_format, found, (diff_lines, diff_markdown, diff_json))
     changed = found.fails_on(fail_on)
     if changed:
         call.reporter.fail(f"changed in {found.environment}: {', '.join(changed)}")

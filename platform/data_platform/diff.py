@@ -22,6 +22,7 @@ from data_platform.lineage import ModelLineage
 from data_platform.production import Production
 from data_platform.project import Project
 from data_platform.promote import find_environment
+from data_platform.result import counted
 from data_platform.row_comparison import Pair, Sample, compare_rows, quoted
 
 
@@ -104,8 +105,8 @@ class Diff:
             return f"{self.environment} shows what production shows: no model has code of its own"
         count = len(self.differing)
         same = len(self.models) - count
-        models = "no model differs" if not count else f"{count} models differ"
-        models = "1 model differs" if count == 1 else models
+        models = f"{counted(count, 'model')} differ{'s' if count == 1 else ''}"
+        models = models if count else "no model differs"
         more = f" ({same} more with new code and the same rows)" if same else ""
         moved = [
             f"{model.model}.{column} {_money(before)} → {_money(after)}"

@@ -1,7 +1,7 @@
 """SQLMesh's cache of parsed models, keyed by what it was parsed from.
 
 Its own key is the latest time of all files, in whole seconds, and the configuration with the path
-of the lakehouse in it: it misses an edit within a second and a file that is replaced by an older one,
+of the lakehouse in it. So it misses an edit within a second, and a file that an older one replaces;
 and every run, whose private copy has a path of its own, would parse all models again.
 """
 

@@ -26,6 +26,7 @@ from data_platform.project import Project
 from data_platform.promotions import Action, note_promotion
 from data_platform.record import Audited, FailedAudit, ModelRan
 from data_platform.restatement import Kind, Restatement
+from data_platform.result import counted
 
 _CONTROL_TOTAL_TAG = "control_total:"
 Progress = Callable[[int, int, str], None]
@@ -64,24 +65,22 @@ class Transformed:
     @property
     def summary(self) -> str:
         """What was computed, in a few words."""
-        parts = [f"deployed {_models(len(self.deployed))}"] if self.deployed else []
+        parts = [f"deployed {counted(len(self.deployed), 'model')}"] if self.deployed else []
         over: dict[str, int] = {}
         for restatement in self.restated.values():
             if restatement.kind is not Kind.VIEW:
                 by_period = restatement.kind is Kind.INCREMENTAL
                 period = f"over {restatement.window}" if by_period else "in full"
                 over[period] = over.get(period, 0) + 1
-        restated = [f"{_models(count)} {period}" for period, count in sorted(over.items())[::-1]]
+        restated = [
+            f"{counted(count, 'model')} {period}" for period, count in sorted(over.items())[::-1]
+        ]
         if restated:
             parts.append(f"restated {' and '.join(restated)}")
         if not parts and not self.restated:
             return f"nothing to do, production reflects load {self.load_number}"
         passed = sum(audit.number_of_rows == 0 for audit in self.audits)
         return ", ".join([*parts, f"{passed} audits passed"])
-
-
-def _models(count: int) -> str:
-    return "1 model" if count == 1 else f"{count} models"
 
 
 def failure(evaluation: Evaluation, error: BaseException | None = None) -> StoppedError:

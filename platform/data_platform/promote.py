@@ -21,6 +21,7 @@ from data_platform.promotions import (
     undone_by,
 )
 from data_platform.record import Audited
+from data_platform.result import counted
 from data_platform.settings import Settings
 from data_platform.transform import loaded
 
@@ -50,15 +51,15 @@ class Promoted:
     def summary(self) -> str:
         """What was done, in a few words."""
         count = len(self.models)
-        parts = ["production had this code already" if not count else f"{count} models changed"]
-        if count == 1:
-            parts = ["1 model changed"]
+        changed = f"{counted(count, 'model')} changed"
+        parts = [changed if count else "production had this code already"]
         if self.undone:
             parts.append(f"undone: {self.undone}")
         computed = self.transformed.computed
         parts.append(f"computed again: {', '.join(computed)}" if computed else "nothing computed")
         passed = sum(audit.number_of_rows == 0 for audit in self.audits)
-        return ", ".join([*parts, f"{passed} audits passed"])
+        parts += [f"{counted(passed, 'audit')} passed"] if passed else []
+        return ", ".join(parts)
 
 
 def promote(

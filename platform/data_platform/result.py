@@ -17,6 +17,11 @@ class Result:
     rows: list[tuple[Any, ...]]
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, in words that agree: 1 model, 2 models."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def as_csv(result: Result) -> str:
     """Header and rows, comma-separated."""
     text = StringIO()

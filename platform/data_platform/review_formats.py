@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_platform.code_changes import Change, CodeChanges, How
 from data_platform.lineage_formats import impact_as_json
-from data_platform.result import Result, as_markdown
+from data_platform.result import Result, as_markdown, counted
 
 if TYPE_CHECKING:
     from data_platform.diff import Diff, ModelDiff
@@ -21,7 +21,7 @@ def plan_lines(planned: "Planned") -> list[str]:
     code = planned.code
     if not code.changes:
         return [_NO_CHANGE.format(environment=planned.environment)]
-    lines = [f"Changed against production ({planned.unit_tests} unit tests passed):"]
+    lines = [f"Changed against production ({counted(planned.unit_tests, 'unit test')} passed):"]
     lines += [f"  {one.model}: {_how(one)}: {'; '.join(one.why)}" for one in code.own]
     follow = [one for one in code.changes if one.how is How.FOLLOWS]
     if follow:
@@ -46,8 +46,7 @@ def cost(code: CodeChanges) -> str:
     names = ", ".join(
         f"{one.model} ({'new' if one.rows is None else f'{one.rows:,} rows'})" for one in computed
     )
-    count = "1 table" if len(computed) == 1 else f"{len(computed)} tables"
-    return f"To compute: {count}, {known:,} rows in production: {names}"
+    return f"To compute: {counted(len(computed), 'table')}, {known:,} rows in production: {names}"
 
 
 def _how(change: Change) -> str:
@@ -70,7 +69,7 @@ def plan_markdown(planned: "Planned") -> str:
     ]
     table = as_markdown(Result(("Model", "Change", "Why", "Columns that may differ"), rows))
     parts = [
-        f"### Plan\n\n{planned.unit_tests} unit tests passed. {cost(code)}\n\n{table}",
+        f"### Plan\n\n{counted(planned.unit_tests, 'unit test')} passed. {cost(code)}\n\n{table}",
         f"### Impact\n\n{impact_markdown(code)}",
     ]
     return "\n".join(parts)

@@ -27,6 +27,7 @@ from data_platform.settings import Settings
 _RUNS_SHOWN = 10
 # The first words of commands that change nothing in production.
 _BESIDE_PRODUCTION = ("plan",)
+_REFUSED = ("promote", "rollback")
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,14 @@ class Status:
 
     @property
     def last_run(self) -> Run | None:
-        """The last run that has ended, without those that leave production alone."""
+        """The last run that has ended, without those that leave production alone.
+
+        So does a promotion that was refused: whoever asked for it was told.
+        """
         for one in self.runs:
-            command = one.run.command.split()[0]
-            if one.run.outcome != Outcome.RUNNING and command not in _BESIDE_PRODUCTION:
+            command, outcome = one.run.command.split()[0], one.run.outcome
+            is_refused = command in _REFUSED and outcome != Outcome.SUCCEEDED
+            if outcome != Outcome.RUNNING and command not in _BESIDE_PRODUCTION and not is_refused:
                 return one.run
         return None
 
@@ -209,7 +214,7 @@ def as_json(found: Status) -> dict[str, Any]:
     document["runs"] = [
         {**asdict(one.run), "steps": [asdict(step) for step in one.steps]} for one in found.runs
     ]
-    for name in ("is_current", "is_healthy", "problems"):
+    for name in ("is_current", "is_healthy", "last_run_failed", "problems"):
         document[name] = getattr(found, name)
     for source, entry in zip(found.sources, document["sources"], strict=True):
         entry["is_stale"] = source.is_stale

@@ -18,6 +18,7 @@ from data_platform.command import (
     warn_of_stale_sources,
 )
 from data_platform.names import ExportFormat, SourceName
+from data_platform.result import counted
 
 if TYPE_CHECKING:
     from data_platform.load import Loaded
@@ -112,7 +113,7 @@ def write_exports(
         )
         rows = sum(file.rows for file in files)
         folder = output_dir or call.published.exports_dir
-        step.done(f"{rows:,} rows in {len(files)} files in {folder}", rows)
+        step.done(f"{rows:,} rows in {counted(len(files), 'file')} in {folder}", rows)
     for file in files:
         total = "" if file.total is None else f", {file.total:,} € like the invoices"
         call.reporter.detail(f"  {file.path.name}: {file.rows:,} rows{total}")
