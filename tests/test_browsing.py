@@ -49,6 +49,7 @@ def wait_for(started: Started, port: int) -> None:
     raise AssertionError("the UI never answered")
 
 
+@pytest.mark.slow
 def test_the_ui_shows_columns_offline_while_others_plan_and_publish(begun: Platform) -> None:
     program, port = chromium(), free_port()
     started = begun.start("ui", "--port", str(port))

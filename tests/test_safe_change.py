@@ -155,6 +155,7 @@ def test_an_audit_stops_a_promotion_before_anything_changes(analyst: Platform) -
     assert status["runs"][0]["outcome"] == "failed" and not status["last_run_failed"]
 
 
+@pytest.mark.slow
 def test_two_analysts_work_side_by_side_and_neither_undoes_the_other(
     analyst: Platform, tmp_path: Path
 ) -> None:
@@ -211,6 +212,7 @@ def test_two_analysts_work_side_by_side_and_neither_undoes_the_other(
     assert analyst.rows("SELECT COUNT(*) FROM ops.plans") == [(0,)]
 
 
+@pytest.mark.slow
 def test_the_code_of_a_rollback_outlives_sqlmesh_s_janitor(analyst: Platform) -> None:
     begin(analyst)
     double_the_turnover(analyst)

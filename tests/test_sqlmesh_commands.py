@@ -23,6 +23,7 @@ test_eight_promotes:
 """
 
 
+@pytest.mark.slow
 def test_an_analyst_changes_a_model_without_touching_production(analyst: Platform) -> None:
     analyst.call("run")
     before = analyst.rows("FROM marts.kpi__nps")

@@ -158,7 +158,7 @@ def end_at_random(folder: Path, days: Days, times: int, number: signal.Signals) 
         shutil.rmtree(folder / str(turn))
 
 
-@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("batch", [1])
 def test_a_run_that_is_killed_at_random_loses_nothing(
     days: Days, tmp_path: Path, batch: int
 ) -> None:
@@ -166,7 +166,7 @@ def test_a_run_that_is_killed_at_random_loses_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("batch", range(1, 19))
+@pytest.mark.parametrize("batch", range(1, 20))
 def test_a_run_that_is_killed_at_random_again_and_again_loses_nothing(
     days: Days, tmp_path: Path, batch: int
 ) -> None:
