@@ -15,7 +15,7 @@ from data_platform.project import Project, open_project
 from data_platform.promotions import (
     Action,
     Promotion,
-    before_last,
+    last_and_before,
     promotions,
     snapshots_of,
     undone_by,
@@ -120,12 +120,10 @@ def rollback(
     with open_project(settings, progress, with_unit_tests=False) as project:
         production = Production(project, progress)
         production.note_other_hands(load)
-        known = promotions(project.cursor)
-        target = before_last(known)
+        undone, target = last_and_before(promotions(project.cursor))
         deployment = Deployment(
             snapshots_of(project, target.number), Action.ROLLED_BACK, goes_back_to=target.number
         )
-        undone = next(one for one in known if one.number == target.number + 1)
         return _deploy(project, production, load, deployment, (), with_lineage, undone, target)
 
 

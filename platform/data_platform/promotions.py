@@ -109,8 +109,8 @@ def identifiers(connection: duckdb.DuckDBPyConnection, number: int) -> dict[str,
     return dict(rows)
 
 
-def before_last(known: list[Promotion]) -> Promotion:
-    """The promotion to which a rollback goes back.
+def last_and_before(known: list[Promotion]) -> tuple[Promotion, Promotion]:
+    """The promotion that a rollback undoes, and the one whose code it restores.
 
     Raises:
         PlatformError: production has the first code that it ever had.
@@ -126,7 +126,7 @@ def before_last(known: list[Promotion]) -> Promotion:
         raise PlatformError(
             "there is nothing to roll back: production shows the first code that was ever deployed"
         )
-    return by_number[resolved(last - 1)]
+    return by_number[last], by_number[resolved(last - 1)]
 
 
 def snapshots_of(project: Project, number: int) -> dict[str, Snapshot]:
