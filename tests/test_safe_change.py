@@ -130,6 +130,11 @@ def test_bad_input_is_a_clear_error_and_changes_nothing(analyst: Platform) -> No
         done = analyst.call(command, "dev", options=NEXT_DAY, check=False)
         assert done.returncode == 1
         assert "environment dev has expired at 1970-01-01 00:00 UTC" in done.stderr
+    # The next run cleans up after it.
+    analyst.call("run", options=options("2024-03-05"))
+    assert analyst.rows("SELECT COUNT(*) FROM duckdb_views() WHERE schema_name LIKE '%dev'") == [
+        (0,)
+    ]
 
 
 def test_an_audit_stops_a_promotion_before_anything_changes(analyst: Platform) -> None:

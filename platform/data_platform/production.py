@@ -191,9 +191,12 @@ class Production:
         return behind
 
     def tidy(self) -> None:
-        """Forget tables and environments that are gone, and merge SQLMesh's many intervals."""
+        """Let SQLMesh's janitor remove what has expired, and forget what is gone.
+
+        It also merges the many intervals that its state remembers.
+        """
         context, cursor = self.project.context, self.project.cursor
-        context.state_sync.compact_intervals()
+        context.run_janitor(ignore_ttl=False)
         cursor.execute(
             "DELETE FROM ops.model_tables WHERE physical_name NOT IN ("
             "SELECT concat_ws('.', database_name, schema_name, table_name) FROM duckdb_tables() "
