@@ -74,7 +74,7 @@ status *options: setup
     @{{ bin }}/data-platform status {{ options }}
 
 # All tests but the slow ones: the models' unit tests and the program's
-test *options: setup
+test *options: setup-dev
     @{{ bin }}/sqlmesh test
     @{{ bin }}/pytest -n 2 {{ options }}
 
@@ -97,7 +97,7 @@ test-models *files: setup
     if [ -n "$wanted" ]; then {{ bin }}/sqlmesh test $wanted; fi
 
 # The tests that take long and break rarely: 200 kills, a soak of 30 days, a replay of three months
-test-slow *options: setup
+test-slow *options: setup-dev
     @{{ bin }}/pytest -n 2 -m slow {{ options }}
 
 # Measure a day against a full build, and a run against its bare steps: just bench --scale 670
@@ -116,7 +116,7 @@ bench-change *options: setup
     {{ bin }}/python benchmarks/change.py {{ options }}
 
 # Check style and types, the models' format and the linter's rules, and the generated docs
-lint: setup
+lint: setup-dev
     @{{ bin }}/ruff check .
     @{{ bin }}/ruff format --check .
     @{{ bin }}/mypy
@@ -125,31 +125,33 @@ lint: setup
     @{{ bin }}/cog --check README.md README.fr.md docs/*.md
 
 # Rewrite Python and SQL in the project's style
-format: setup
+format: setup-dev
     @{{ bin }}/ruff check --fix --quiet .
     @{{ bin }}/ruff format .
     @{{ bin }}/sqlmesh format
 
 # Write the generated parts of the documentation anew
-docs: setup
+docs: setup-dev
     @{{ bin }}/cog -r README.md README.fr.md docs/*.md
 
 # Play the guided tour in a fresh clone, and write what its commands say into docs/tour.md
-tour: setup
+tour: setup-dev
     @{{ bin }}/python tests/tour.py
 
 # Remove everything that was generated: data, caches and logs
 clean:
     rm -rf data logs .cache
 
-# Pin the newest allowed versions of all dependencies in requirements.lock
+# Pin the newest allowed versions of all dependencies in requirements.lock and requirements-dev.lock
 lock:
     uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
-        --custom-compile-command "just lock" pyproject.toml --group dev -o requirements.lock
+        --custom-compile-command "just lock" pyproject.toml --group build -o requirements.lock
+    uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+        --custom-compile-command "just lock" pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 
 # Look up known vulnerabilities of the pinned dependencies (needs PyPI's advisory service)
-vulnerabilities: setup
-    @{{ bin }}/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements.lock
+vulnerabilities: setup-dev
+    @{{ bin }}/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements-dev.lock
 
 # Build .venv from requirements.lock; nothing to do when it is up to date
 setup:
@@ -164,4 +166,15 @@ setup:
     pip="{{ bin }}/pip --disable-pip-version-check --quiet"
     $pip install --require-hashes -r requirements.lock
     $pip install --no-deps --no-build-isolation -e .
+    echo "$wanted" > "$stamp"
+
+# Add to .venv what tests and checks need, from requirements-dev.lock
+setup-dev: setup
+    #!/usr/bin/env sh
+    set -eu
+    stamp=.venv/built-from-dev
+    wanted=$(cksum < requirements-dev.lock)
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then exit 0; fi
+    echo "Adding what tests and checks need, once"
+    {{ bin }}/pip --disable-pip-version-check --quiet install --require-hashes -r requirements-dev.lock
     echo "$wanted" > "$stamp"
