@@ -20,7 +20,7 @@ from data_platform.lineage import Lineage, ModelLineage, column_of, model_of
 from data_platform.record import Audited, ModelRan, Outcome, Row, Run, StepRan
 from data_platform.settings import Settings
 
-_PRODUCER = f"https://pypi.org/project/jump-data-platform/{__version__}"
+_PRODUCER = f"urn:jump-data-platform:{__version__}"  # a URI, as OpenLineage asks for
 _NAMESPACE = "jump-data-platform"
 _ENDS = {
     Outcome.SUCCEEDED: event.RunState.COMPLETE,
