@@ -17,13 +17,13 @@ from sqlmesh.core.table_diff import TableDiff
 from data_platform.code_changes import renamed_columns
 from data_platform.environment import Tables, environments_behind, own_tables, tables_of
 from data_platform.errors import PlatformError, UsageError, near
-from data_platform.lakehouse import LastLoad
+from data_platform.lakehouse import LastLoad, quoted
 from data_platform.lineage import ModelLineage
 from data_platform.production import Production
 from data_platform.project import Project
 from data_platform.promote import find_environment
 from data_platform.result import counted
-from data_platform.row_comparison import Pair, Sample, compare_rows, quoted
+from data_platform.row_comparison import Pair, Sample, compare_rows
 
 
 @dataclass(frozen=True)

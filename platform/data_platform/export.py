@@ -15,6 +15,7 @@ from data_platform.lakehouse import (
     last_transformed,
     one_line,
     production_changed_at,
+    quoted,
     reading,
 )
 from data_platform.names import ExportFormat, Layer
@@ -38,12 +39,8 @@ class ExportedFile:
     total: Decimal | None = None
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _name(view: str) -> str:
-    return f"{SCHEMA}.{_quoted(view)}"
+    return f"{SCHEMA}.{quoted(view)}"
 
 
 def _literal(text: str) -> str:
@@ -71,15 +68,15 @@ def _select(connection: duckdb.DuckDBPyConnection, view: str, neutralise: bool) 
     columns = connection.execute(f"DESCRIBE {source}").fetchall()
     selected = []
     for name, type_, *_ in columns:
-        column = f"source.{_quoted(name)}"
+        column = f"source.{quoted(name)}"
         if neutralise and type_ == "VARCHAR":
             column = (
                 f"CASE WHEN REGEXP_MATCHES({column}, {_literal(_FORMULA)}) "
                 f"AND NOT REGEXP_MATCHES({column}, {_literal(_NUMBER)}) "
                 f"THEN '''' || {column} ELSE {column} END"
             )
-        selected.append(f"{column} AS {_quoted(name)}")
-    order = ", ".join(f"source.{_quoted(name)} NULLS FIRST" for name, *_ in columns)
+        selected.append(f"{column} AS {quoted(name)}")
+    order = ", ".join(f"source.{quoted(name)} NULLS FIRST" for name, *_ in columns)
     return f"SELECT {', '.join(selected)} FROM {source} AS source ORDER BY {order}"
 
 
@@ -130,7 +127,7 @@ def _read_back(
     ).fetchone()
     amount = "NULL"
     if control:
-        amount = f"SUM(CAST(REPLACE({_quoted(control[0])}, ',', '.') AS DECIMAL(18, 2)))"
+        amount = f"SUM(CAST(REPLACE({quoted(control[0])}, ',', '.') AS DECIMAL(18, 2)))"
     found = connection.execute(f"SELECT COUNT(*), {amount} FROM {source}", {"path": str(path)})
     counted, total = found.fetchone() or (0, None)
     if counted != rows:

@@ -114,6 +114,11 @@ class LastLoad:
     loaded_at: datetime
 
 
+def quoted(name: str) -> str:
+    """A name as SQL takes it, whatever it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
     """Whether a table or view of that name exists."""
     found = connection.execute(

@@ -6,6 +6,8 @@ from typing import Any
 
 import duckdb
 
+from data_platform.lakehouse import quoted
+
 MASK = "•••"
 _SAMPLES = 5
 Pair = tuple[Any, Any]  # production's, the environment's
@@ -18,11 +20,6 @@ class Sample:
     where: str  # "in both", "only in production" or "only in <environment>"
     key: Mapping[str, Any]
     values: Mapping[str, Pair]
-
-
-def quoted(name: str) -> str:
-    """A column's name as SQL takes it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def compare_rows(
