@@ -1,9 +1,10 @@
 # Jump's data platform. Each recipe builds .venv by itself when requirements.lock has changed.
-# Options of data-platform itself (--as-of, --scale, …) are environment variables here:
-# DATA_PLATFORM_AS_OF=2026-10-31 DATA_PLATFORM_SCALE=2 just run
+# What follows a recipe's name goes to the command behind it, word for word: a recipe hands its arguments on
+# as "$@", never as text that a shell reads again.
 
 # The program says in a line of its own what is wrong.
 set no-exit-message
+set positional-arguments
 
 python := env("PYTHON", "python3")
 bin := ".venv/bin"
@@ -14,108 +15,119 @@ default:
     @just --list --unsorted
 
 # The whole pipeline: extract, load, transform, export
+[group('pipeline')]
 run *options: setup
-    @{{ bin }}/data-platform run {{ options }}
+    @{{ bin }}/data-platform run "$@"
 
 # Extract the applications into Parquet files and a manifest
+[group('pipeline')]
 extract *options: setup
-    @{{ bin }}/data-platform extract {{ options }}
+    @{{ bin }}/data-platform extract "$@"
 
 # Check the extracts against the contract and load them
+[group('pipeline')]
 load *options: setup
-    @{{ bin }}/data-platform load {{ options }}
+    @{{ bin }}/data-platform load "$@"
 
 # Bring production's models up to date with the last load
+[group('pipeline')]
 transform *options: setup
-    @{{ bin }}/data-platform transform {{ options }}
+    @{{ bin }}/data-platform transform "$@"
 
 # Write the exports: CSV, Parquet or XLSX files for their readers
+[group('pipeline')]
 export *options: setup
-    @{{ bin }}/data-platform export {{ options }}
+    @{{ bin }}/data-platform export "$@"
 
 # Replay days one after the other: just backfill --from 2026-10-01 --to 2026-10-31
+[group('pipeline')]
 backfill *options: setup
-    @{{ bin }}/data-platform backfill {{ options }}
+    @{{ bin }}/data-platform backfill "$@"
 
 # Read the lakehouse: a table of the SQL's rows, or without SQL the DuckDB shell
-query sql="" *options: setup
-    @{{ bin }}/data-platform query {{ options }} {{ if sql == "" { "" } else { quote(sql) } }}
+[group('reading')]
+query *sql: setup
+    @{{ bin }}/data-platform query "$@"
 
-# Show what the working tree changes, and build it in an environment beside production
-plan env="dev" *options: setup
-    @{{ bin }}/data-platform plan {{ options }} {{ env }}
-
-# Compare the data of an environment with production's: rows, values, totals of money
-diff env="dev" *options: setup
-    @{{ bin }}/data-platform diff {{ options }} {{ env }}
-
-# Make a reviewed environment production, computing nothing again, and renew the exports
-promote env="dev" *options: setup
-    @{{ bin }}/data-platform promote {{ options }} {{ env }}
-
-# Take production's code back to before its last change, with the data of the last load
-rollback *options: setup
-    @{{ bin }}/data-platform rollback {{ options }}
-
-# Tell in Markdown what the working tree changes against a base branch, built at a small scale
-review base="main" *options: setup
-    @{{ bin }}/data-platform review {{ options }} {{ base }}
-
-# Browse models and their lineage in SQLMesh's UI, on a snapshot of the lakehouse
-ui *options: setup
-    @{{ bin }}/data-platform ui {{ options }}
-
-# Show what a model or a column is made of, and what is made of it
-lineage name *options: setup
-    @{{ bin }}/data-platform lineage {{ options }} {{ quote(name) }}
+# List what can be read: tables and views, a line each
+[group('reading')]
+tables *options: setup
+    @{{ bin }}/data-platform tables "$@"
 
 # Tell what is published, what the last runs did and what somebody should look at
+[group('reading')]
 status *options: setup
-    @{{ bin }}/data-platform status {{ options }}
+    @{{ bin }}/data-platform status "$@"
+
+# Show what a model or a column is made of, and what is made of it
+[group('reading')]
+lineage name *options: setup
+    @{{ bin }}/data-platform lineage "$@"
+
+# Browse models and their lineage in SQLMesh's UI, on a snapshot of the lakehouse
+[group('reading')]
+ui *options: setup
+    @{{ bin }}/data-platform ui "$@"
+
+# Show what the working tree changes, and build it in an environment beside production
+[group('changing models')]
+plan env="dev" *options: setup
+    @{{ bin }}/data-platform plan "$@"
+
+# Compare the data of an environment with production's: rows, values, totals of money
+[group('changing models')]
+diff env="dev" *options: setup
+    @{{ bin }}/data-platform diff "$@"
+
+# Make a reviewed environment production, computing nothing again, and renew the exports
+[group('changing models')]
+promote env="dev" *options: setup
+    @{{ bin }}/data-platform promote "$@"
+
+# Take production's code back to before its last change, with the data of the last load
+[group('changing models')]
+rollback *options: setup
+    @{{ bin }}/data-platform rollback "$@"
+
+# Tell in Markdown what the working tree changes against a base branch, built at a small scale
+[group('changing models')]
+review base="main" *options: setup
+    @{{ bin }}/data-platform review "$@"
 
 # All tests but the slow ones: the models' unit tests and the program's
+[group('checks')]
 test *options: setup-dev
     @{{ bin }}/sqlmesh test
-    @{{ bin }}/pytest -n 2 {{ options }}
+    @{{ bin }}/pytest -n 2 "$@"
 
 # The unit tests of some models: just test-models models/marts/kpi__nps.sql
+[group('checks')]
 test-models *files: setup
     #!/usr/bin/env sh
     set -eu
     # Without a lakehouse: nobody's lock is in the way.
     export SQLMESH__DEFAULT_GATEWAY=editor
-    wanted=""
-    for file in {{ files }}; do
+    tests=0
+    for file in "$@"; do
+      shift
+      if [ ! -e "$file" ]; then echo "Error: $file does not exist" >&2; exit 2; fi
       case "$file" in
         models/*.sql) test="tests/$(dirname "${file#models/}")/test_$(basename "$file" .sql).yaml" ;;
         tests/*.yaml) test="$file" ;;
         macros/*) exec {{ bin }}/sqlmesh test ;; # which any model may use
         *) continue ;;
       esac
-      if [ -f "$test" ]; then wanted="$wanted $test"; fi
+      if [ -f "$test" ]; then set -- "$@" "$test"; tests=$((tests + 1)); else echo "$file has no unit test of its own"; fi
     done
-    if [ -n "$wanted" ]; then {{ bin }}/sqlmesh test $wanted; fi
+    if [ "$tests" -gt 0 ]; then {{ bin }}/sqlmesh test "$@"; fi
 
 # The tests that take long and break rarely: 200 kills, a soak of 30 days, a replay of three months
+[group('checks')]
 test-slow *options: setup-dev
-    @{{ bin }}/pytest -n 2 -m slow {{ options }}
-
-# Measure a day against a full build, and a run against its bare steps: just bench --scale 670
-bench *options: setup
-    @{{ bin }}/python benchmarks/daily.py {{ options }}
-    @{{ bin }}/python benchmarks/transaction.py {{ options }}
-
-# Measure a change beside dbt-duckdb, in a virtual environment of its own: just bench-change --scale 670
-bench-change *options: setup
-    #!/usr/bin/env sh
-    set -eu
-    if [ ! -x .cache/dbt/bin/dbt ]; then
-      {{ python }} -m venv .cache/dbt
-      .cache/dbt/bin/pip --disable-pip-version-check --quiet install -r benchmarks/dbt-requirements.txt
-    fi
-    {{ bin }}/python benchmarks/change.py {{ options }}
+    @{{ bin }}/pytest -n 2 -m slow "$@"
 
 # Check style and types, the models' format and the linter's rules, and the generated docs
+[group('checks')]
 lint: setup-dev
     @{{ bin }}/ruff check .
     @{{ bin }}/ruff format --check .
@@ -125,50 +137,86 @@ lint: setup-dev
     @{{ bin }}/cog --check README.md README.fr.md docs/*.md
 
 # Rewrite Python and SQL in the project's style
+[group('checks')]
 format: setup-dev
     @{{ bin }}/ruff check --fix --quiet .
     @{{ bin }}/ruff format .
     @{{ bin }}/sqlmesh format
 
 # Write the generated parts of the documentation anew
+[group('checks')]
 docs: setup-dev
     @{{ bin }}/cog -r README.md README.fr.md docs/*.md
 
 # Play the guided tour in a fresh clone, and write what its commands say into docs/tour.md
+[group('checks')]
 tour: setup-dev
     @{{ bin }}/python tests/tour.py
 
-# Remove everything that was generated: data, caches and logs
-clean:
-    rm -rf data logs .cache
+# Measure a day against a full build, and a run against its bare steps: just bench --scale 670
+[group('checks')]
+bench *options: setup
+    @{{ bin }}/python benchmarks/daily.py "$@"
+    @{{ bin }}/python benchmarks/transaction.py "$@"
 
-# Pin the newest allowed versions of all dependencies in requirements.lock and requirements-dev.lock
-lock:
-    uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
-        --custom-compile-command "just lock" pyproject.toml --group build -o requirements.lock
-    uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
-        --custom-compile-command "just lock" pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+# Measure a change beside dbt-duckdb, in a virtual environment of its own: just bench-change --scale 670
+[group('checks')]
+bench-change *options: setup
+    #!/usr/bin/env sh
+    set -eu
+    if [ ! -x .cache/dbt/bin/dbt ]; then
+      {{ python }} -m venv .cache/dbt
+      .cache/dbt/bin/pip --disable-pip-version-check --quiet install -r benchmarks/dbt-requirements.txt
+    fi
+    {{ bin }}/python benchmarks/change.py "$@"
+
+# Remove everything that was generated: data, caches and logs; says what, and asks
+[group('upkeep')]
+clean *options: setup
+    @{{ bin }}/data-platform clean "$@"
+
+# Pin the newest allowed versions of all dependencies in the requirements*.lock
+[group('upkeep')]
+lock: setup
+    #!/usr/bin/env sh
+    set -eu
+    pin() {
+      {{ bin }}/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+        --custom-compile-command "just lock" "$@"
+    }
+    pin --group setup -o requirements-setup.lock
+    pin pyproject.toml --group build -o requirements.lock
+    pin pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 
 # Look up known vulnerabilities of the pinned dependencies (needs PyPI's advisory service)
+[group('upkeep')]
 vulnerabilities: setup-dev
     @{{ bin }}/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements-dev.lock
 
 # Build .venv from requirements.lock; nothing to do when it is up to date
+[group('upkeep')]
 setup:
     #!/usr/bin/env sh
     set -eu
     stamp=.venv/built-from
-    wanted=$(cksum < requirements.lock)
+    wanted=$(cat requirements-setup.lock requirements.lock | cksum)
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then exit 0; fi
-    echo "Building .venv from requirements.lock, once"
+    echo "Building .venv from requirements.lock, once: 1 of 3, the installer uv"
     rm -rf .venv
     {{ python }} -m venv .venv
-    pip="{{ bin }}/pip --disable-pip-version-check --quiet"
-    $pip install --require-hashes -r requirements.lock
-    $pip install --no-deps --no-build-isolation -e .
+    {{ bin }}/pip --disable-pip-version-check --quiet install --require-hashes -r requirements-setup.lock
+    # Where pip finds its packages, uv does too.
+    index=$({{ bin }}/pip --disable-pip-version-check config get global.index-url 2>/dev/null || true)
+    if [ -n "${PIP_INDEX_URL:-$index}" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$index}}"; fi
+    uv="{{ bin }}/uv pip install --quiet --python {{ bin }}/python"
+    echo "2 of 3, the packages"
+    $uv --require-hashes -r requirements.lock
+    echo "3 of 3, the program itself"
+    $uv --no-deps --no-build-isolation -e .
     echo "$wanted" > "$stamp"
 
 # Add to .venv what tests and checks need, from requirements-dev.lock
+[group('upkeep')]
 setup-dev: setup
     #!/usr/bin/env sh
     set -eu
@@ -176,5 +224,7 @@ setup-dev: setup
     wanted=$(cksum < requirements-dev.lock)
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then exit 0; fi
     echo "Adding what tests and checks need, once"
-    {{ bin }}/pip --disable-pip-version-check --quiet install --require-hashes -r requirements-dev.lock
+    index=$({{ bin }}/pip --disable-pip-version-check config get global.index-url 2>/dev/null || true)
+    if [ -n "${PIP_INDEX_URL:-$index}" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$index}}"; fi
+    {{ bin }}/uv pip install --quiet --python {{ bin }}/python --require-hashes -r requirements-dev.lock
     echo "$wanted" > "$stamp"

@@ -4,7 +4,7 @@ import duckdb
 
 from data_platform.errors import NewerError
 from data_platform.lakehouse import has_table
-from data_platform.record import ddl
+from data_platform.record import TABLES, ddl
 
 # What this program writes down in a lakehouse, and how; a newer number is a newer program's.
 FORMAT = 4
@@ -104,6 +104,22 @@ CREATE TABLE IF NOT EXISTS ops.model_code (
   PRIMARY KEY (name, identifier)
 );
 """
+# What one row of each of these tables is, for who looks for something to read.
+OF_RECORD = {
+    **{name: (row.__doc__ or "").partition("\n")[0] for name, row in TABLES.items()},
+    "loads": "One row a table of each load that changed something: what the load made of it.",
+    "loaded_files": "One row a file whose rows the raw tables hold.",
+    "model_tables": "One row a table of a model: the load that it reflects.",
+    "standing_warnings": "One row a warning that stands: an audit that found rows, stopping nothing.",
+    "transforms": "One row a load that all of production reflected.",
+    "promotions": "One row a change of production's code.",
+    "promoted_models": "One row a model of each promotion: its version.",
+    "model_code": "One row a version of a model that production ever had: its code.",
+    "environments_behind": "One row an environment that does not show the last load.",
+    "plans": "One row an environment: when it was last planned.",
+    "control_totals": "One row a column of an export that adds up to the total of the invoices.",
+    "format": "One row: the format of these tables.",
+}
 # Format 2 lacked the record of runs, and of loads what they have to do with it; format 3 the record
 # of promotions.
 _AMEND = """

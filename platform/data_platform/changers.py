@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from data_platform import options
-from data_platform.command import Call, Interspersed, Step, run_of, warn_of_environments
+from data_platform.command import Call, Step, run_of, warn_of_environments
 from data_platform.files import replace_text
 from data_platform.names import ReviewFormat
 from data_platform.result import counted
@@ -28,14 +28,15 @@ _Shapes = tuple[Callable[[_Found], list[str]], Callable[[_Found], str], Callable
 
 
 def _show(call: Call, review_format: str, found: _Found, shapes: _Shapes[_Found]) -> None:
-    """Tell what a reviewer asked for."""
+    """Tell what a reviewer asked for; a program is told once it is published."""
     as_lines, as_markdown, as_json = shapes
     if review_format == ReviewFormat.TEXT:
         for line in as_lines(found):
             call.reporter.say(line)
     else:
         shape = as_json if review_format == ReviewFormat.JSON else as_markdown
-        call.reporter.write(shape(found))
+        write = call.reporter.write if call.run is None else call.reporter.write_when_published
+        write(shape(found))
 
 
 def _plan(call: Call, environment: str, review_format: str) -> None:
@@ -52,7 +53,7 @@ def _plan(call: Call, environment: str, review_format: str) -> None:
     with call.reporter.busy("starting SQLMesh"):  # while the lakehouse is copied
         from data_platform.plan import plan
 
-    with call.step(f"plan {environment}") as step:
+    with call.step(f"plan {environment}", is_told_later=True) as step:
         done = plan(call.settings, environment, step.advance, preview)
         summary = (
             f"{counted(len(done.own), 'model')} of its own, {len(done.computed)} computed now"
@@ -66,7 +67,7 @@ def _plan(call: Call, environment: str, review_format: str) -> None:
         how = "computed now" if model in done.computed else "computed before, or a view"
         call.reporter.detail(f"  {model}: {how}")
     if done.own:
-        call.reporter.say(
+        call.reporter.say_when_published(
             f"Next: just diff {environment}, just promote {environment}; "
             f'to look at it: just query "FROM marts__{environment}.…"'
         )
@@ -125,7 +126,8 @@ def _promote(call: Call, environment: str | None, file_format: str) -> None:
     with call.reporter.busy("starting SQLMesh"):  # while the lakehouse is copied
         from data_platform.promote import promote, rollback
 
-    with call.step(f"promote {environment}" if environment else "rollback") as step:
+    name = f"promote {environment}" if environment else "rollback"
+    with call.step(name, is_told_later=True) as step:
         with_lineage = call.settings.tells_lineage
         if environment:
             done = promote(call.settings, environment, step.advance, with_lineage)
@@ -134,14 +136,14 @@ def _promote(call: Call, environment: str | None, file_format: str) -> None:
         run_of(call).renews_production, run_of(call).lineage = True, done.transformed.lineage
         step.done(done.summary, None, done.transformed.ran, done.audits)
     if done.back_to:
-        call.reporter.say(f"Production has the code of {done.back_to} again.")
+        call.reporter.say_when_published(f"Production has the code of {done.back_to} again.")
     if done.models:
-        call.reporter.say(f"Changed in production: {', '.join(done.models)}")
+        call.reporter.say_when_published(f"Changed in production: {', '.join(done.models)}")
     warn_after_transform(call, done.transformed)
     write_exports(call, file_format, None, done.exports_unchanged, done.since)
 
 
-@click.command("plan", cls=Interspersed)
+@click.command("plan", cls=options.Interspersed)
 @click.argument("environment", default="dev", metavar="ENVIRONMENT")
 @options.review_format
 @options.dry_run
@@ -154,7 +156,7 @@ def plan_command(environment: str, review_format: str, dry_run: bool) -> Step:
     return Step(f"plan {environment}", act, writes=True)
 
 
-@click.command("diff", cls=Interspersed)
+@click.command("diff", cls=options.Interspersed)
 @click.argument("environment", default="dev", metavar="ENVIRONMENT")
 @options.model
 @options.review_format
@@ -193,7 +195,7 @@ def _review(call: Call, base: str, scale: float | None, output: Path | None) -> 
     return 0 if found.passed else 1
 
 
-@click.command("review", cls=Interspersed)
+@click.command("review", cls=options.Interspersed)
 @click.argument("base", default="main", metavar="BASE")
 @click.option(
     "--output",
@@ -212,7 +214,7 @@ def review_command(ctx: click.Context, base: str, output: Path | None) -> Step:
     return Step(f"review {base}", act, writes=False)
 
 
-@click.command("promote", cls=Interspersed)
+@click.command("promote", cls=options.Interspersed)
 @click.argument("environment", default="dev", metavar="ENVIRONMENT")
 @options.export_format
 def promote_command(environment: str, file_format: str) -> Step:
@@ -221,7 +223,7 @@ def promote_command(environment: str, file_format: str) -> Step:
     return Step(f"promote {environment}", act, writes=True)
 
 
-@click.command("rollback")
+@click.command("rollback", cls=options.Command)
 @options.export_format
 def rollback_command(file_format: str) -> Step:
     """Take production's code back to before its last change, with the data of the last load."""

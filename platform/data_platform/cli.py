@@ -3,9 +3,11 @@
 import os
 import signal
 import sys
+import time
 import traceback
 from contextlib import ExitStack
 from datetime import date
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from data_platform import __version__, changers, interruption, options, readers,
 from data_platform.command import Call, Step, tell_catalogue
 from data_platform.console import Reporter
 from data_platform.errors import PlatformError, UsageError, without_values
-from data_platform.settings import Settings, yesterday
+from data_platform.settings import Settings, checked_data_dir, find_project, yesterday
+
+_STARTED = time.perf_counter()
 
 
 class _Steps(click.Group):
@@ -38,30 +42,12 @@ class _Steps(click.Group):
 )
 @options.globally
 @click.version_option(__version__, prog_name="data-platform")
-@click.pass_context
-def cli(
-    ctx: click.Context,
-    random_seed: int,
-    scale: float,
-    as_of: date | None,
-    project_dir: Path,
-    data_dir: Path | None,
-    gateway: str,
-    wait: float,
-    verbose: bool,
-    quiet: bool,
-) -> None:
+def cli(**_options: Any) -> None:
     """Jump's data platform: from the applications to the numbers people trust.
 
     Steps are chained in one process, and published together:
     data-platform extract load transform export.
     """
-    project = project_dir.resolve()
-    data = (data_dir or project / "data").absolute()
-    if not data.parent.is_dir():
-        raise click.BadParameter(f"folder {data.parent} does not exist", param_hint="--data-dir")
-    settings = Settings(random_seed, scale, as_of or yesterday(), project, data, gateway)
-    ctx.obj = Call(settings, settings, Reporter(quiet, verbose), wait)
 
 
 for command in (
@@ -71,12 +57,14 @@ for command in (
     writers.export_command,
     writers.run_command,
     writers.backfill_command,
+    writers.clean_command,
     changers.plan_command,
     changers.diff_command,
     changers.promote_command,
     changers.rollback_command,
     changers.review_command,
     readers.query_command,
+    readers.tables_command,
     readers.status_command,
     readers.lineage_command,
     readers.ui_command,
@@ -85,9 +73,11 @@ for command in (
 
 
 @cli.result_callback()
-@click.pass_obj
-def _take(call: Call, /, steps: list[Step], **_options: Any) -> int:
+def _take(steps: list[Step], **options: Any) -> int:
     """Take the steps, those up to the last one that writes in one run; the exit code."""
+    call = _call(**options)
+    for step in steps:
+        step.check(call)
     last_writer = max((place for place, step in enumerate(steps, 1) if step.writes), default=0)
     codes = [0]
     if last_writer:
@@ -103,15 +93,37 @@ def _take(call: Call, /, steps: list[Step], **_options: Any) -> int:
         finally:
             if run is not None and call.settings.tells_lineage:
                 tell_catalogue(call, run)
+        call.reporter.tell_what_was_put_off()
     codes += [step.act(call) or 0 for step in steps[last_writer:]]
-    call.reporter.summary()
+    call.reporter.summary(time.perf_counter() - _STARTED)
     return max(codes)
+
+
+def _call(
+    random_seed: int,
+    scale: float,
+    as_of: date | None,
+    project_dir: Path | None,
+    data_dir: Path | None,
+    gateway: str,
+    wait: float,
+    verbose: bool,
+    quiet: bool,
+) -> Call:
+    """What the options of the program say, from either side of the commands' names."""
+    project = find_project(project_dir)
+    data = checked_data_dir(data_dir or project / "data")
+    settings = Settings(random_seed, scale, as_of or yesterday(), project, data, gateway)
+    return Call(settings, settings, Reporter(quiet, verbose), wait)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line; exits with 0 (done), 1 (failed) or 2 (usage)."""
     os.umask(0o077)  # what is written may hold personal data
     interruption.listen()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without € shows the rest
     words = sys.argv[1:] if arguments is None else arguments
     try:
         sys.exit(cli.main(words, prog_name="data-platform", standalone_mode=False))

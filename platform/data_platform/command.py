@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any
-
-import click
+from typing import TYPE_CHECKING
 
 from data_platform.console import Reporter, ShownStep
 from data_platform.settings import Settings
@@ -38,10 +36,16 @@ class Call:
         return replace(self, settings=run.settings, run=run)
 
     @contextmanager
-    def step(self, name: str, needs_lakehouse: bool = True) -> Iterator["Work"]:
-        """Show and record a step while the block runs."""
+    def step(
+        self, name: str, needs_lakehouse: bool = True, is_told_later: bool = False
+    ) -> Iterator["Work"]:
+        """Show and record a step while the block runs.
+
+        Args:
+            is_told_later: it claims what is true only once the run is published.
+        """
         with (
-            self.reporter.step(name) as shown,
+            self.reporter.step(name, is_told_later) as shown,
             run_of(self).step(name, needs_lakehouse) as recorded,
         ):
             yield Work(shown, recorded)
@@ -57,22 +61,8 @@ class Step:
     name: str
     act: Callable[[Call], int | None]
     writes: bool
-
-
-class Interspersed(click.Command):
-    """A command whose options may follow its argument, also in a chain."""
-
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,
-    ) -> click.Context:
-        """Read the words that belong to the command."""
-        return super().make_context(
-            info_name, args, parent, **{**extra, "allow_interspersed_args": True}
-        )
+    # Refuses what cannot be, before any step begins.
+    check: Callable[[Call], None] = lambda call: None
 
 
 @dataclass(frozen=True)

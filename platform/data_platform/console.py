@@ -1,12 +1,14 @@
 """What a person sees of a command: progress and a summary at a terminal, plain lines elsewhere."""
 
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -15,6 +17,9 @@ from rich.tree import Tree
 from data_platform.result import Result
 
 _TABLE_ROWS = 1_000
+# A table whose columns would be narrower than this is shown a row at a time, and fewer of them.
+_NARROWEST = 9
+_WIDE_ROWS = 20
 
 
 @dataclass
@@ -26,6 +31,16 @@ class StepReport:
     seconds: float = 0.0
 
 
+class _Unbroken(Console):
+    """A console that outlives its reader: a closed pipe is no reason to interrupt a run."""
+
+    def on_broken_pipe(self) -> None:
+        """Write to nowhere from now on."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
 @dataclass
 class Reporter:
     """Speaks to the user; `quiet` leaves warnings and errors alone."""
@@ -34,14 +49,20 @@ class Reporter:
     verbose: bool = False
     reports: list[StepReport] = field(default_factory=list)
     warnings: int = 0
+    # What is true only once the run is published.
+    _put_off: list[Callable[[], None]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        self._out = Console(soft_wrap=True, highlight=False)
-        self._err = Console(stderr=True, soft_wrap=True, highlight=False)
+        self._out = _Unbroken(soft_wrap=True, highlight=False)
+        self._err = _Unbroken(stderr=True, soft_wrap=True, highlight=False)
 
     @contextmanager
-    def step(self, name: str) -> Iterator["ShownStep"]:
-        """Show a step's progress while the block runs, and its outcome afterwards."""
+    def step(self, name: str, is_told_later: bool = False) -> Iterator["ShownStep"]:
+        """Show a step's progress while the block runs, and its outcome afterwards.
+
+        Args:
+            is_told_later: the outcome is a claim about what is published.
+        """
         report, started = StepReport(name), time.perf_counter()
         bars = Progress(
             TextColumn("[bold]{task.fields[step]}"),
@@ -58,7 +79,8 @@ class Reporter:
         report.seconds = time.perf_counter() - started
         self.reports.append(report)
         if not self._out.is_terminal:
-            self.say(f"{name}: {report.outcome} in {report.seconds:.1f} s")
+            tell = self.say_when_published if is_told_later else self.say
+            tell(f"{name}: {report.outcome} in {report.seconds:.1f} s")
 
     @contextmanager
     def busy(self, what: str) -> Iterator[None]:
@@ -73,6 +95,20 @@ class Reporter:
         """A plain line."""
         if not self.quiet:
             self._out.print(text, markup=False)
+
+    def say_when_published(self, text: str) -> None:
+        """A plain line that is true only once the run is published; a run that fails drops it."""
+        self._put_off.append(lambda: self.say(text))
+
+    def write_when_published(self, text: str) -> None:
+        """The same with data for another program."""
+        self._put_off.append(lambda: self.write(text))
+
+    def tell_what_was_put_off(self) -> None:
+        """The run is published: say what that makes true."""
+        for tell in self._put_off:
+            tell()
+        self._put_off.clear()
 
     def log(self, text: str) -> None:
         """A plain line about a part of a long step, where no progress is shown."""
@@ -93,11 +129,10 @@ class Reporter:
         """Why the command ends."""
         self._err.print("Error: " + text, style="red", markup=False)
 
-    def summary(self) -> None:
-        """What was done, at a terminal as a table."""
+    def summary(self, seconds: float) -> None:
+        """What was done, at a terminal as a table; `seconds` is what a person has waited."""
         if not self.reports or self.quiet:
             return
-        seconds = sum(report.seconds for report in self.reports)
         if self._out.is_terminal:
             table = Table("Step", "Outcome")
             table.add_column("Seconds", justify="right")
@@ -109,18 +144,27 @@ class Reporter:
 
     def table(self, result: Result) -> None:
         """Rows of a query; the first thousand of them."""
-        table = Table()
-        for column in result.columns:
-            table.add_column(str(column), overflow="fold")
-        for row in result.rows[:_TABLE_ROWS]:
-            table.add_row(*("" if cell is None else str(cell) for cell in row))
-        if result.columns:
-            self._wide().print(table)
-        if len(result.rows) > _TABLE_ROWS:
+        if not result.columns:
+            return
+        console, shown = self._wide(), result.rows[:_TABLE_ROWS]
+        cells = [["" if cell is None else str(cell) for cell in row] for row in shown]
+        is_cut = False
+        if console.is_terminal:
+            cells = [[_printable(cell) for cell in row] for row in cells]
+            is_wide = len(result.columns) * _NARROWEST > console.width
+            cells = cells[:_WIDE_ROWS] if is_wide else cells
+            is_cut = _print_vertically(console, result.columns, cells) if is_wide else False
+            if not is_wide:
+                is_cut = _print_table(console, result.columns, cells)
+        else:
+            _print_table(console, result.columns, cells)
+        if len(result.rows) > len(cells):
             self._err.print(
-                f"{len(result.rows):,} rows, the first {_TABLE_ROWS:,} shown; "
+                f"{len(result.rows):,} rows, the first {len(cells):,} shown; "
                 "--format csv gives them all"
             )
+        elif is_cut:
+            self._err.print("Values that end in … are longer; --format csv gives them whole")
 
     def tree(self, title: str, root: str, children: Callable[[str], list[str]]) -> None:
         """A tree of names under a title, "nothing" where the root has no children."""
@@ -143,8 +187,53 @@ class Reporter:
         return Console(width=width, highlight=False, markup=False)
 
     def write(self, text: str) -> None:
-        """Data for another program."""
-        sys.stdout.write(text)
+        """Data for another program, every character of it: in UTF-8 where the output has no word."""
+        try:
+            text.encode(sys.stdout.encoding)
+            shown = text
+        except UnicodeEncodeError:
+            shown = text.encode().decode("latin-1")
+            sys.stdout.reconfigure(encoding="latin-1")  # type: ignore[union-attr]
+        try:
+            sys.stdout.write(shown)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            self._out.on_broken_pipe()
+
+
+def _printable(text: str) -> str:
+    """A text that does nothing to a terminal but show itself."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Print rows, long values cut to the width of a terminal; whether any was."""
+    table = Table()
+    for column in columns:
+        table.add_column(column, overflow="ellipsis" if console.is_terminal else "fold")
+        table.columns[-1].no_wrap = console.is_terminal
+    for row in rows:
+        table.add_row(*row)
+    wanted = console.measure(table).maximum
+    console.print(table)
+    longest = [max(map(cell_len, (name, *(row[n] for row in rows)))) for n, name in enumerate(columns)]
+    return wanted < sum(longest) + 3 * len(columns) + 1
+
+
+def _print_vertically(
+    console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> bool:
+    """Print each row as lines of its own, a column each; whether a value was cut."""
+    names = max(map(cell_len, columns))
+    room = max(console.width - names - 3, _NARROWEST)
+    is_cut = False
+    for number, row in enumerate(rows, start=1):
+        console.rule(f"row {number}", align="left")
+        for name, value in zip(columns, row, strict=True):
+            is_cut |= cell_len(value) > room
+            shown = value if cell_len(value) <= room else f"{set_cell_size(value, room - 1)}…"
+            console.print(f"{name.rjust(names)} │ {shown}", no_wrap=True, overflow="crop")
+    return is_cut
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import polars as pl
 import yaml
 
 from data_platform.errors import PlatformError
+from data_platform.settings import CONTRACT_FILE
 
-CONTRACT_FILE = "external_models.yaml"
 SCHEMA = "sources"
 _DATE_TAGS = ("on", "from", "to", "now")
 # The log that loads keep of what the CRM's table ever showed.

@@ -24,8 +24,12 @@ from data_platform.settings import Settings
 SCHEMA = Layer.EXPORTS
 _XLSX_ROWS = 1_048_575  # a sheet's rows, less the header
 
-# A spreadsheet runs a cell that starts like this, unless it is a number.
-_FORMULA = r"^[=+\-@\t\r\n]"
+# A spreadsheet runs a cell that starts like this, unless it is a number. One that reads a CSV file with
+# another separator than it was written with, as a French Excel does by double click, sees cells begin
+# within a text.
+_STARTS_A_FORMULA = r"[=+\-@＝＋－＠]"
+_FORMULA = rf"^[\t\r\n]|^[\s\"']*{_STARTS_A_FORMULA}"
+_FORMULA_WITHIN = rf"([,;|\t\r\n][\s\"']*)({_STARTS_A_FORMULA})"
 _NUMBER = r"^[+-]?[0-9][0-9 .,]*$"
 
 
@@ -59,22 +63,27 @@ def _check_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _select(connection: duckdb.DuckDBPyConnection, view: str, neutralise: bool) -> str:
-    """The view's rows, sorted by its columns from left to right.
+def _neutral(column: str, file_format: ExportFormat) -> str:
+    """A text with an apostrophe before whatever a spreadsheet would run."""
+    neutral = column
+    if file_format == ExportFormat.CSV:
+        neutral = f"REGEXP_REPLACE({column}, {_literal(_FORMULA_WITHIN)}, '\\1''\\2', 'g')"
+    return (
+        f"CASE WHEN REGEXP_MATCHES({column}, {_literal(_NUMBER)}) THEN {column} "
+        f"WHEN REGEXP_MATCHES({column}, {_literal(_FORMULA)}) THEN '''' || {neutral} "
+        f"ELSE {neutral} END"
+    )
 
-    Where `neutralise`, an apostrophe is put before a text that a spreadsheet would run.
-    """
+
+def _select(connection: duckdb.DuckDBPyConnection, view: str, file_format: ExportFormat) -> str:
+    """The view's rows, sorted by its columns from left to right, neutral in a spreadsheet."""
     source = _name(view)
     columns = connection.execute(f"DESCRIBE {source}").fetchall()
     selected = []
     for name, type_, *_ in columns:
         column = f"source.{quoted(name)}"
-        if neutralise and type_ == "VARCHAR":
-            column = (
-                f"CASE WHEN REGEXP_MATCHES({column}, {_literal(_FORMULA)}) "
-                f"AND NOT REGEXP_MATCHES({column}, {_literal(_NUMBER)}) "
-                f"THEN '''' || {column} ELSE {column} END"
-            )
+        if type_ == "VARCHAR" and file_format != ExportFormat.PARQUET:
+            column = _neutral(column, file_format)
         selected.append(f"{column} AS {quoted(name)}")
     order = ", ".join(f"source.{quoted(name)} NULLS FIRST" for name, *_ in columns)
     return f"SELECT {', '.join(selected)} FROM {source} AS source ORDER BY {order}"
@@ -83,7 +92,7 @@ def _select(connection: duckdb.DuckDBPyConnection, view: str, neutralise: bool) 
 def _write(
     connection: duckdb.DuckDBPyConnection, view: str, file_format: ExportFormat, path: Path
 ) -> int:
-    query = _select(connection, view, neutralise=file_format != ExportFormat.PARQUET)
+    query = _select(connection, view, file_format)
     if file_format == ExportFormat.XLSX:
         frame = connection.execute(query).pl()
         if len(frame) > _XLSX_ROWS:

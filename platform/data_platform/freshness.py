@@ -8,9 +8,8 @@ from pathlib import Path
 import yaml
 
 from data_platform.errors import PlatformError
-from data_platform.settings import yesterday
+from data_platform.settings import CONFIG_FILE, yesterday
 
-CONFIG_FILE = "config.yaml"
 VARIABLE = "max_age_days"
 
 

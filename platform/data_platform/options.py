@@ -1,5 +1,6 @@
 """The options of the command line: what they are called, take and mean."""
 
+import copy
 import math
 from collections.abc import Callable
 from datetime import date
@@ -178,7 +179,7 @@ show_personal = click.option(
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Only show it; build nothing.")
 
-# What the program as a whole takes, before its first step.
+# What the program as a whole takes, on either side of a command's name.
 _GLOBAL = (
     click.option(
         "-r",
@@ -204,8 +205,8 @@ _GLOBAL = (
         "-p",
         "--project-dir",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
-        default=Path(),
-        show_default="the current folder",
+        default=None,
+        show_default="the current folder, or the first above it that is one",
         help="Folder of the project: config.yaml, external_models.yaml, models.",
     ),
     click.option(
@@ -234,3 +235,53 @@ def globally(command: _Command) -> _Command:
     for option in reversed(_GLOBAL):
         command = option(command)
     return command
+
+
+class Command(click.Command):
+    """A command that understands the options of the program as a whole, too."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Its own options, and those of the program, which its help leaves out."""
+        of_program = [
+            _for_the_program(option)
+            for option in ctx.find_root().command.params
+            if isinstance(option, click.Option)
+        ]
+        return [*super().get_params(ctx), *of_program]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Say where the other options are told."""
+        with formatter.indentation():
+            formatter.write_paragraph()
+            formatter.write_text("It takes the program's options too: data-platform --help")
+
+
+class Interspersed(Command):
+    """A command whose options may follow its argument, also in a chain."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read the words that belong to the command."""
+        return super().make_context(
+            info_name, args, parent, **{**extra, "allow_interspersed_args": True}
+        )
+
+
+def _for_the_program(option: click.Option) -> click.Option:
+    found = copy.copy(option)
+    found.hidden, found.expose_value, found.callback = True, False, _tell_the_program
+    found.envvar, found.allow_from_autoenv = None, False  # the program has read those
+    return found
+
+
+def _tell_the_program(ctx: click.Context, option: click.Parameter, value: Any) -> None:
+    """What is said after a command's name holds as if it were said before."""
+    name, source = str(option.name), ctx.get_parameter_source(str(option.name))
+    if source is click.core.ParameterSource.COMMANDLINE:
+        ctx.find_root().params[name] = value
+        ctx.find_root().set_parameter_source(name, source)

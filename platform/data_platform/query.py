@@ -13,12 +13,19 @@ from pathlib import Path
 
 import duckdb
 
+from data_platform.bookkeeping import OF_RECORD
+from data_platform.contract import SCHEMA as SOURCES
+from data_platform.contract import read_contract
 from data_platform.errors import PlatformError
 from data_platform.lakehouse import one_line, reading
+from data_platform.names import Layer
 from data_platform.releases import Releases
 from data_platform.result import Result
 from data_platform.settings import Settings
 from data_platform.snapshot import snapshot
+
+# In the order in which a reader looks for something.
+_SCHEMAS = (*reversed(Layer), SOURCES, "ops")
 
 
 def database(settings: Settings, failed: bool) -> Path:
@@ -46,11 +53,47 @@ def query(database: Path, sql: str) -> Result:
     """
     with reading(database) as connection:
         try:
+            if (count := len(duckdb.extract_statements(sql))) != 1:
+                raise PlatformError(
+                    f"the query failed: it holds {count} statements, expected one; the shell takes "
+                    "several: just query"
+                )
             cursor = connection.execute(sql)
             columns = tuple(column[0] for column in cursor.description or ())
             return Result(columns, cursor.fetchall() if columns else [])
         except duckdb.Error as error:
             raise PlatformError(f"the query failed: {one_line(str(error))}") from error
+
+
+def tables(settings: Settings) -> Result:
+    """What can be read: schema and name, rows where DuckDB knows them, and what one row is.
+
+    Raises:
+        PlatformError: there is no lakehouse.
+    """
+    contract = read_contract(settings.project_dir)
+    of_sources = {name: table.description for name, table in contract.tables.items()}
+    with reading(settings.lakehouse) as connection:
+        rows = connection.execute(
+            "SELECT schema_name, table_name, comment, estimated_size FROM duckdb_tables() "
+            "WHERE NOT (schema_name LIKE 'sqlmesh%' OR schema_name = 'main') UNION ALL "
+            "SELECT schema_name, view_name, comment, NULL FROM duckdb_views() "
+            "WHERE NOT (internal OR schema_name LIKE 'sqlmesh%' OR schema_name = 'main')"
+        ).fetchall()
+    shown = [
+        (
+            f"{schema}.{name}",
+            "" if size is None else f"{size:,}",
+            said or (of_sources.get(name) if schema == SOURCES else OF_RECORD.get(name)) or "",
+        )
+        for schema, name, said, size in rows
+    ]
+    place = {schema: number for number, schema in enumerate(_SCHEMAS)}
+
+    def in_order(row: tuple[str, str, str]) -> tuple[int, str]:
+        return place.get(row[0].partition(".")[0], len(place)), row[0]
+
+    return Result(("name", "rows", "one row is"), sorted(shown, key=in_order))
 
 
 def shell(database: Path, settings: Settings) -> int:
@@ -64,7 +107,9 @@ def shell(database: Path, settings: Settings) -> int:
     places = package.submodule_search_locations if package else None
     program = _program("duckdb", Path(next(iter(places or []), ".")))
     with snapshot(settings, database) as copy:
-        words = ["-no-init", "-safe", "-readonly", str(copy.lakehouse)]
+        # SHOW TABLES shows what is in the search path.
+        path = f"SET search_path = '{','.join((*_SCHEMAS, 'main'))}'"
+        words = ["-no-init", "-safe", "-readonly", "-cmd", path, str(copy.lakehouse)]
         return _run([program, *words])
 
 

@@ -7,20 +7,27 @@ from typing import TYPE_CHECKING
 import click
 
 from data_platform import options
-from data_platform.command import Call, Interspersed, Step
+from data_platform.command import Call, Step
 from data_platform.names import LineageFormat, ResultFormat, StatusFormat
 
 if TYPE_CHECKING:
     from data_platform.lineage import Impact
+    from data_platform.result import Result
 
 
 def _query(call: Call, sql: str | None, result_format: str, failed: bool) -> int:
-    from data_platform import query, result
+    from data_platform import query
 
     database = query.database(call.settings, failed)
     if sql is None:
         return query.shell(database, call.settings)
-    found = query.query(database, sql)
+    _show_rows(call, query.query(database, sql), result_format)
+    return 0
+
+
+def _show_rows(call: Call, found: "Result", result_format: str) -> None:
+    from data_platform import result
+
     shapes = {
         ResultFormat.CSV: result.as_csv,
         ResultFormat.JSON: result.as_json,
@@ -30,10 +37,9 @@ def _query(call: Call, sql: str | None, result_format: str, failed: bool) -> int
         call.reporter.write(shape(found))
     else:
         call.reporter.table(found)
-    return 0
 
 
-@click.command("query", cls=Interspersed)
+@click.command("query", cls=options.Interspersed)
 @click.argument("sql", required=False)
 @options.result_format
 @options.failed
@@ -41,6 +47,19 @@ def query_command(sql: str | None, result_format: str, failed: bool) -> Step:
     """Run SQL on the lakehouse, read-only; without SQL, open the DuckDB shell."""
     act = partial(_query, sql=sql, result_format=result_format, failed=failed)
     return Step("query", act, writes=False)
+
+
+def _tables(call: Call, result_format: str) -> None:
+    from data_platform.query import tables
+
+    _show_rows(call, tables(call.settings), result_format)
+
+
+@click.command("tables", cls=options.Command)
+@options.result_format
+def tables_command(result_format: str) -> Step:
+    """List what can be read: the tables and views of the lakehouse, a line each."""
+    return Step("tables", partial(_tables, result_format=result_format), writes=False)
 
 
 def _status(call: Call, status_format: str) -> int:
@@ -59,7 +78,7 @@ def _status(call: Call, status_format: str) -> int:
     return 0 if found.is_healthy else 1
 
 
-@click.command("status")
+@click.command("status", cls=options.Command)
 @options.status_format
 def status_command(status_format: str) -> Step:
     """Tell what is published and what the last runs did; fails when one failed or data is stale."""
@@ -117,7 +136,7 @@ def impact_lines(name: str, impact: "Impact") -> list[str]:
     return lines
 
 
-@click.command("lineage", cls=Interspersed)
+@click.command("lineage", cls=options.Interspersed)
 @click.argument("name", metavar="MODEL[.COLUMN]")
 @options.lineage_format
 @options.impact
@@ -139,7 +158,7 @@ def _ui(call: Call, host: str, port: int) -> int:
     return ui(call.settings, host, port, say_where, call.reporter.verbose)
 
 
-@click.command("ui")
+@click.command("ui", cls=options.Command)
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", default=8000, help="Port to listen on.")
 def ui_command(host: str, port: int) -> Step:

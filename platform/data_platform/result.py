@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -32,13 +33,39 @@ def as_csv(result: Result) -> str:
 
 
 def _json_value(value: object) -> object:
-    return float(value) if isinstance(value, Decimal) else str(value)
+    """A value as JSON has it: exact, or as text; null for what is no number."""
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            return None
+        return float(value) if Decimal(repr(float(value))) == value else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _json_value(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(inner) for inner in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Names with a number after those that were there before: a, a_1, a_2."""
+    found: dict[str, None] = {}
+    for name in names:
+        number, other = 0, name
+        while other in found or (number and other in names):
+            number += 1
+            other = f"{name}_{number}"
+        found[other] = None
+    return tuple(found)
 
 
 def as_json(result: Result) -> str:
-    """A list of objects, one a row."""
-    rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
-    return json.dumps(rows, indent=1, ensure_ascii=False, default=_json_value) + "\n"
+    """A list of objects, one a row; a column's name that comes twice gets a number."""
+    names = distinct(result.columns)
+    rows = [dict(zip(names, map(_json_value, row), strict=True)) for row in result.rows]
+    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def as_markdown(result: Result) -> str:

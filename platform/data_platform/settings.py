@@ -5,6 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from data_platform.errors import UsageError
+
+CONFIG_FILE = "config.yaml"
+CONTRACT_FILE = "external_models.yaml"
+# What DuckDB reads as a pattern or as the beginning of options, wherever it stands in a path.
+_NOT_IN_PATHS = "?*[]"
+
 # The simulated company's first day: nothing can be extracted as of an earlier one.
 FIRST_DAY = date(2022, 1, 1)
 
@@ -45,3 +52,39 @@ class Settings:
 def yesterday() -> date:
     """The last complete day (UTC)."""
     return (datetime.now(UTC) - timedelta(days=1)).date()
+
+
+def find_project(given: Path | None) -> Path:
+    """The folder of the project: the one that is given, or the current one or the first above it.
+
+    Raises:
+        UsageError: it is none.
+    """
+    folders = [given.resolve()] if given else [Path.cwd(), *Path.cwd().parents]
+    for folder in folders:
+        if (folder / CONFIG_FILE).is_file() and (folder / CONTRACT_FILE).is_file():
+            return folder
+    where = f"{given} is" if given else f"neither {folders[0]} nor a folder above it is"
+    raise UsageError(
+        f"{where} a project of the data platform (a folder with {CONFIG_FILE} and "
+        f"{CONTRACT_FILE}); go to it, or name it with --project-dir"
+    )
+
+
+def checked_data_dir(given: Path) -> Path:
+    """The folder of everything that is generated, by its whole path.
+
+    Raises:
+        UsageError: its parent does not exist, or DuckDB would misread its name.
+    """
+    path = given.absolute()
+    wrong = sorted({c for c in str(path) if c in _NOT_IN_PATHS or not c.isprintable()})
+    if wrong:
+        shown = " ".join(c if c.isprintable() else repr(c) for c in wrong)
+        raise UsageError(
+            f"--data-dir {str(path)!r} holds {shown}, which DuckDB reads as more than a name; "
+            "choose a folder without"
+        )
+    if not path.parent.is_dir():
+        raise UsageError(f"--data-dir: folder {path.parent} does not exist")
+    return path

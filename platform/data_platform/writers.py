@@ -1,5 +1,6 @@
 """The commands that write: each gives back a step of the run that they share."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
@@ -17,6 +18,7 @@ from data_platform.command import (
     warn_of_environments,
     warn_of_stale_sources,
 )
+from data_platform.errors import UsageError
 from data_platform.names import ExportFormat, SourceName
 from data_platform.result import counted
 
@@ -100,7 +102,7 @@ def write_exports(
     since: float = 0,
 ) -> None:
     """The export step."""
-    with call.step("export") as step:
+    with call.step("export", is_told_later=True) as step:
         from data_platform.export import export
 
         files = export(
@@ -117,6 +119,17 @@ def write_exports(
     for file in files:
         total = "" if file.total is None else f", {file.total:,} € like the invoices"
         call.reporter.detail(f"  {file.path.name}: {file.rows:,} rows{total}")
+
+
+def _check_output_dir(call: Call, output_dir: Path | None) -> None:
+    """Exports of one's own go outside of the data folder, where only what a run publishes stays."""
+    data = call.settings.data_dir.resolve()
+    if output_dir is not None and output_dir.resolve().is_relative_to(data):
+        raise UsageError(
+            f"--output-dir {output_dir} lies in the data folder {data}, where only what a run "
+            "publishes stays; choose a folder outside of it, or leave the option out for "
+            f"{call.settings.exports_dir}"
+        )
 
 
 def _backfill(call: Call, first: date, last: date, pristine: bool) -> None:
@@ -149,7 +162,7 @@ def _check_faults(sources: Iterable[str], kinds: Iterable[str]) -> None:
         )
 
 
-@click.command("extract")
+@click.command("extract", cls=options.Command)
 @options.source
 @options.pristine
 @options.inject
@@ -160,7 +173,7 @@ def extract_command(sources: tuple[str, ...], pristine: bool, kinds: tuple[str, 
     return Step("extract", act, writes=True)
 
 
-@click.command("load")
+@click.command("load", cls=options.Command)
 @options.source
 @options.accept_new_columns
 def load_command(sources: tuple[str, ...], accept_new_columns: bool) -> Step:
@@ -169,7 +182,7 @@ def load_command(sources: tuple[str, ...], accept_new_columns: bool) -> Step:
     return Step("load", act, writes=True)
 
 
-@click.command("transform")
+@click.command("transform", cls=options.Command)
 @options.layer
 @options.deploy
 def transform_command(layers: tuple[str, ...], deploy: bool) -> Step:
@@ -178,16 +191,16 @@ def transform_command(layers: tuple[str, ...], deploy: bool) -> Step:
     return Step(name, partial(_transform, layers=layers, deploy=deploy), writes=True)
 
 
-@click.command("export")
+@click.command("export", cls=options.Command)
 @options.export_format
 @options.output_dir
 def export_command(file_format: str, output_dir: Path | None) -> Step:
     """Write every view of the exports schema to a file."""
     act = partial(write_exports, file_format=file_format, output_dir=output_dir)
-    return Step("export", act, writes=True)
+    return Step("export", act, True, partial(_check_output_dir, output_dir=output_dir))
 
 
-@click.command("run")
+@click.command("run", cls=options.Command)
 @options.source
 @options.pristine
 @options.inject
@@ -215,10 +228,11 @@ def run_command(
         _transform(call, layers, deploy)
         write_exports(call, file_format, output_dir)
 
-    return Step("run --deploy" if deploy else "run", act, writes=True)
+    check = partial(_check_output_dir, output_dir=output_dir)
+    return Step("run --deploy" if deploy else "run", act, True, check)
 
 
-@click.command("backfill")
+@click.command("backfill", cls=options.Command)
 @options.first_day
 @options.last_day
 @options.pristine
@@ -232,3 +246,27 @@ def backfill_command(ctx: click.Context, first: date, last: date, pristine: bool
         raise click.UsageError("backfill takes its days from --from and --to, not from --as-of")
     act = partial(_backfill, first=first, last=last, pristine=pristine)
     return Step(f"backfill {first} to {last}", act, writes=True)
+
+
+def _clean(call: Call, is_sure: bool) -> None:
+    from data_platform.clean import clean, generated, history
+
+    found = generated(call.settings)
+    if not found:
+        call.reporter.say("There is nothing to remove.")
+        return
+    for one in found:
+        call.reporter.say(f"To remove: {one}")
+    if told := history(call.settings):
+        call.reporter.say(told)
+    if not is_sure and sys.stdin.isatty() and sys.stdout.isatty():
+        click.confirm("Remove all of it?", abort=True)
+    clean(call.settings, call.wait)
+    call.reporter.say("Removed.")
+
+
+@click.command("clean", cls=options.Command)
+@click.option("--yes", "is_sure", is_flag=True, help="Do not ask, at a terminal either.")
+def clean_command(is_sure: bool) -> Step:
+    """Remove everything that was generated: data, caches and logs; says what, and asks."""
+    return Step("clean", partial(_clean, is_sure=is_sure), writes=False)
