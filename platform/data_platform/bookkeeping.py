@@ -7,7 +7,7 @@ from data_platform.lakehouse import has_table
 from data_platform.record import TABLES, ddl
 
 # What this program writes down in a lakehouse, and how; a newer number is a newer program's.
-FORMAT = 4
+FORMAT = 5
 _BOOKKEEPING = """
 CREATE SCHEMA IF NOT EXISTS sources;
 CREATE SCHEMA IF NOT EXISTS ops;
@@ -43,6 +43,12 @@ CREATE TABLE IF NOT EXISTS ops.loaded_files (
   modified_ns BIGINT NOT NULL,
   -- Columns that the contract does not know, where the load was told to accept them.
   unknown_columns VARCHAR[]
+);
+-- How raw tables have followed the contract, in words.
+CREATE TABLE IF NOT EXISTS ops.schema_changes (
+  load_number INTEGER NOT NULL,
+  table_name VARCHAR NOT NULL,
+  change VARCHAR NOT NULL
 );
 -- Which load each physical table or view of a model reflects; one that is not here is unknown.
 CREATE TABLE IF NOT EXISTS ops.model_tables (
@@ -109,8 +115,9 @@ OF_RECORD = {
     **{name: (row.__doc__ or "").partition("\n")[0] for name, row in TABLES.items()},
     "loads": "One row a table of each load that changed something: what the load made of it.",
     "loaded_files": "One row a file whose rows the raw tables hold.",
+    "schema_changes": "One row a difference by which a raw table has followed the contract.",
     "model_tables": "One row a table of a model: the load that it reflects.",
-    "standing_warnings": "One row a warning that stands: an audit that found rows, stopping nothing.",
+    "standing_warnings": "One row a warning that stands, of an audit that stops nothing.",
     "transforms": "One row a load that all of production reflected.",
     "promotions": "One row a change of production's code.",
     "promoted_models": "One row a model of each promotion: its version.",

@@ -43,7 +43,7 @@ def _size(path: Path) -> int:
 
 
 def history(settings: Settings) -> str:
-    """What only the lakehouse knows and no extract brings back, in a sentence; empty without one."""
+    """What only the lakehouse knows and no extract brings back; empty without a lakehouse."""
     try:
         with holding(settings.lakehouse, wait=0) as connection:
             load = last_load(connection) if connection else None

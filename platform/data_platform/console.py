@@ -187,7 +187,7 @@ class Reporter:
         return Console(width=width, highlight=False, markup=False)
 
     def write(self, text: str) -> None:
-        """Data for another program, every character of it: in UTF-8 where the output has no word."""
+        """Data for another program, whole: in UTF-8 where the output lacks a character."""
         try:
             text.encode(sys.stdout.encoding)
             shown = text
@@ -216,7 +216,9 @@ def _print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequen
         table.add_row(*row)
     wanted = console.measure(table).maximum
     console.print(table)
-    longest = [max(map(cell_len, (name, *(row[n] for row in rows)))) for n, name in enumerate(columns)]
+    longest = [
+        max(map(cell_len, (name, *(row[n] for row in rows)))) for n, name in enumerate(columns)
+    ]
     return wanted < sum(longest) + 3 * len(columns) + 1
 
 

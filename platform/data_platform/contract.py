@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from data_platform.settings import CONTRACT_FILE
 
 SCHEMA = "sources"
 _DATE_TAGS = ("on", "from", "to", "now")
+# Tags that name a column of the table, after the kind and a colon; the last two say more of it.
+_COLUMN_TAGS = ("on", "from", "to", "personal", "money", "was", "default")
 # The log that loads keep of what the CRM's table ever showed.
-LOG, LOGGED = "crm__customers_log", "crm__customers"
+LOG, LOGGED, SEEN_AS_OF = "crm__customers_log", "crm__customers", "seen_as_of"
+_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,15 @@ class Column:
     type: str
     nullable: bool
     description: str
+    # What rows have in it that were loaded before it was in the contract; None for null.
+    default: str | None = None
+    # The name that it had before, where it was renamed.
+    was: str | None = None
 
     @property
     def polars_type(self) -> pl.DataType:
         """The type that the extract writes."""
-        if decimal := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", self.type):
+        if decimal := _DECIMAL.fullmatch(self.type):
             return pl.Decimal(int(decimal[1]), int(decimal[2]))
         return _POLARS_TYPES[self.type]
 
@@ -56,6 +64,8 @@ class SourceTable:
     columns: tuple[Column, ...]
     # What a change of a row can reach in time: `on`, `from` or `to` a date column, or `now`.
     dates: Mapping[str, str] = field(default_factory=dict, hash=False)
+    # Columns that say in the log of the table when something was so.
+    bounded_by_its_log: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -81,6 +91,12 @@ class SourceTable:
     def date_columns(self) -> tuple[str, ...]:
         """The columns that hold dates."""
         return tuple(column.name for column in self.columns if column.type == "DATE")
+
+    @property
+    def bounded_columns(self) -> tuple[str, ...]:
+        """The columns whose days reports count from, none of which lies before the company."""
+        own = (self.dates[tag] for tag in ("on", "from", "to") if tag in self.dates)
+        return (*own, *self.bounded_by_its_log)
 
     @property
     def polars_schema(self) -> pl.Schema:
@@ -121,22 +137,74 @@ class Contract:
         return tuple(table for table in self.extracted if table.source in sources)
 
 
+def _tags(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The kind and the rest of each tag of an entry.
+
+    Raises:
+        ValueError: a tag names no column, or a day that is no date.
+    """
+    columns = entry["columns"]
+    for tag in entry.get("tags", []):
+        kind, _, rest = tag.partition(":")
+        if kind in _COLUMN_TAGS:
+            name = rest.partition("=")[0]
+            if name not in columns:
+                raise ValueError(
+                    f"{entry['name']}: tag {tag!r} names no column; there are {', '.join(columns)}"
+                )
+            if kind in _DATE_TAGS and _type(columns[name]) != "DATE":
+                raise ValueError(
+                    f"{entry['name']}: tag {tag!r} names a column of type {columns[name]}, "
+                    "expected date"
+                )
+        yield kind, rest
+
+
 def _dates(entry: Mapping[str, Any]) -> dict[str, str]:
     """The tags that tell what a change can reach in time; others mark columns (lineage.py)."""
-    parts = (tag.partition(":") for tag in entry.get("tags", []))
-    return {tag: column for tag, _, column in parts if tag in _DATE_TAGS}
+    found = [(kind, column) for kind, column in _tags(entry) if kind in _DATE_TAGS]
+    kinds = [kind for kind, _ in found]
+    if twice := sorted({kind for kind in kinds if kinds.count(kind) > 1}):
+        raise ValueError(f"{entry['name']}: several tags {twice[0]!r}, expected one")
+    if "to" in kinds and "from" not in kinds:
+        raise ValueError(f"{entry['name']}: a tag 'to' needs a tag 'from'")
+    return dict(found)
+
+
+def _type(declared: str) -> str:
+    type_ = re.sub(r"\s", "", declared).upper()
+    return _DUCKDB_NAMES.get(type_, type_)
 
 
 def _columns(entry: Mapping[str, Any]) -> Iterator[Column]:
-    required: set[str] = set()
+    columns, required = entry["columns"], set[str]()
     for audit in entry.get("audits", []):
         if audit["name"] == "not_null":
             required.update(name.strip() for name in audit["columns"].strip("()").split(","))
+    if unknown := sorted(required - columns.keys()):
+        raise ValueError(f"{entry['name']}: not_null names {unknown[0]}, which is no column")
     descriptions = entry.get("column_descriptions", {})
-    for name, declared in entry["columns"].items():
-        type_ = re.sub(r"\s", "", declared).upper()
-        type_ = _DUCKDB_NAMES.get(type_, type_)
-        yield Column(name, type_, name not in required, descriptions.get(name, ""))
+    said = {
+        (kind, name): value
+        for kind, rest in _tags(entry)
+        for name, _, value in [rest.partition("=")]
+        if kind in ("was", "default")
+    }
+    for name, declared in columns.items():
+        type_ = _type(declared)
+        if not (_DECIMAL.fullmatch(type_) or type_ in _POLARS_TYPES):
+            raise ValueError(
+                f"{entry['name']}: column {name} has type {declared}, expected one of "
+                f"{', '.join(map(str.lower, _POLARS_TYPES))}, decimal(p, s)"
+            )
+        yield Column(
+            name,
+            type_,
+            name not in required,
+            descriptions.get(name, ""),
+            said.get(("default", name)),
+            said.get(("was", name)),
+        )
 
 
 def read_contract(project_dir: Path) -> Contract:
@@ -148,19 +216,50 @@ def read_contract(project_dir: Path) -> Contract:
     path = project_dir / CONTRACT_FILE
     try:
         entries = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        tables = [
-            SourceTable(
+        tables = {
+            entry["name"].removeprefix(f"{SCHEMA}."): SourceTable(
                 name=entry["name"].removeprefix(f"{SCHEMA}."),
                 description=entry.get("description", ""),
                 columns=tuple(_columns(entry)),
                 dates=_dates(entry),
             )
             for entry in entries
-        ]
+        }
+        _check_log(tables)
+        if LOG in tables and LOGGED in tables:
+            bounded = tables[LOG].bounded_columns
+            tables[LOGGED] = replace(tables[LOGGED], bounded_by_its_log=bounded)
     except FileNotFoundError:
         raise PlatformError(
             f"{path} does not exist: {project_dir} is not a project of the data platform"
         ) from None
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
+        raise PlatformError(f"{path}: {' '.join(str(error).split())}") from error
+    except (KeyError, TypeError, AttributeError) as error:
         raise PlatformError(f"{path} is not a contract of sources: {error!r}") from error
-    return Contract({table.name: table for table in tables})
+    return Contract(tables)
+
+
+def _check_log(tables: Mapping[str, SourceTable]) -> None:
+    """The log holds what its table shows, and since when.
+
+    Raises:
+        ValueError: their columns differ.
+    """
+    if LOG in tables and LOGGED in tables:
+        logged = [(c.name, c.type, c.nullable) for c in tables[LOGGED].columns]
+        wanted = [*logged, (SEEN_AS_OF, "DATE", False)]
+        found = [(c.name, c.type, c.nullable) for c in tables[LOG].columns]
+        for ours, theirs in zip_longest(found, wanted):
+            if ours != theirs:
+                raise ValueError(
+                    f"{SCHEMA}.{LOG} is to have the columns of {SCHEMA}.{LOGGED}, then "
+                    f"{SEEN_AS_OF} date: expected {_told(theirs)}, found {_told(ours)}"
+                )
+
+
+def _told(column: tuple[str, str, bool] | None) -> str:
+    if column is None:
+        return "no further column"
+    name, type_, nullable = column
+    return f"{name} {type_.lower()}{'' if nullable else ' (never null)'}"

@@ -40,6 +40,10 @@ class NewerError(PlatformError):
     """A newer version of the platform wrote what is to be read or replaced."""
 
 
+class LakehouseInUseError(PlatformError):
+    """Another process writes to the lakehouse."""
+
+
 class UsageError(PlatformError):
     """The caller asked for something that does not exist or cannot be (exit code 2)."""
 

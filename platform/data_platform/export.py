@@ -24,9 +24,9 @@ from data_platform.settings import Settings
 SCHEMA = Layer.EXPORTS
 _XLSX_ROWS = 1_048_575  # a sheet's rows, less the header
 
-# A spreadsheet runs a cell that starts like this, unless it is a number. One that reads a CSV file with
-# another separator than it was written with, as a French Excel does by double click, sees cells begin
-# within a text.
+# A spreadsheet runs a cell that starts like this, unless it is a number. One that reads a CSV file
+# with another separator than it was written with, as a French Excel does by double click, sees
+# cells begin within a text.
 _STARTS_A_FORMULA = r"[=+\-@＝＋－＠]"
 _FORMULA = rf"^[\t\r\n]|^[\s\"']*{_STARTS_A_FORMULA}"
 _FORMULA_WITHIN = rf"([,;|\t\r\n][\s\"']*)({_STARTS_A_FORMULA})"

@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from io import BytesIO
 from pathlib import Path
+
+import polars as pl
 
 from data_platform.contract import Contract, SourceTable, read_contract
 from data_platform.errors import NewerError, PlatformError, UsageError
@@ -68,7 +71,7 @@ def _write(table: SourceTable, part: Part, folder: Path) -> tuple[ExtractedFile,
     The file's name carries its digest: a new content never overwrites a file that the manifest in
     force lists.
     """
-    frame = part.make().select(table.polars_schema.names()).cast(table.polars_schema)
+    frame = _by_contract(table, part.make())
     if frame.is_empty():
         return None
     buffer = BytesIO()
@@ -80,7 +83,7 @@ def _write(table: SourceTable, part: Part, folder: Path) -> tuple[ExtractedFile,
     if fresh:
         with replacing(path) as partial:
             partial.write_bytes(content)
-    dates = frame["issue_date"] if "issue_date" in frame.columns else None
+    dates = frame[table.event_column] if table.event_column else None
     file = ExtractedFile(
         path=str(path.relative_to(folder)),
         rows=len(frame),
@@ -89,6 +92,40 @@ def _write(table: SourceTable, part: Part, folder: Path) -> tuple[ExtractedFile,
         last_date=None if dates is None else dates.max(),  # type: ignore[arg-type]
     )
     return file, fresh
+
+
+def _by_contract(table: SourceTable, frame: pl.DataFrame) -> pl.DataFrame:
+    """The columns that the contract asks for, in its types.
+
+    Raises:
+        PlatformError: the application has no such column, or not in that type.
+    """
+    columns: list[pl.Expr] = []
+    for column in table.columns:
+        type_ = column.polars_type
+        if found := next((n for n in (column.name, column.was) if n in frame.columns), None):
+            columns.append(pl.col(found).cast(type_).alias(column.name))
+        elif column.nullable or column.default is not None:
+            columns.append(pl.lit(column.default).cast(type_).alias(column.name))
+        else:
+            raise PlatformError(
+                f"{table.key}: the application has no column {column.name}, which the contract "
+                f"asks for; it has {', '.join(frame.columns)}; let it be null, or give it a "
+                f"default with a tag like default:{column.name}=value"
+            )
+    try:
+        return frame.select(columns)
+    except pl.exceptions.PolarsError as error:
+        for column, expression in zip(table.columns, columns, strict=True):
+            try:
+                frame.select(expression)
+            except pl.exceptions.PolarsError:
+                raise PlatformError(
+                    f"{table.key}: column {column.name} cannot be {column.type} as the contract "
+                    f"asks: the application has {frame.schema.get(column.name, 'a default')} that "
+                    "does not fit"
+                ) from error
+        raise
 
 
 def _known(folder: Path) -> Manifest:
@@ -122,19 +159,24 @@ def _settled(
         if table.event_column is None or table.key not in known.tables:
             continue
         files = {f"{file.first_date:%Y-%m}": file for file in known.tables[table.key]}
+        if any(not Path(file.path).name.startswith(f"{m}.") for m, file in files.items()):
+            continue  # its files are no months
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            intact = pool.map(lambda file: _is_intact(file, folder), map(files.get, months))
+            is_known = partial(_is_intact, folder=folder, schema=table.polars_schema)
+            intact = pool.map(is_known, map(files.get, months))
             for month, is_intact in zip(months, intact, strict=True):
                 if is_intact:
                     settled[table.part_name, month] = files.get(month)
     return settled
 
 
-def _is_intact(file: ExtractedFile | None, folder: Path) -> bool:
+def _is_intact(file: ExtractedFile | None, folder: Path, schema: pl.Schema) -> bool:
+    """Whether a file is what the manifest says, and what the contract asks for by now."""
     if file is None:
         return True
     path = folder / file.path
-    return path.is_file() and file_digest(path) == file.digest
+    is_there = path.is_file() and file_digest(path) == file.digest
+    return is_there and pl.read_parquet_schema(path) == schema
 
 
 def _write_truth(truths: Mapping[str, Truth], folder: Path) -> None:

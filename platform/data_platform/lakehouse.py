@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from data_platform.changes import Change
-from data_platform.errors import PlatformError
+from data_platform.errors import LakehouseInUseError, PlatformError
 from data_platform.files import writable_folder
 from data_platform.manifest import Batch
 from data_platform.record import Audited, FailedAudit
@@ -86,7 +86,7 @@ def refusal(path: Path, error: duckdb.Error) -> PlatformError:
     """What to say when DuckDB does not open the lakehouse."""
     message = one_line(str(error))
     if holder := re.search(r"Conflicting lock is held in (.*?)\.? See also", message):
-        return PlatformError(
+        return LakehouseInUseError(
             f"the lakehouse {path} is in use by {holder[1]}; wait for it to end, then try again"
         )
     return PlatformError(f"cannot open the lakehouse {path}: {message}")

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
+from pathlib import Path
 
 import duckdb
 
@@ -11,6 +12,7 @@ from data_platform.anomalies import anomalies
 from data_platform.bookkeeping import prepare
 from data_platform.changes import Change
 from data_platform.contract import LOG, LOGGED, Contract, SourceTable, read_contract
+from data_platform.errors import PlatformError
 from data_platform.lakehouse import (
     LastLoad,
     LoadedTable,
@@ -24,6 +26,8 @@ from data_platform.lakehouse import (
 from data_platform.manifest import Batch, ExtractedFile, read_manifest, refuse_mixture
 from data_platform.raw import Difference, append_new_states, differ, update_table
 from data_platform.record import Audited, FailedAudit
+from data_platform.result import counted
+from data_platform.schema_changes import SchemaChange, migrate, schema_change
 from data_platform.settings import Settings
 from data_platform.verify import SeenFile, refuse_unlisted, verify_file
 
@@ -39,6 +43,9 @@ class Loaded:
     rows: int
     changes: tuple[Change, ...]
     is_news: bool
+    # How raw tables have followed the contract, and the later day that the lakehouse showed before.
+    schema_changes: tuple[SchemaChange, ...]
+    back_from: date | None
     # What it found strange, and what stands of that from earlier loads.
     audits: tuple[Audited, ...]
     warnings: tuple[FailedAudit, ...]
@@ -54,6 +61,7 @@ def load(
     sources: Sequence[str] = (),
     accepts_new_columns: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    starts_over: bool = False,
 ) -> Loaded:
     """Load sources (all of them by default) from the extracts, in one transaction.
 
@@ -63,10 +71,12 @@ def load(
     Args:
         accepts_new_columns: columns that the contract does not know are left out, not refused.
         progress: called with (tables done, tables in all).
+        starts_over: forget what only the lakehouse knows, the log of the CRM; so it may become
+            another company's.
 
     Raises:
-        PlatformError: the extracts break the contract or would mix batches, or a newer version of
-            the program wrote the lakehouse; nothing was changed.
+        PlatformError: the extracts break the contract, would mix batches or are another company's,
+            or a newer version of the program wrote the lakehouse; nothing was changed.
     """
     contract = read_contract(settings.project_dir)
     manifest = read_manifest(settings.sources_dir)
@@ -78,7 +88,16 @@ def load(
     with writing(settings.lakehouse) as connection:
         prepare(connection)
         held, held_files = loaded_tables(connection), _loaded_files(connection)
+        previous = last_load(connection)
+        if previous is not None and not starts_over:
+            refuse_other_company(connection, previous, batch.random_seed, batch.scale)
         _refuse_mixtures(held, contract, chosen, batch)
+        kept = (contract.tables[LOG], contract.tables[_EXTRACTS])
+        migrations = {
+            table: migration
+            for table in (*tables, *kept)
+            if (migration := schema_change(connection, table)) is not None
+        }
         seen = {
             table: [
                 verify_file(
@@ -86,7 +105,8 @@ def load(
                     file,
                     settings.sources_dir,
                     batch.as_of,
-                    held_files.get(table.name, {}),
+                    # By another contract, another file would have been fine.
+                    {} if table in migrations else held_files.get(table.name, {}),
                     accepts_new_columns,
                 )
                 for file in manifest.files_of(table.key)
@@ -103,14 +123,17 @@ def load(
             for table in tables
         }
         present = {table for table in tables if has_table(connection, "sources", table.name)}
-        previous = last_load(connection)
         number = previous.load_number if previous else 0
-        is_news = any(
-            table not in present
-            or table.name not in held
-            or held[table.name].batch != batch
-            or not differences[table].is_nothing
-            for table in tables
+        is_news = (
+            starts_over
+            or bool(migrations)
+            or any(
+                table not in present
+                or table.name not in held
+                or held[table.name].batch != batch
+                or not differences[table].is_nothing
+                for table in tables
+            )
         )
         changes: list[Change] = []
         audits: tuple[Audited, ...] = ()
@@ -119,27 +142,90 @@ def load(
             with _transaction(connection):
                 for done, (table, difference) in enumerate(differences.items()):
                     progress(done, len(tables))
-                    known = held.get(table.name)
-                    if difference.is_nothing and table in present:
+                    known, folder = held.get(table.name), settings.sources_dir
+                    if table in migrations:
+                        changes.append(_rebuild(connection, table, difference, folder))
+                    elif difference.is_nothing and table in present:
                         changes.append(Change(table.name))
                         continue
-                    anew = known is None or known.batch.company != batch.company
-                    folder = settings.sources_dir
-                    change = update_table(connection, table, difference, folder, anew)
-                    if "now" in table.dates and not change.is_nothing:
-                        change = replace(change, first_day=batch.as_of)
-                    changes.append(change)
+                    else:
+                        anew = known is None or known.batch.company != batch.company
+                        change = update_table(connection, table, difference, folder, anew)
+                        if "now" in table.dates and not change.is_nothing:
+                            change = replace(change, first_day=batch.as_of)
+                        changes.append(change)
                     _record_files(connection, table, difference, seen[table])
-                is_logged = any(c.table == LOGGED and not c.is_nothing for c in changes)
+                for table in kept:
+                    if table in migrations:
+                        migrate(connection, table)
                 changes += _update_kept_tables(
-                    connection, contract, previous, batch, number, is_logged
+                    connection, contract, previous, batch, number, changes, starts_over
                 )
+                if kept[0] in migrations:  # whatever reads the log is to be computed again
+                    changes = [Change(c.table, 1, 1) if c.table == LOG else c for c in changes]
                 _record_load(connection, number, batch, changes)
+                _record_schema_changes(connection, number, list(migrations.values()))
                 audits = anomalies(connection, seen, held, batch, number)
                 replace_source_warnings(connection, audits)
             progress(len(tables), len(tables))
         warnings = tuple(w for w in standing_warnings(connection) if w.is_of_a_source)
-    return Loaded(batch, number, sum(rows.values()), tuple(changes), is_news, audits, warnings)
+    is_back = previous is not None and previous.as_of > batch.as_of
+    return Loaded(
+        batch=batch,
+        load_number=number,
+        rows=sum(rows.values()),
+        changes=tuple(changes),
+        is_news=is_news,
+        schema_changes=tuple(migrations.values()),
+        back_from=previous.as_of if previous is not None and is_back else None,
+        audits=audits,
+        warnings=warnings,
+    )
+
+
+def refuse_other_company(
+    connection: duckdb.DuckDBPyConnection, previous: LastLoad, random_seed: int, scale: float
+) -> None:
+    """A lakehouse knows what no extract brings back: it stays one company's.
+
+    Raises:
+        PlatformError: seed or scale are another company's; says what would be lost.
+    """
+    if (previous.random_seed, previous.scale) == (random_seed, scale):
+        return
+    states = 0
+    if has_table(connection, "sources", LOG):
+        row = connection.execute(f"SELECT COUNT(*) FROM sources.{LOG}").fetchone()
+        states = row[0] if row else 0
+    raise PlatformError(
+        f"the lakehouse holds another company, expected seed {random_seed}, scale {scale:g}, found "
+        f"seed {previous.random_seed}, scale {previous.scale:g}; its history would be lost for good: "
+        f"{counted(previous.load_number, 'load')}, {states:,} states of CRM entries; to keep it, "
+        "use another --data-dir; to give it up: --start-over"
+    )
+
+
+def _rebuild(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, difference: Difference, folder: Path
+) -> Change:
+    """Load a table as the contract has it by now; whatever reads it is to be computed again."""
+    name = f'sources."{table.name}"'
+    row = connection.execute(f"SELECT COUNT(*) FROM {name}").fetchone()
+    removed = row[0] if row else 0
+    connection.execute(f"DROP TABLE {name}")
+    change = update_table(connection, table, difference, folder, anew=True)
+    return Change(table.name, change.added, removed) if removed else change
+
+
+def _record_schema_changes(
+    connection: duckdb.DuckDBPyConnection, number: int, changes: Sequence[SchemaChange]
+) -> None:
+    for change in changes:
+        for difference in change.differences:
+            connection.execute(
+                "INSERT INTO ops.schema_changes VALUES (?, ?, ?)",
+                [number, change.table, difference],
+            )
 
 
 @contextmanager
@@ -218,7 +304,8 @@ def _update_kept_tables(
     previous: LastLoad | None,
     batch: Batch,
     number: int,
-    customers_changed: bool,
+    extracted: Sequence[Change],
+    starts_over: bool,
 ) -> list[Change]:
     """Bring up to date the tables that the platform keeps itself, and tell what changed in them."""
     log, extracts = contract.tables[LOG], contract.tables[_EXTRACTS]
@@ -236,14 +323,11 @@ def _update_kept_tables(
     else:  # days have come or gone
         earlier = min(previous.as_of, batch.as_of)
         changes = [Change(_EXTRACTS, 1, 0, earlier + timedelta(days=1))]
-    if customers_changed:
-        is_other_company = previous is not None and (
-            (previous.random_seed, previous.scale) != (batch.random_seed, batch.scale)
-        )
+    if starts_over or any(c.table == LOGGED and not c.is_nothing for c in extracted):
         customers = contract.tables[LOGGED]
-        changes.append(
-            append_new_states(connection, log, customers, batch.as_of, afresh=is_other_company)
-        )
+        changes.append(append_new_states(connection, log, customers, batch.as_of, starts_over))
+    else:
+        changes.append(Change(LOG))
     return changes
 
 

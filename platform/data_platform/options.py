@@ -110,6 +110,11 @@ accept_new_columns = click.option(
     is_flag=True,
     help="Load files with columns that the contract does not know; the columns are left out.",
 )
+start_over = click.option(
+    "--start-over",
+    is_flag=True,
+    help="Give up the history that only the lakehouse holds; another company may replace it.",
+)
 deploy = click.option(
     "--deploy", is_flag=True, help="Promote the working tree's models to production first."
 )

@@ -10,7 +10,6 @@ import duckdb
 
 from data_platform.changes import Change
 from data_platform.contract import SourceTable
-from data_platform.errors import PlatformError
 from data_platform.lakehouse import has_table
 from data_platform.manifest import ExtractedFile
 
@@ -46,14 +45,11 @@ def update_table(
     folder: Path,
     anew: bool,
 ) -> Change:
-    """Make a raw table hold the rows of its files.
+    """Make a raw table hold the rows of its files, which were verified.
 
     Args:
         folder: of the manifest.
         anew: replace the table, since next to nothing of it will be left.
-
-    Raises:
-        PlatformError: a column that may not be null is.
     """
     is_new = not has_table(connection, "sources", table.name)
     if is_new:
@@ -61,12 +57,9 @@ def update_table(
     scope = None if is_new or anew else _scope(table, difference)
     files = difference.fresh if scope else difference.fresh + difference.kept
     paths = [str(folder / file.path) for file in files]
-    try:
-        if is_new or anew:
-            return _replace(connection, table, paths)
-        return _apply_difference(connection, table, paths, scope or "TRUE")
-    except duckdb.ConstraintException as error:
-        raise PlatformError(_nulls(connection, table, difference.fresh, folder)) from error
+    if is_new or anew:
+        return _replace(connection, table, paths)
+    return _apply_difference(connection, table, paths, scope or "TRUE")
 
 
 def append_new_states(
@@ -97,30 +90,6 @@ def append_new_states(
         return Change(log.name, added, first_day=first)
     firsts = [day for day in (first, first_removed) if day]
     return Change(log.name, added, removed, min(firsts, default=None))
-
-
-def _nulls(
-    connection: duckdb.DuckDBPyConnection,
-    table: SourceTable,
-    files: Sequence[ExtractedFile],
-    folder: Path,
-) -> str:
-    """Which column of which file is null, where the contract does not allow it."""
-    required = [column.name for column in table.columns if not column.nullable]
-    counts = ", ".join(f'COUNT(*) - COUNT("{name}")' for name in required)
-    for file in files:
-        found = _row(
-            connection.cursor(),  # the transaction of the other one is over
-            f"SELECT {counts} FROM read_parquet($file)",
-            {"file": str(folder / file.path)},
-        )
-        for name, nulls in zip(required, found, strict=True):
-            if nulls:
-                return (
-                    f"{table.key}: file {file.path}: column {name} is null in {nulls:,} of "
-                    f"{file.rows:,} rows, expected in none; extract again"
-                )
-    return f"{table.key}: a column is null, which the contract does not allow; extract again"
 
 
 def _name(table: SourceTable) -> str:

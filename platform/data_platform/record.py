@@ -40,9 +40,9 @@ class Run:
     process_id: Annotated[int, "As which process."]
     version: Annotated[str, "Version of the platform."]
     git_commit: Annotated[str | None, "Commit of the project, with -dirty where files differ."]
-    random_seed: Annotated[int, "Seed of the company that was asked for."]
+    random_seed: Annotated[int, "Seed of the company that it was about."]
     scale: Annotated[float, "Its scale."]
-    as_of: Annotated[date, "The as-of date that was asked for."]
+    as_of: Annotated[date, "The as-of date of the data that it was about."]
     finished_at: Annotated[datetime | None, "When it ended; null where it was killed."] = None
     seconds: Annotated[float | None, "How long it took."] = None
     batch_id: Annotated[str | None, "Batch of the last load that it published."] = None

@@ -16,9 +16,10 @@ from data_platform import __version__, interruption
 from data_platform.bookkeeping import prepare
 from data_platform.errors import PlatformError, StoppedError, UsageError
 from data_platform.journal import Journal, fold, journals, last_recorded_number
-from data_platform.lakehouse import last_load, writing
+from data_platform.lakehouse import LastLoad, last_load, writing
 from data_platform.lineage import Lineage
 from data_platform.lock import holding, write_holder, writers_lock
+from data_platform.manifest import Batch
 from data_platform.record import Audited, ModelRan, Outcome, Row, Run, StepRan
 from data_platform.releases import Copying, Releases
 from data_platform.settings import Settings
@@ -26,6 +27,8 @@ from data_platform.snapshot import remove_abandoned_snapshots
 
 # The schema of the copy that is kept aside, with a view for each audit that stopped the run.
 FAILED_SCHEMA = "failed"
+# The first words of commands that are about the day that the options ask for.
+_BRING_DATA = ("extract", "run", "backfill")
 
 
 @dataclass
@@ -54,6 +57,7 @@ class RunningRun:
     _copying: Copying | None = field(default=None, init=False)
     _steps: int = field(default=0, init=False)
     _is_last: bool = field(default=False, init=False)
+    _is_known: bool = field(default=False, init=False)
     _published: int | None = field(default=None, init=False)  # the last release of this run
 
     def begin(self) -> None:
@@ -99,9 +103,17 @@ class RunningRun:
             with _unless_failed_already(outcome):
                 self._journal.note(*step.ran, *step.audits, row)
 
-    def know(self, batch_id: str, load_number: int | None = None) -> None:
-        """Note what the run is about, for the record of one that fails."""
-        self.row = replace(self.row, batch_id=batch_id, load_number=load_number)
+    def know(self, batch: Batch, load_number: int | None = None) -> None:
+        """Note what the run is about, for the record."""
+        self._is_known = True
+        self.row = replace(
+            self.row,
+            batch_id=batch.batch_id,
+            load_number=load_number,
+            as_of=batch.as_of,
+            random_seed=batch.random_seed,
+            scale=batch.scale,
+        )
 
     def publish(
         self,
@@ -167,6 +179,8 @@ class RunningRun:
         load = last_load(connection)
         if load is not None:
             self.row = replace(self.row, batch_id=load.batch_id, load_number=load.load_number)
+            if not self._is_known:
+                self.row = _about(self.row, load)
         connection.execute(
             "UPDATE ops.loads SET run_number = ? WHERE run_number IS NULL", [self.row.run_number]
         )
@@ -179,6 +193,11 @@ class RunningRun:
             fold(connection, journal, self.row if journal == self._journal else None)
         connection.commit()
         return found
+
+
+def _about(row: Run, load: LastLoad) -> Run:
+    """A run that extracts and loads nothing is about what was loaded before."""
+    return replace(row, as_of=load.as_of, random_seed=load.random_seed, scale=load.scale)
 
 
 def _ended(row: Run, outcome: Outcome) -> Run:
@@ -226,12 +245,12 @@ def running(settings: Settings, command: str, wait: float = 0) -> Iterator[Runni
             number = max([last_recorded_number(published) if published else 0, *known]) + 1
             write_holder(runs_dir, number, command)
             journal = Journal(runs_dir / f"{number}.jsonl", number)
-            run = RunningRun(
-                replace(settings, data_dir=releases.private_dir(number)),
-                _first_row(settings, command, number),
-                journal,
-                releases,
-            )
+            row = _first_row(settings, command, number)
+            load = last_load(published) if published else None
+            if load is not None and command.split()[0] not in _BRING_DATA:
+                row = _about(row, load)
+            private = replace(settings, data_dir=releases.private_dir(number))
+            run = RunningRun(private, row, journal, releases)
             journal.note(run.row)
             try:
                 run.begin()

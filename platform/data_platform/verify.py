@@ -5,12 +5,17 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from data_platform.contract import SourceTable
+from data_platform.contract import Column, SourceTable
 from data_platform.errors import PlatformError
 from data_platform.files import file_digest
 from data_platform.manifest import ExtractedFile
+from data_platform.settings import FIRST_DAY
+
+_EPOCH, _FIRST = date(1970, 1, 1), date(1, 1, 1)
+_DAY = 24 * 60 * 60 * 1_000_000  # in microseconds, of which a timestamp is a number
 
 
 @dataclass(frozen=True)
@@ -96,33 +101,80 @@ def _verify_content(
     as_of: date,
     accepts_new_columns: bool,
 ) -> tuple[str, ...]:
-    """Check a file's columns, rows and days; the columns that the contract does not know."""
+    """Check a file's columns, rows and values; the columns that the contract does not know."""
     try:
         frame = pl.scan_parquet(path)
         unknown = _verify_columns(where, table, frame.collect_schema(), accepts_new_columns)
-        latest = [pl.col(name).max().alias(f"latest {name}") for name in table.date_columns]
-        if event := table.event_column:
-            latest.append(pl.col(event).min().alias("first"))
-        found = frame.select(pl.len().alias("rows"), *latest).collect().row(0, named=True)
+        rows = frame.select(pl.len()).collect().item()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise PlatformError(f"{where} is not a Parquet file; extract again") from error
-    if found["rows"] != file.rows:
-        raise PlatformError(
-            f"{where} has {found['rows']} rows, expected {file.rows}; extract again"
-        )
-    for name in table.date_columns:
-        if (day := found[f"latest {name}"]) is not None and day > as_of:
+    if rows != file.rows:
+        raise PlatformError(f"{where} has {rows} rows, expected {file.rows}; extract again")
+    for column in table.columns:
+        try:
+            _verify_values(where, table, column, frame, rows, as_of)
+        except pl.exceptions.PolarsError as error:  # what it says may quote the value
             raise PlatformError(
-                f"{where}: column {name} has {day}, expected nothing after the as-of date {as_of}"
-            )
-    if event:
-        first, last = found["first"], found[f"latest {event}"]
+                f"{where}: column {column.name} cannot be read as {column.type}"
+                f"{', its text is not valid UTF-8' if column.type == 'VARCHAR' else ''}; "
+                "extract again"
+            ) from error
+    if event := table.event_column:
+        day = pl.col(event)
+        first, last = frame.select(day.min().alias("a"), day.max().alias("b")).collect().row(0)
         if (first, last) != (file.first_date, file.last_date):
             raise PlatformError(
                 f"{where}: column {event} goes from {first} to {last}, "
                 f"expected {file.first_date} to {file.last_date}; extract again"
             )
     return unknown
+
+
+def _verify_values(
+    where: str, table: SourceTable, column: Column, frame: pl.LazyFrame, rows: int, as_of: date
+) -> None:
+    """Check the values of one column: nulls, days, numbers that are none; texts are decoded."""
+    of, at = pl.col(column.name), f"{where}: column {column.name}"
+    asked = [of.null_count().alias("nulls")]
+    lowest, highest = _FIRST, as_of
+    if column.type == "VARCHAR":
+        asked.append(of.str.len_bytes().max().alias("bytes"))  # decodes them all
+    elif column.type in ("DATE", "TIMESTAMP"):
+        lowest = FIRST_DAY if column.name in table.bounded_columns else _FIRST
+        unit = 1 if column.type == "DATE" else _DAY  # a day, in what is counted
+        number = of.to_physical()
+        below = number < (lowest - _EPOCH).days * unit
+        above = number >= ((highest - _EPOCH).days + 1) * unit
+        asked += [below.sum().alias("below"), above.sum().alias("above")]
+        asked += [(number // unit).min().alias("first"), (number // unit).max().alias("last")]
+    elif column.type == "DOUBLE":
+        asked.append((~of.is_finite()).sum().alias("infinite"))
+    found = frame.select(asked).collect().row(0, named=True)
+    if found["nulls"] and not column.nullable:
+        raise PlatformError(
+            f"{at} is null in {found['nulls']:,} of {rows:,} rows, expected in none; extract again"
+        )
+    if found.get("below"):
+        what = "the company's first day" if lowest == FIRST_DAY else "what a date can be"
+        raise PlatformError(
+            f"{at} has {_day(found['first'])}, expected nothing before {lowest}, {what}; "
+            f"{found['below']:,} of {rows:,} rows are"
+        )
+    if found.get("above"):
+        raise PlatformError(
+            f"{at} has {_day(found['last'])}, expected nothing after the as-of date {as_of}; "
+            f"{found['above']:,} of {rows:,} rows are"
+        )
+    if found.get("infinite"):
+        raise PlatformError(
+            f"{at} is infinite or no number in {found['infinite']:,} of {rows:,} rows, expected in "
+            "none"
+        )
+
+
+def _day(number: int) -> str:
+    """A day by its number since 1970, in whatever year; Python's own dates begin with year 1."""
+    return str(np.datetime64(number, "D"))
 
 
 def _verify_columns(

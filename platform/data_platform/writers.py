@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -18,7 +19,7 @@ from data_platform.command import (
     warn_of_environments,
     warn_of_stale_sources,
 )
-from data_platform.errors import UsageError
+from data_platform.errors import LakehouseInUseError, UsageError
 from data_platform.names import ExportFormat, SourceName
 from data_platform.result import counted
 
@@ -32,7 +33,7 @@ def _extract(call: Call, sources: tuple[str, ...], pristine: bool, kinds: tuple[
         from data_platform.extract import extract
 
         done = extract(call.settings, sources, pristine, kinds, step.advance)
-        run_of(call).know(done.batch.batch_id)
+        run_of(call).know(done.batch)
         step.done(
             f"{done.rows:,} rows {done.batch}, "
             f"{done.files_written} files written, {done.files_unchanged} unchanged",
@@ -40,15 +41,21 @@ def _extract(call: Call, sources: tuple[str, ...], pristine: bool, kinds: tuple[
         )
 
 
-def _load(call: Call, sources: tuple[str, ...], accepts_new_columns: bool) -> None:
+def _load(
+    call: Call, sources: tuple[str, ...], accepts_new_columns: bool, starts_over: bool
+) -> None:
     with call.step("load") as step:
         from data_platform.load import load
 
-        done = load(call.settings, sources, accepts_new_columns, step.advance)
-        run_of(call).know(done.batch.batch_id, done.load_number)
+        done = load(call.settings, sources, accepts_new_columns, step.advance, starts_over)
+        run_of(call).know(done.batch, done.load_number)
         step.done(
             f"{done.rows:,} rows {done.batch}, {_news(done)}", done.rows_changed, (), done.audits
         )
+    for migration in done.schema_changes:
+        call.reporter.say_when_published(f"{migration}.")
+    if done.back_from:
+        call.reporter.warn(back_in_time(done))
     for change in done.changes:
         if not change.is_nothing:
             call.reporter.detail(f"  {change}")
@@ -56,6 +63,28 @@ def _load(call: Call, sources: tuple[str, ...], accepts_new_columns: bool) -> No
         call.reporter.warn(str(warning))
     as_of = dict.fromkeys(sources or tuple(SourceName), done.batch.as_of)
     warn_of_stale_sources(call, as_of)
+
+
+def back_in_time(done: "Loaded") -> str:
+    """What it means that a load is of an earlier day, and how to come back."""
+    return (
+        f"back in time: the lakehouse showed {done.back_from}, and is to show "
+        f"{done.batch.as_of}, every figure as of that day; what the CRM's log has seen since stays "
+        f"in it; to come back: just run --as-of {done.back_from}"
+    )
+
+
+def _check_company(call: Call, starts_over: bool) -> None:
+    """Refuse another company before it is extracted; the load looks again."""
+    if starts_over or not call.settings.lakehouse.exists():
+        return
+    from data_platform.lakehouse import last_load, reading
+    from data_platform.load import refuse_other_company
+
+    with suppress(LakehouseInUseError), reading(call.settings.lakehouse) as connection:
+        if load := last_load(connection):
+            settings = call.settings
+            refuse_other_company(connection, load, settings.random_seed, settings.scale)
 
 
 def _news(done: "Loaded") -> str:
@@ -141,6 +170,8 @@ def _backfill(call: Call, first: date, last: date, pristine: bool) -> None:
 
         def on_day(number: int, total: int, day: date, done: "Loaded", made: "Transformed") -> None:
             shown.advance(number, total, str(day))
+            if done.back_from:
+                call.reporter.warn(back_in_time(done))
             call.reporter.log(f"{day}: {done.rows_changed:,} rows changed, {made.summary}")
 
         replayed = backfill(settings, first, last, pristine, run, on_day)
@@ -176,10 +207,13 @@ def extract_command(sources: tuple[str, ...], pristine: bool, kinds: tuple[str, 
 @click.command("load", cls=options.Command)
 @options.source
 @options.accept_new_columns
-def load_command(sources: tuple[str, ...], accept_new_columns: bool) -> Step:
+@options.start_over
+def load_command(sources: tuple[str, ...], accept_new_columns: bool, start_over: bool) -> Step:
     """Check the extracts against the contract and load them."""
-    act = partial(_load, sources=sources, accepts_new_columns=accept_new_columns)
-    return Step("load", act, writes=True)
+    act = partial(
+        _load, sources=sources, accepts_new_columns=accept_new_columns, starts_over=start_over
+    )
+    return Step("load --start-over" if start_over else "load", act, writes=True)
 
 
 @click.command("transform", cls=options.Command)
@@ -205,6 +239,7 @@ def export_command(file_format: str, output_dir: Path | None) -> Step:
 @options.pristine
 @options.inject
 @options.accept_new_columns
+@options.start_over
 @options.layer
 @options.deploy
 @options.export_format
@@ -214,6 +249,7 @@ def run_command(
     pristine: bool,
     kinds: tuple[str, ...],
     accept_new_columns: bool,
+    start_over: bool,
     layers: tuple[str, ...],
     deploy: bool,
     file_format: str,
@@ -224,12 +260,18 @@ def run_command(
 
     def act(call: Call) -> None:
         _extract(call, sources, pristine, kinds)
-        _load(call, sources, accept_new_columns)
+        _load(call, sources, accept_new_columns, start_over)
         _transform(call, layers, deploy)
         write_exports(call, file_format, output_dir)
 
-    check = partial(_check_output_dir, output_dir=output_dir)
-    return Step("run --deploy" if deploy else "run", act, True, check)
+    def check(call: Call) -> None:
+        _check_output_dir(call, output_dir)
+        _check_company(call, start_over)
+
+    said = [
+        word for word, is_said in (("--deploy", deploy), ("--start-over", start_over)) if is_said
+    ]
+    return Step(" ".join(["run", *said]), act, True, check)
 
 
 @click.command("backfill", cls=options.Command)
@@ -245,7 +287,8 @@ def backfill_command(ctx: click.Context, first: date, last: date, pristine: bool
     if root.get_parameter_source("as_of") == click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("backfill takes its days from --from and --to, not from --as-of")
     act = partial(_backfill, first=first, last=last, pristine=pristine)
-    return Step(f"backfill {first} to {last}", act, writes=True)
+    check = partial(_check_company, starts_over=False)
+    return Step(f"backfill {first} to {last}", act, True, check)
 
 
 def _clean(call: Call, is_sure: bool) -> None:
