@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from sqlglot import exp
 from sqlmesh.core.linter.rule import Rule, RuleViolation
 from sqlmesh.core.model import Model, SqlModel
 
 
-def _is_ours(model: Model) -> t.TypeGuard[SqlModel]:
+def _is_ours(model: Model) -> bool:
     """Rules see external models too, which external_models.yaml describes in its own way."""
-    return isinstance(model, SqlModel)
+    return not model.kind.is_external
 
 
 class NoMissingOwner(Rule):
@@ -52,7 +50,7 @@ class NoMissingCast(Rule):
     """Every column of the result is cast, so that its type is what the file says."""
 
     def check_model(self, model: Model) -> RuleViolation | None:
-        if not _is_ours(model):
+        if not (isinstance(model, SqlModel) and isinstance(model.query, exp.Query)):
             return None
         loose = [
             projection.alias_or_name

@@ -5,8 +5,9 @@ from __future__ import annotations
 import typing as t
 
 from sqlmesh.core.linter.rule import Rule, RuleViolation
-from sqlmesh.core.model import Model, SqlModel
+from sqlmesh.core.model import Model
 
+from data_platform.evaluation import short_name
 from data_platform.lineage import ANONYMOUS, PERSONAL, Lineage, column_of, lineage_of, model_of
 
 
@@ -14,10 +15,10 @@ class NoUnmarkedPersonalData(Rule):
     """An export marks the personal columns it shows; a model calls anonymous only what is not."""
 
     def check_model(self, model: Model) -> list[RuleViolation] | None:
-        if not isinstance(model, SqlModel):
+        if model.kind.is_external:
             return None
         lineage = lineage_of(self.context.models.values(), self.context.default_catalog)
-        found = list(_faults(lineage, model.name))
+        found = list(_faults(lineage, short_name(model.fqn)))
         return [self.violation(fault) for fault in found] or None
 
 

@@ -19,10 +19,10 @@ _AUDITED_BY = "grain_audited_by:"
 
 
 def _names(arguments: t.Iterable[exp.Expr | None]) -> set[str]:
-    return {c.name for a in arguments if a is not None for c in a.find_all(exp.Column)}
+    return {c.name for a in arguments if a is not None for c in a.find_all(exp.Column, exp.Literal)}
 
 
-def _audits_its_grain(model: SqlModel) -> bool:
+def _audits_its_grain(model: Model) -> bool:
     grain = _names(model.grains)
     for audit, arguments in model.audits:
         key = _names(arguments.get(name) for name in _CLAIM_UNIQUENESS.get(audit, ()))
@@ -41,13 +41,13 @@ class NoMissingGrainAudit(Rule):
     """An audit finds two rows of the same grain, here or in the model that a tag names."""
 
     def check_model(self, model: Model) -> RuleViolation | None:
-        if not isinstance(model, SqlModel) or _audits_its_grain(model):
+        if model.kind.is_external or _audits_its_grain(model):
             return None
         for tag in model.tags:
             name = tag.removeprefix(_AUDITED_BY)
             other = self.context.get_model(name) if name != tag else None
-            reads_it = isinstance(other, SqlModel) and model.fqn in other.depends_on
-            if reads_it and _audits_its_grain(other):
+            reads_it = other is not None and model.fqn in other.depends_on
+            if other is not None and reads_it and _audits_its_grain(other):
                 return None
         return self.violation(
             f"No audit of the grain; add one of {', '.join(_CLAIM_UNIQUENESS)}, or where a model "
@@ -59,9 +59,9 @@ class NoMissingModelTest(Rule):
     """A model that does more than take columns of one table as they are has a unit test."""
 
     def check_model(self, model: Model) -> RuleViolation | None:
-        if not isinstance(model, SqlModel) or model.name in self.context.models_with_tests:
+        if model.kind.is_external or model.name in self.context.models_with_tests:
             return None
-        if _is_mere_projection(model.query):
+        if isinstance(model, SqlModel) and _is_mere_projection(model.query):
             return None
         layer, _, name = model.name.partition(".")
         return self.violation(f"No unit test; write tests/{layer}/test_{name}.yaml.")

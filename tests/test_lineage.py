@@ -260,3 +260,80 @@ def test_events_tell_of_the_code_that_ran_not_of_the_working_tree(
     monkeypatch.setenv("OPENLINEAGE__TRANSPORT__APPEND", "true")
     analyst.call("run", options=["--scale", "0.2", "--as-of", "2024-03-02"])
     assert '"issue_month_date"' in told.read_text() and '"month_date"' not in told.read_text()
+
+
+IN_PYTHON = '''
+import typing as t
+
+import pandas as pd
+from sqlmesh import ExecutionContext, model
+
+
+@model(
+    "marts.people",
+    kind="FULL",
+    columns={"who": "text", "score": "int"},
+    depends_on=["intermediate.freelancers"],
+    owner="care",
+    grain="who",
+    description="One row per person.",
+    column_descriptions={"who": "The person.", "score": "A score."},
+)
+def execute(context: ExecutionContext, **kwargs: t.Any) -> pd.DataFrame:
+    frame = context.fetchdf(f"FROM {context.resolve_table('intermediate.freelancers')}")
+    frame["who"] = frame["last_name"]
+    frame["score"] = frame["satisfaction_score"].fillna(0).astype("int32") * 1
+    return frame[["who", "score"]]
+'''
+EXPORTED = """
+MODEL (
+  name exports.people, kind VIEW, owner care, grain "Who", description 'One row per person.',
+  column_descriptions ("Who" = 'The person.', "Score" = 'A score.'),
+  audits (same_number_of_rows(other := marts.people))
+);
+
+SELECT who::TEXT AS "Who", score::INT AS "Score" FROM marts.people
+"""
+
+
+def test_a_model_that_cannot_be_read_counts_as_made_of_all_that_it_reads(
+    analyst: Platform,
+) -> None:
+    """Names that a Python model passes on are personal, and a change of it may change any value."""
+    begin(analyst)
+    (analyst.project / "models/marts/people.py").write_text(IN_PYTHON)
+    (analyst.project / "models/exports/people.sql").write_text(EXPORTED)
+    config = analyst.project / "config.yaml"
+    rules = ("nomissingaudits", "nomissinggrainaudit", "nomissingmodeltest")
+    text = config.read_text()
+    for rule in rules:
+        text = text.replace(f"    - {rule}\n", "")
+    config.write_text(text)
+    lineage = read_lineage(analyst.project)
+    freelancers = set(lineage.models["intermediate.freelancers"].types)
+    for column in ("who", "score"):
+        assert set(lineage.upstream(f"marts.people.{column}")) == {
+            f"intermediate.freelancers.{name}" for name in freelancers
+        }
+    assert lineage.personal("exports.people") == {"Who", "Score"}
+
+    done = analyst.call("plan", "dev", check=False)
+    assert done.returncode == 1
+    assert "models/exports/people.sql" in done.stderr
+    assert "Exports personal data in Score, Who" in done.stderr
+    marked = EXPORTED.replace("owner care,", "owner care, tags ('personal:Who', 'personal:Score'),")
+    (analyst.project / "models/exports/people.sql").write_text(marked)
+    analyst.call("plan", "dev")
+    analyst.call("promote", "dev")
+
+    # Every value is another one: it says so, and shows nobody's name.
+    twice = IN_PYTHON.replace("* 1", "* 2")
+    (analyst.project / "models/marts/people.py").write_text(twice)
+    told = analyst.call("plan", "dev").stdout
+    assert "marts.people: changed" in told
+    assert "score is computed differently; who is computed differently" in told
+    assert "marts.people: score, who" in told
+    shown = analyst.call("diff", "dev").stdout
+    names = {name for (name,) in analyst.rows("SELECT last_name FROM intermediate.freelancers")}
+    assert "differ" in shown
+    assert not [name for name in names if name in shown]

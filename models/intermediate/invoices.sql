@@ -7,6 +7,7 @@ MODEL (
   grain sk,
   references (job_contract_sk, client_sk),
   depends_on (intermediate.job_contracts, intermediate.clients),
+  tags by_month,
   description 'One row per invoice that a freelancer sent to a client through Jump.',
   column_descriptions (
     sk = 'Surrogate key of the invoice: its reference.',

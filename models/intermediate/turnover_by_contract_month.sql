@@ -6,6 +6,7 @@ MODEL (
   owner data,
   grain (job_contract_sk, month),
   references job_contract_sk,
+  tags by_month,
   description 'One row per contract and month from its start to its end, or to the as-of month where it is open.',
   column_descriptions (
     job_contract_sk = 'The contract.',

@@ -9,6 +9,7 @@ MODEL (
   depends_on (
     intermediate.as_of
   ),
+  tags by_month,
   description 'One row per freelancer, entity that ever employed them, and month from their first contract there to the as-of month.',
   column_descriptions (
     freelancer_sk = 'The freelancer.',

@@ -5,6 +5,7 @@ MODEL (
   ),
   owner sales,
   grain (month, entity),
+  tags by_month,
   description 'One row per month and entity from the first contract to the as-of month: who is with Jump, who came, who left.',
   column_descriptions (
     month = 'First day of the month.',

@@ -5,6 +5,7 @@ MODEL (
   ),
   owner finance,
   grain issue_month_date,
+  tags by_month,
   description 'One row per month from the first invoice to the as-of month, also where nothing was invoiced.',
   column_descriptions (
     issue_month_date = 'First day of the month.',

@@ -6,6 +6,7 @@ MODEL (
   owner care,
   grain month,
   tags (
+    'by_month',
     'any_month_of:sources.app__users', /* who signs up brings older entries of the CRM along */
     'anonymous:nps',
     'anonymous:promoters',

@@ -136,7 +136,7 @@ def main(arguments: list[str] | None = None) -> None:
         message, code = _explain(error)
         if "-v" in words or "--verbose" in words:
             traceback.print_exception(error)
-        Reporter().fail(" ".join(message.split()))
+        Reporter().fail("\n".join(" ".join(line.split()) for line in message.splitlines()))
         sys.exit(code)
 
 

@@ -117,6 +117,8 @@ def _differences(
     is_in_rows = old.rows != new.rows
     if is_in_rows:
         reasons.append("its rows are chosen, matched or grouped differently")
+    if not reasons and old.code != new.code:
+        return ("its code, in a way that cannot be read: any value may differ",), (), True
     if not reasons:
         reasons.append("how it is stored or audited, not what it computes")
     return tuple(reasons), tuple(sorted(columns)), is_in_rows

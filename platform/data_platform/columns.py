@@ -1,14 +1,18 @@
-"""What the columns of one model are made of, from its query."""
+"""What the columns of one model are made of, from its query.
+
+What cannot be read, a Python model's columns above all, counts as made of all that the model reads.
+"""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 from sqlglot.lineage import lineage as sqlglot_lineage
 from sqlglot.optimizer.scope import Scope
 from sqlmesh.core import lineage as sqlmesh_lineage
 from sqlmesh.core.dialect import normalize_model_name
-from sqlmesh.core.model import Model
+from sqlmesh.core.model import Model, SqlModel
 
 from data_platform.evaluation import short_name
 from data_platform.lineage import ModelLineage
@@ -17,28 +21,40 @@ from data_platform.lineage import ModelLineage
 _CHOOSING = ("joins", "where", "group", "having", "qualify", "distinct", "laterals")
 
 
-def extract(model: Model, catalog: str | None) -> ModelLineage:
-    """The lineage of a model; a source table's columns are made of nothing."""
+@dataclass
+class _Read:
+    """What a query says of a model's columns and rows."""
+
+    made_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    definitions: dict[str, str] = field(default_factory=dict)
+    rows_by: set[str] = field(default_factory=set)
+    rows: list[str] = field(default_factory=list)
+
+
+def extract(
+    model: Model, catalog: str | None, columns_of: Mapping[str, Iterable[str]]
+) -> ModelLineage:
+    """The lineage of a model; a source table's columns are made of nothing.
+
+    Args:
+        catalog: of names without one.
+        columns_of: the columns of the models that it reads, by their short names.
+    """
     types = {
         name: type_.sql(dialect="duckdb") for name, type_ in (model.columns_to_types or {}).items()
     }
-    made_of: dict[str, tuple[str, ...]] = {}
-    definitions: dict[str, str] = {}
-    rows_by: set[str] = set()
-    rows: list[str] = []
-    if not model.kind.is_external:
-        # SQLMesh remembers a query by where its model lay in memory, where another may lie now.
-        sqlmesh_lineage.CACHE.pop(model.name, None)
-        for column in types:
-            node = sqlmesh_lineage.lineage(exp.column(column, quoted=True), model, False)
-            made_of[column] = tuple(sorted({*_leaves(node, model, catalog)}))
-            steps = {_sql(step.expression.unalias()) for step in node.walk() if step.downstream}
-            definitions[column] = _digest([*sorted(steps), *made_of[column]])
-        # The qualified query that SQLMesh has just made.
-        *_, scope = sqlmesh_lineage.CACHE[model.name]
-        for inner in scope.traverse():
-            rows_by |= set(_rows_by(inner, model, catalog))
-            rows.append(_without_columns(inner.expression))
+    reads = tuple(sorted(short_name(parent) for parent in model.depends_on))
+    everything = tuple(
+        f"{parent}.{column}" for parent in reads for column in columns_of.get(parent, ())
+    )
+    code, read = _code(model), _Read()
+    if isinstance(model, SqlModel):
+        try:
+            read = _read(model, catalog, types, everything)
+        except Exception:  # a query that SQLGlot cannot take apart; the plan says what is wrong
+            read = _unread(types, everything, code)
+    elif not model.kind.is_external:
+        read = _unread(types, everything, code)
     kind = "source" if model.kind.is_external else "view" if model.kind.is_view else "table"
     return ModelLineage(
         name=short_name(model.fqn),
@@ -46,12 +62,64 @@ def extract(model: Model, catalog: str | None) -> ModelLineage:
         owner=model.owner or "",
         description=model.description or "",
         types=types,
-        made_of=made_of,
-        rows_by=tuple(sorted(rows_by)),
-        definitions=definitions,
-        rows=_digest(sorted(rows)),
-        reads=tuple(sorted(short_name(parent) for parent in model.depends_on)),
+        made_of=read.made_of,
+        rows_by=tuple(sorted(read.rows_by)),
+        definitions=read.definitions,
+        rows=_digest(sorted(read.rows)),
+        code=code,
+        reads=reads,
         tags=tuple(model.tags),
+    )
+
+
+def _code(model: Model) -> str:
+    """A digest of what computes a model's rows: its query, or its Python."""
+    if isinstance(model, SqlModel):
+        try:
+            return _digest([_sql(model.render_query_or_raise())])
+        except Exception:  # the plan says what is wrong
+            return _digest([_sql(model.query)])
+    functions = (f"{name} {one.payload}" for name, one in sorted(model.python_env.items()))
+    return _digest(functions)
+
+
+def _read(
+    model: SqlModel, catalog: str | None, types: Iterable[str], everything: tuple[str, ...]
+) -> _Read:
+    read = _Read()
+    # SQLMesh remembers a query by where its model lay in memory, where another may lie now.
+    sqlmesh_lineage.CACHE.pop(model.name, None)
+    for column in types:
+        node = sqlmesh_lineage.lineage(exp.column(column, quoted=True), model, False)
+        leaves = tuple(sorted({*_leaves(node, model, catalog)}))
+        read.made_of[column] = leaves if _is_readable(node) else everything
+        steps = {_sql(step.expression.unalias()) for step in node.walk() if step.downstream}
+        read.definitions[column] = _digest([*sorted(steps), *read.made_of[column]])
+    # The qualified query that SQLMesh has just made.
+    *_, scope = sqlmesh_lineage.CACHE[model.name]
+    for inner in scope.traverse():
+        read.rows_by |= set(_rows_by(inner, model, catalog))
+        read.rows.append(_without_columns(inner.expression))
+    return read
+
+
+def _unread(types: Iterable[str], everything: tuple[str, ...], code: str) -> _Read:
+    return _Read(
+        made_of=dict.fromkeys(types, everything),
+        definitions={column: _digest([code, column]) for column in types},
+        rows_by={*everything},
+        rows=[code],
+    )
+
+
+def _is_readable(node: sqlmesh_lineage.Node) -> bool:
+    """Whether each end of a column's lineage is a table's column or a constant."""
+    return all(
+        leaf.downstream
+        or leaf.expression.find(exp.Table)
+        or not leaf.expression.find(exp.Column, exp.UDTF, exp.Star, exp.Placeholder)
+        or isinstance(leaf.expression.unalias(), exp.Count)
+        for leaf in node.walk()
     )
 
 

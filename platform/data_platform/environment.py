@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from functools import cached_property
 
+from sqlglot import exp
 from sqlmesh.core.scheduler import parent_snapshots_by_name
 from sqlmesh.core.snapshot import (
     DeployabilityIndex,
@@ -17,7 +18,8 @@ from sqlmesh.core.snapshot import (
 
 from data_platform.changes import Change
 from data_platform.code_changes import How
-from data_platform.evaluation import innermost, kind_of, short_name
+from data_platform.evaluation import innermost, short_name
+from data_platform.kinds import kind_of
 from data_platform.lakehouse import LastLoad, changes_since, latest_as_of_since
 from data_platform.lineage import Lineage, lineage_of
 from data_platform.names import Layer
@@ -26,6 +28,7 @@ from data_platform.restatement import Kind, Node, Restatement, Window, decide
 
 PROD = "prod"
 _ANY_MONTH_TAG = "any_month_of:"
+_AS_OF_TABLE = "sources.platform__extracts"
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,13 @@ class Tables:
             }
             started = time.perf_counter()
             try:
+                if restatement.kind is Kind.TIME_RANGE:
+                    # As a full rebuild does it, in which nothing is left and no day is to come.
+                    window["end"] = load.as_of
+                    if not audits_only:
+                        self.project.context.engine_adapter.delete_from(
+                            self.table(snapshot), exp.true()
+                        )
                 if restatement.kind is not Kind.VIEW and not audits_only:
                     evaluator.evaluate(
                         snapshot,
@@ -223,9 +233,12 @@ class Tables:
 
 def _node(snapshot: Snapshot) -> Node:
     model = snapshot.model
+    parents = tuple(short_name(parent.name) for parent in snapshot.parents)
+    if kind_of(model) is Kind.TIME_RANGE:  # whose range ends with the as-of date
+        parents += (_AS_OF_TABLE,)
     return Node(
         name=short_name(snapshot.name),
-        parents=tuple(short_name(parent.name) for parent in snapshot.parents),
+        parents=parents,
         kind=kind_of(model),
         extends_itself=model.depends_on_self,
         any_month_of=frozenset(

@@ -65,6 +65,13 @@ class StoppedError(PlatformError):
         self.ran, self.audits, self.queries = tuple(ran), tuple(audits), dict(queries or {})
 
 
+def listed(what: str, findings: Sequence[str]) -> str:
+    """A fault in one line, several a line each."""
+    if len(findings) == 1:
+        return f"{what}: {findings[0]}"
+    return "\n".join([f"{what}:", *(f"- {finding}" for finding in findings)])
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """What else somebody may have meant, to go on an error; empty where nothing is near."""
     found = get_close_matches(name, dict.fromkeys(known), n=3, cutoff=0.3)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sqlmesh.core.console import NoopConsole
@@ -13,6 +14,7 @@ from sqlmesh.utils.errors import NodeAuditsErrors
 
 from data_platform.errors import without_values
 from data_platform.evaluator import SampledResult
+from data_platform.kinds import kind_of
 from data_platform.record import Audited, FailedAudit, ModelRan, failures
 from data_platform.restatement import Kind, Window
 
@@ -170,16 +172,16 @@ class Recorder(NoopConsole):
         """The linter found fault with a model."""
         if is_error:
             for violation in violations:
+                said = " ".join(str(violation.violation_msg).split())
                 self.evaluation.errors.append(
-                    f"{model.name}: {violation.rule.name}: {' '.join(str(violation).split())}"
+                    f"{model.name} ({place_of(model)}): {violation.rule.name}: {said}"
                 )
 
 
-def kind_of(model: Model) -> Kind:
-    """How a model is computed."""
-    if model.kind.is_view:
-        return Kind.VIEW
-    return Kind.INCREMENTAL if model.kind.is_incremental_by_time_range else Kind.FULL
+def place_of(model: Model) -> str:
+    """The file of a model, from its layer's folder up: models/marts/kpi__nps.sql."""
+    path = Path(model._path) if model._path else None
+    return "/".join(path.parts[-3:]) if path else "no file"
 
 
 def innermost(error: BaseException) -> str:

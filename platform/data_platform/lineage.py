@@ -28,7 +28,10 @@ PERSONAL, MONEY = "personal", "money"
 # What a model says of a column that is made of personal ones and tells nobody about a person.
 ANONYMOUS = "anonymous"
 # Whatever decides what SQLMesh makes of the project.
-_CODE = ("config.yaml", "external_models.yaml", "models/**/*.sql", "macros/**/*.py")
+_CODE = (
+    *("config.yaml", "external_models.yaml"),
+    *("models/**/*.sql", "models/**/*.py", "macros/**/*.py"),
+)
 _KEPT = 8
 
 
@@ -52,6 +55,8 @@ class ModelLineage:
     # Digests of how each column is computed, whatever it is called, and of how rows are chosen.
     definitions: Mapping[str, str]
     rows: str
+    # A digest of all that computes the rows, also of what could not be taken apart.
+    code: str
     # The models that are read at all, also for an audit.
     reads: tuple[str, ...]
     tags: tuple[str, ...]
@@ -293,10 +298,18 @@ def lineage_of(models: Iterable["Model"], catalog: str | None) -> Lineage:
     from data_platform.columns import extract
 
     found: dict[str, ModelLineage] = {}
+    models = list(models)
+    columns_of = {
+        ".".join(part.strip('"') for part in model.fqn.split(".")[-2:]): tuple(
+            model.columns_to_types or ()
+        )
+        for model in models
+    }
     for model in models:
-        key = (catalog, model.fqn, model.data_hash, model.metadata_hash, str(model.mapping_schema))
+        read = str(model.mapping_schema) if model.is_sql else str(sorted(columns_of.items()))
+        key = (catalog, model.fqn, model.data_hash, model.metadata_hash, read)
         if key not in _EXTRACTED:
-            _EXTRACTED[key] = extract(model, catalog)
+            _EXTRACTED[key] = extract(model, catalog, columns_of)
         found[_EXTRACTED[key].name] = _EXTRACTED[key]
     return Lineage(found)
 

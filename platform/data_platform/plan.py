@@ -1,6 +1,6 @@
 """Build the working tree's models in an environment of their own, over what is loaded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -76,6 +76,8 @@ def plan(
             )
         evaluation = project.evaluation
         evaluation.start(load.load_number, environment)
+        project.refuse_unsupported(project.context.models.values())
+        known_tables = _known_tables(project)
         try:
             builder = project.context.plan_builder(
                 environment,
@@ -99,7 +101,7 @@ def plan(
             project.context.apply(intended)
         except SQLMeshError as error:
             raise failure(evaluation, error) from error
-        done = _bring_up_to_date(project, production, environment, load, progress)
+        done = _bring_up_to_date(project, production, environment, load, known_tables, progress)
         project.cursor.execute(
             "INSERT OR REPLACE INTO ops.plans VALUES (?, ?)", [environment, began]
         )
@@ -108,20 +110,36 @@ def plan(
         )
 
 
+def _known_tables(project: Project) -> set[str]:
+    rows = project.cursor.execute("SELECT physical_name FROM ops.model_tables").fetchall()
+    return {name for (name,) in rows}
+
+
 def _bring_up_to_date(
     project: Project,
     production: Production,
     environment: str,
     load: LastLoad,
+    known_tables: Collection[str],
     progress: Callable[[int, int, str], None],
 ) -> Planned:
-    """What an earlier plan has built shows the last load, too."""
+    """What an earlier plan has built shows the last load, too.
+
+    Args:
+        known_tables: the tables that were there before, of which SQLMesh has computed the days that
+            have come since, but not what else has changed.
+    """
     evaluation, theirs = project.evaluation, production.tables
     tables = tables_of(project, environment)
     if tables is None or theirs is None:
         raise PlatformError(f"SQLMesh made no environment {environment}")
     own = own_tables(tables, theirs)
-    fresh = {name for name in own if tables.by_name[name].snapshot_id in evaluation.computed}
+    fresh = {
+        name
+        for name in own
+        if tables.by_name[name].snapshot_id in evaluation.computed
+        and tables.table(tables.by_name[name]) not in known_tables
+    }
     tables.mark_as_reflecting(load, fresh)
     to_do = {name: why for name, why in tables.behind(load).items() if name in own}
     tables.compute(to_do, load, progress=progress)

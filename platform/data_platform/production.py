@@ -1,6 +1,6 @@
 """Production: SQLMesh's environment prod, brought up to a load through its promoted code."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -17,8 +17,9 @@ from data_platform.environment import (
     environments_behind,
     tables_of,
 )
-from data_platform.errors import StoppedError
+from data_platform.errors import StoppedError, listed
 from data_platform.evaluation import Evaluation, innermost, short_name
+from data_platform.kinds import refuse_forward_only
 from data_platform.lakehouse import LastLoad, standing_warnings
 from data_platform.lineage import Lineage
 from data_platform.names import Layer
@@ -86,10 +87,10 @@ class Transformed:
 def failure(evaluation: Evaluation, error: BaseException | None = None) -> StoppedError:
     """What to say when models failed."""
     if evaluation.stops:
-        message = "an audit stopped the run: " + "; ".join(map(str, evaluation.stops))
+        message = listed("an audit stopped the run", [str(stop) for stop in evaluation.stops])
     else:
         reasons = evaluation.errors or [innermost(error) if error else "no reason given"]
-        message = "SQLMesh failed: " + "; ".join(dict.fromkeys(reasons))
+        message = listed("SQLMesh failed", list(dict.fromkeys(reasons)))
     return StoppedError(message, evaluation.ran, evaluation.audits, evaluation.queries)
 
 
@@ -152,11 +153,14 @@ class Production:
         if deployment is None and is_first:
             deployment = self.working_tree
         if deployment is not None:
+            self.refuse_unsupported(deployment.snapshots.values())
             restated |= self._refresh_what_stays(load, deployment)
             deployed = self._deploy(load, deployment, layers)
             self._note_promotion(load, deployment)
         tables = self.tables
         assert tables is not None
+        if deployment is None:  # what SQLMesh's own commands have put there
+            self.refuse_unsupported(tables.snapshots.values())
         chosen = self._chosen(tables, layers)
         to_do = {name: why for name, why in tables.behind(load).items() if name in chosen}
         self._compute(tables, to_do, load)
@@ -177,6 +181,16 @@ class Production:
             undeployed=() if is_first else self.undeployed(),
             environments_behind={},
         )
+
+    def refuse_unsupported(self, snapshots: Iterable[Snapshot]) -> None:
+        """Refuse models that the platform would not do right.
+
+        Raises:
+            PlatformError: names them, what each asks for and what to use instead.
+        """
+        snapshots = list(snapshots)
+        refuse_forward_only(snapshots)
+        self.project.refuse_unsupported(s.model for s in snapshots if s.is_model)
 
     def note_environments(self, load: LastLoad) -> dict[str, tuple[str, ...]]:
         """Note which other environments do not reflect the load, and by which of their models."""

@@ -5,8 +5,9 @@ Only steps that need models import this module.
 
 import logging
 import os
+import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,15 @@ import duckdb
 from sqlmesh import Context
 from sqlmesh.core.config import load_configs
 from sqlmesh.core.console import NoopConsole, set_console
+from sqlmesh.core.model import Model
 from sqlmesh.core.snapshot import Snapshot
 from sqlmesh.utils.date import to_date
 from sqlmesh.utils.errors import SQLMeshError
 
 from data_platform.errors import PlatformError, UsageError
-from data_platform.evaluation import Evaluation, Recorder, kind_of
+from data_platform.evaluation import Evaluation, Recorder
 from data_platform.evaluator import RememberingEvaluator
+from data_platform.kinds import kind_of, refuse_unsupported
 from data_platform.lakehouse import refusal
 from data_platform.model_cache import (
     ContentConfig,
@@ -47,9 +50,30 @@ class Project:
         cursor: duckdb.DuckDBPyConnection = self.context.engine_adapter.cursor
         return cursor
 
+    def refuse_unsupported(self, models: Iterable[Model]) -> None:
+        """Refuse models that the platform would not do right.
 
-def _unloadable(error: SQLMeshError) -> PlatformError:
-    return PlatformError(f"SQLMesh cannot load the project: {' '.join(str(error).split())}")
+        Raises:
+            PlatformError: names them, what each asks for and what to use instead.
+        """
+        context = self.context
+        refuse_unsupported(models, context.config.model_defaults.start, context.standalone_audits)
+
+
+# What SQLMesh leaves unsaid when it cannot load a model.
+_HINTS = {
+    r"variable '(start|end)_\w+' is undefined": "only a model of kind INCREMENTAL_BY_TIME_RANGE has "
+    "a period; leave the filter out",
+    r"variable 'this_env' is undefined": "a model is the same in every environment",
+    r"must match the schema's nesting level": "a model is called by its layer and its name, like "
+    "marts.sales",
+}
+
+
+def _unloadable(error: Exception) -> PlatformError:
+    said = " ".join(str(error).split())
+    hints = [hint for pattern, hint in _HINTS.items() if re.search(pattern, said)]
+    return PlatformError("; ".join([f"SQLMesh cannot load the project: {said}", *hints]))
 
 
 @contextmanager
@@ -80,12 +104,12 @@ def open_project(
             gateway=settings.gateway,
             loader=ContentLoader if with_unit_tests else ContentLoaderWithoutTests,
         )
-    except SQLMeshError as error:
-        if "gateway" in str(error).lower():
-            raise UsageError(f"no gateway {settings.gateway} in config.yaml") from error
-        raise _unloadable(error) from error
     except duckdb.Error as error:
         raise refusal(settings.lakehouse, error) from error
+    except Exception as error:  # whatever a model makes SQLMesh or SQLGlot raise
+        if isinstance(error, SQLMeshError) and "gateway" in str(error).lower():
+            raise UsageError(f"no gateway {settings.gateway} in config.yaml") from error
+        raise _unloadable(error) from error
     first_day = to_date(context.config.model_defaults.start)
 
     def on_audits(snapshot: Snapshot, results: Sequence[Any], options: Mapping[str, Any]) -> None:
@@ -133,7 +157,7 @@ def read_project(project_dir: Path) -> Iterator[Context]:
             loader=ContentLoader,
             load_state=False,
         )
-    except SQLMeshError as error:
+    except Exception as error:  # whatever a model makes SQLMesh or SQLGlot raise
         raise _unloadable(error) from error
     try:
         yield context

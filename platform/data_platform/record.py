@@ -71,7 +71,7 @@ class ModelRan:
     load_number: Annotated[int, "The load that it then reflected."]
     environment: Annotated[str, "Environment for which it was computed."]
     model_name: Annotated[str, "The model."]
-    kind: Annotated[str, "VIEW, FULL or INCREMENTAL."]
+    kind: Annotated[str, "VIEW, FULL, TIME_RANGE or INCREMENTAL (by month)."]
     first_day: Annotated[date | None, "First day of the window, null where it has none."]
     last_day: Annotated[date | None, "Last day of the window."]
     seconds: Annotated[float, "How long it took, its audits included."]

@@ -19,6 +19,7 @@ class Kind(Enum):
 
     VIEW = "view"  # holds nothing: its audits alone are run again
     FULL = "full"  # as a whole
+    TIME_RANGE = "time range"  # by SQLMesh's time range, and all of it at once
     INCREMENTAL = "incremental"  # by period
 
 
@@ -68,8 +69,8 @@ class Restatement:
     because: tuple[str, ...]
 
     def __str__(self) -> str:
-        how = {Kind.VIEW: "audited", Kind.FULL: "in full", Kind.INCREMENTAL: f"over {self.window}"}
-        return f"{how[self.kind]} because of {', '.join(self.because)}"
+        how = {Kind.VIEW: "audited", Kind.INCREMENTAL: f"over {self.window}"}
+        return f"{how.get(self.kind, 'in full')} because of {', '.join(self.because)}"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,548 @@
+"""What SQLMesh accepts of a model, the platform does right or refuses in a sentence."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlmesh import Context
+
+from conftest import Platform, begin
+from data_platform.bookkeeping import prepare
+from data_platform.errors import PlatformError
+from data_platform.extract import extract
+from data_platform.kinds import refuse_unsupported
+from data_platform.load import load
+from data_platform.names import Layer
+from data_platform.plan import plan
+from data_platform.project import read_project
+from data_platform.promote import promote, rollback
+from data_platform.settings import Settings
+from data_platform.transform import transform
+from faults import state
+from tampering import rewrite
+from test_production import edit
+
+SCALE, START = 0.04, date(2023, 9, 20)
+HEADER = "owner data, grain at, description 'One row.', audits (has_rows)"
+
+# A model of each kind, and of each option of a header that has a say; FACTOR is edited.
+SUPPORTED = {
+    "a_view": f"""
+MODEL (name intermediate.a_view, kind VIEW, {HEADER});
+SELECT issue_date::DATE AS at, (SUM(amount) * FACTOR)::DECIMAL(18, 2) AS "Amount; of the day"
+FROM intermediate.invoices GROUP BY issue_date
+""",
+    "a_full_table": f"""
+MODEL (
+  name intermediate.a_full_table, kind FULL, {HEADER}, partitioned_by at, clustered_by name,
+  columns (at DATE, name TEXT, amount DECIMAL(18, 2)), cron '@daily', tags odd
+);
+SELECT MAX(issue_date)::DATE AS at, name::TEXT AS name, (SUM(amount) * FACTOR)::DECIMAL(18, 2) AS amount
+FROM intermediate.invoices AS i JOIN intermediate.clients AS c ON i.client_sk = c.sk GROUP BY name
+""",
+    # What one row says depends on all rows before it, in whichever month.
+    "a_time_range": f"""
+MODEL (name intermediate.a_time_range, kind INCREMENTAL_BY_TIME_RANGE (time_column at), {HEADER});
+SELECT
+  issue_date::TIMESTAMP AS at,
+  (SUM(amount * FACTOR) OVER (ORDER BY issue_date, reference))::DECIMAL(18, 2) AS so_far
+FROM intermediate.invoices WHERE issue_date BETWEEN @start_ds::DATE AND @end_ds::DATE
+""",
+    # Its own time is not that of the rows that it reads, and may be to come.
+    "a_shifted_time_range": f"""
+MODEL (
+  name intermediate.a_shifted_time_range,
+  kind INCREMENTAL_BY_TIME_RANGE (time_column (at, '%Y%m%d'), partition_by_time_column FALSE), {HEADER}
+);
+SELECT
+  STRFTIME(issue_date + INTERVAL '45' DAY, '%Y%m%d')::TEXT AS at,
+  reference::TEXT AS reference,
+  (amount * FACTOR)::DECIMAL(18, 2) AS amount
+FROM intermediate.invoices
+WHERE issue_date + INTERVAL '45' DAY BETWEEN @start_date AND @end_date
+""",
+    "by_month": f"""
+MODEL (
+  name intermediate.by_month, kind INCREMENTAL_BY_TIME_RANGE (time_column at), {HEADER}, tags by_month
+);
+SELECT
+  DATE_TRUNC('MONTH', issue_date)::DATE AS at, (SUM(amount) * FACTOR)::DECIMAL(18, 2) AS amount
+FROM intermediate.invoices WHERE issue_date BETWEEN @start_ds::DATE AND LAST_DAY(@end_ds::DATE)
+GROUP BY DATE_TRUNC('MONTH', issue_date)
+""",
+    "reads_itself": f"""
+MODEL (
+  name intermediate.reads_itself, kind INCREMENTAL_BY_TIME_RANGE (time_column at), {HEADER}
+);
+WITH before AS (SELECT COALESCE(MAX(amount), 0) AS highest FROM intermediate.reads_itself)
+SELECT
+  DATE_TRUNC('MONTH', issue_date)::DATE AS at,
+  (SUM(i.amount) * FACTOR + MAX(before.highest))::DECIMAL(18, 2) AS amount
+FROM intermediate.invoices AS i CROSS JOIN before
+WHERE issue_date BETWEEN @start_ds::DATE AND @end_ds::DATE
+GROUP BY DATE_TRUNC('MONTH', issue_date)
+""",
+}  # fmt: skip
+PYTHON = '''
+import typing as t
+from datetime import datetime
+
+import pandas as pd
+from sqlmesh import ExecutionContext, model
+from sqlmesh.core.model import ModelKindName
+
+
+@model(
+    "intermediate.in_python",
+    kind="FULL",
+    columns={"at": "date", "amount": "decimal(18, 2)"},
+    depends_on=["intermediate.invoices"],
+    owner="data",
+    grain="at",
+    description="One row.",
+)
+def execute(
+    context: ExecutionContext, start: datetime, end: datetime, execution_time: datetime, **kwargs: t.Any
+) -> pd.DataFrame:
+    table = context.resolve_table("intermediate.invoices")
+    frame = context.fetchdf(f"SELECT issue_date AS at, SUM(amount) AS amount FROM {table} GROUP BY ALL")
+    frame["amount"] = frame["amount"] * FACTOR
+    return frame
+'''
+HAS_ROWS = "AUDIT (name has_rows); SELECT 1 AS none FROM @this_model WHERE FALSE"
+EXTRA = [*SUPPORTED, "in_python"]
+
+
+def write_models(project: Path, factor: int) -> None:
+    folder = project / "models/intermediate"
+    for name, code in SUPPORTED.items():
+        (folder / f"{name}.sql").write_text(code.replace("FACTOR", str(factor)))
+    (folder / "in_python.py").write_text(PYTHON.replace("FACTOR", str(factor)))
+
+
+def make_project(platform: Platform) -> None:
+    platform.copy_project()
+    config = platform.project / "config.yaml"
+    config.write_text(config.read_text().replace("  enabled: true\n", "  enabled: false\n"))
+    (platform.project / "audits/has_rows.sql").write_text(HAS_ROWS)
+    shutil.rmtree(platform.project / "tests")
+    write_models(platform.project, 1)
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project and data of a platform with a model of each kind after its first run."""
+    folder = tmp_path_factory.mktemp("kinds") / "project"
+    platform = Platform(folder / "data", folder)
+    make_project(platform)
+    here = platform.settings(START, scale=SCALE)
+    extract(here)
+    load(here)
+    transform(here)
+    return folder
+
+
+def shown(database: Path) -> dict[str, list[tuple]]:
+    """The rows of each model of the platform's own and of each of these."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        names = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables "
+            "WHERE list_contains(?, table_schema) ORDER BY ALL",
+            [[*Layer]],
+        ).fetchall()
+        return {
+            f"{schema}.{name}": sorted(
+                connection.execute(f'FROM "{schema}"."{name}"').fetchall(), key=repr
+            )
+            for schema, name in names
+        }
+
+
+def rebuilt(platform: Platform, here: Settings, folder: Path) -> dict[str, list[tuple]]:
+    """The same after a full rebuild of what is loaded."""
+    fresh = Platform(folder / "data", platform.project).settings(here.as_of, scale=here.scale)
+    fresh.lakehouse.parent.mkdir(parents=True)
+    with duckdb.connect(str(fresh.lakehouse)) as connection:
+        prepare(connection)
+        connection.execute(f"ATTACH '{here.lakehouse}' AS old (READ_ONLY)")
+        for (name,) in connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'old' "
+            "AND schema_name = 'sources'"
+        ).fetchall():
+            connection.execute(f"CREATE TABLE sources.{name} AS FROM old.sources.{name}")
+        for name in ("loads", "loaded_files"):
+            connection.execute(f"INSERT INTO ops.{name} FROM old.ops.{name}")
+    transform(fresh)
+    return shown(fresh.lakehouse)
+
+
+# Days on or back, a correction of what was loaded, another company, a change of code and its way back.
+STEPS = st.one_of(
+    st.integers(1, 40),
+    st.integers(-90, -1),
+    st.sampled_from(["correct", "start over", "promote", "roll back", "load only"]),
+)
+
+
+def corrected(invoices: pl.DataFrame) -> pl.DataFrame:
+    """The invoices of a month come to a euro more."""
+    return invoices.with_columns((pl.col("amount") + 1).cast(pl.Decimal(10, 2)))
+
+
+def assert_every_kind_equals_a_rebuild_after(steps: list, deployed: Path, folder: Path) -> None:
+    shutil.copytree(deployed, folder / "project", symlinks=True)
+    platform = Platform(folder / "project/data", folder / "project")
+    here, factor, factors = platform.settings(START, scale=SCALE), 1, [1]
+    for step in [*steps, 2]:
+        if isinstance(step, int):
+            day = max(date(2022, 3, 1), here.as_of + timedelta(days=step))
+            here = platform.settings(day, here.random_seed, SCALE)
+            extract(here)
+            load(here)
+        elif step == "load only":
+            day = here.as_of + timedelta(days=5)
+            here = platform.settings(day, here.random_seed, SCALE)
+            extract(here)
+            load(here)
+            continue
+        elif step == "correct":
+            rewrite(platform, "app.invoices", corrected, 3)
+            load(here)
+        elif step == "start over":
+            here = platform.settings(here.as_of, here.random_seed + 1, SCALE)
+            extract(here)
+            load(here, starts_over=True)
+        elif step == "promote":
+            transform(here)
+            factor += 1
+            factors.append(factor)
+            write_models(platform.project, factor)
+            plan(here, "dev")
+            day = here.as_of + timedelta(days=20)
+            here = platform.settings(day, here.random_seed, SCALE)
+            extract(here)
+            load(here)
+            transform(here)
+            plan(here, "dev")
+            promote(here, "dev")
+        elif len(factors) > 1:
+            transform(here)
+            rollback(here)
+            factors.pop()
+            write_models(platform.project, factors[-1])
+        transform(here)
+    found, expected = shown(here.lakehouse), rebuilt(platform, here, folder)
+    found = {name: rows for name, rows in found.items() if "__dev" not in name}
+    assert found.keys() == expected.keys()
+    assert [name for name in found if found[name] != expected[name]] == []
+    assert all(found[f"intermediate.{name}"] for name in EXTRA)
+
+
+def test_after_a_sequence_of_everything_each_kind_of_model_shows_what_a_rebuild_shows(
+    deployed: Path, tmp_path: Path
+) -> None:
+    steps = [11, "correct", -40, "promote", "load only", "start over", "roll back"]
+    assert_every_kind_equals_a_rebuild_after(steps, deployed, tmp_path)
+
+
+@pytest.mark.slow
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
+@given(steps=st.lists(STEPS, min_size=2, max_size=5))
+@example(steps=["promote", -80, "roll back", "correct", 33])
+def test_after_random_sequences_each_kind_of_model_shows_what_a_rebuild_shows(
+    deployed: Path, tmp_path_factory: pytest.TempPathFactory, steps: list
+) -> None:
+    assert_every_kind_equals_a_rebuild_after(steps, deployed, tmp_path_factory.mktemp("steps"))
+
+
+def model(header: str, query: str = "SELECT as_of_date::DATE AS at FROM intermediate.as_of") -> str:
+    return f"MODEL (name intermediate.odd, {header}, {HEADER});\n{query}"
+
+
+TIME_RANGE = "kind INCREMENTAL_BY_TIME_RANGE (time_column at{})"
+CHANCE = "SELECT as_of_date::DATE AS at, {} AS chance FROM intermediate.as_of"
+# Each is refused, and the sentence says what to use instead.
+REFUSED = {
+    "unique key": (model("kind INCREMENTAL_BY_UNIQUE_KEY (unique_key at)"), "would stay; use FULL"),
+    "partition": (
+        model("kind INCREMENTAL_BY_PARTITION, partitioned_by at"),
+        "kind INCREMENTAL_BY_PARTITION: partitions that are gone",
+    ),
+    "unmanaged": (model("kind INCREMENTAL_UNMANAGED"), "it appends the same rows again"),
+    "scd by time": (
+        model(
+            "kind SCD_TYPE_2_BY_TIME (unique_key at)",
+            "SELECT as_of_date::DATE AS at, as_of_month::TIMESTAMP AS updated_at "
+            "FROM intermediate.as_of",
+        ),
+        "its history depends on when it was run",
+    ),
+    "scd by column": (
+        model("kind SCD_TYPE_2_BY_COLUMN (unique_key at, columns at)"),
+        "history is kept in the raw layer",
+    ),
+    "embedded": (
+        model("kind EMBEDDED").replace(", audits (has_rows)", ""),
+        "kind EMBEDDED: it has no view .* use VIEW",
+    ),
+    "materialized": (model("kind VIEW (materialized true)"), "materialized: the engine would"),
+    "lookback": (model(TIME_RANGE.format(", lookback 3")), "lookback: the load reports rows"),
+    "batch": (model(TIME_RANGE.format(", batch_size 30")), "batch_size: what a query says"),
+    "forward only": (model(TIME_RANGE.format(", forward_only true")), "forward_only: its old rows"),
+    "no restatement": (
+        model(TIME_RANGE.format(", disable_restatement true")),
+        "disable_restatement: it would not follow corrections",
+    ),
+    "restatement by clock": (
+        model(TIME_RANGE.format(", auto_restatement_cron '@weekly'")),
+        "auto_restatement_cron: the platform computes",
+    ),
+    "cron": (model("kind FULL, cron '@hourly'"), "cron: the platform computes a model when"),
+    "monthly": (model("kind FULL, cron '@monthly'"), "cron: the platform computes"),
+    "time zone": (model("kind FULL, cron_tz 'Europe/Paris'"), "cron_tz: the platform computes"),
+    "interval": (model("kind FULL, interval_unit 'hour'"), "interval_unit: days are what"),
+    "start": (model("kind FULL, start '2023-05-01'"), "start: every model covers all of time"),
+    "relative start": (model("kind FULL, start '1 week ago'"), "start: every model covers"),
+    "end": (model("kind FULL, end '2023-05-01'"), "end: every model covers all of time"),
+    "partials": (model("kind FULL, allow_partials true"), "allow_partials: the platform"),
+    "dialect": (model("kind FULL, dialect spark"), "dialect: models are written in DuckDB's"),
+    "pre statement": (
+        "MODEL (name intermediate.odd, kind FULL, owner data);\nSET threads = 1;\n"
+        "SELECT as_of_date::DATE AS at FROM intermediate.as_of",
+        "pre_statements: what runs beside the query",
+    ),
+    "post statement": (
+        model("kind FULL") + ";\nDELETE FROM intermediate.as_of",
+        "post_statements: what runs beside the query",
+    ),
+    "quoted name": (
+        model("kind FULL").replace("intermediate.odd", 'intermediate."Odd one"'),
+        "name .*Odd one.*: expected a layer and a name in lower case",
+    ),
+    "a moment": (
+        model("kind FULL", "SELECT @latest_ds::DATE AS at FROM intermediate.as_of"),
+        "@latest_ds: a model does not follow the moment .* read intermediate.as_of",
+    ),
+    "an execution": (
+        model("kind VIEW", "SELECT @execution_date AS at FROM intermediate.as_of"),
+        "@execution_date: a model does not follow the moment",
+    ),
+    "a moment of a time range": (
+        model(TIME_RANGE.format(""), "SELECT @execution_ds::DATE AS at FROM intermediate.as_of"),
+        "@execution_ds: a model does not follow",
+    ),
+    "a moment in a macro": (
+        model("kind FULL", "SELECT @the_moment() AS at FROM intermediate.as_of"),
+        "@execution_ds: a model does not follow the moment",
+    ),
+    "a macro of the clock": (
+        model("kind FULL", "SELECT @the_clock()::DATE AS at FROM intermediate.as_of"),
+        "its Python asks for 'now'",
+    ),
+    "a macro of files": (
+        model("kind FULL", "SELECT @of_a_file()::DATE AS at FROM intermediate.as_of"),
+        "its Python asks for 'open'",
+    ),
+    "the clock": (model("kind VIEW", CHANCE.format("NOW()")), "the same data has to give the same"),
+    "today": (model("kind FULL", CHANCE.format("CURRENT_DATE")), "CURRENT_DATE: the same data"),
+    "chance": (model("kind FULL", CHANCE.format("RANDOM()")), "the same data has to give the same"),
+    "identifiers": (model("kind FULL", CHANCE.format("GEN_RANDOM_UUID()")), "the same data has to"),
+    "a sample": (
+        model("kind FULL", "SELECT sk::UUID AS at FROM intermediate.clients USING SAMPLE 3 ROWS"),
+        "TableSample: the same data",
+    ),
+    "a file": (
+        model("kind FULL", "SELECT at::DATE AS at FROM READ_CSV('days.csv')"),
+        "it reads what is no source of the contract",
+    ),
+    "jinja": (
+        "MODEL (name intermediate.odd, kind FULL, owner data);\nJINJA_QUERY_BEGIN;\n"
+        "SELECT as_of_date AS at FROM intermediate.as_of\nJINJA_END;",
+        "its query is Jinja",
+    ),
+    "itself": (
+        model("kind FULL, columns (at DATE)", "SELECT MAX(at)::DATE AS at FROM intermediate.odd"),
+        "it reads itself: what it shows would depend on how often",
+    ),
+}
+MACROS = """
+from datetime import datetime
+
+from sqlmesh import macro
+
+
+@macro()
+def the_moment(evaluator):
+    return f"'{evaluator.locals['execution_ds']}'::DATE"
+
+
+@macro()
+def the_clock(evaluator):
+    return f"'{datetime.now():%Y-%m-%d}'"
+
+
+@macro()
+def of_a_file(evaluator):
+    try:
+        return open("days.txt").read()
+    except OSError:
+        return "'2024-01-01'"
+"""
+
+
+def refuse(platform: Platform, name: str, code: str, message: str) -> None:
+    with open_refused(platform.project, name, code) as context:
+        found = [
+            str(violation.violation_msg)
+            for violation in context.lint_models(raise_on_error=False)
+            if violation.rule.name == "nounsupportedmodel"
+        ]
+        assert re.search(message, "\n".join(found)), found
+        with pytest.raises(PlatformError, match=message):
+            start = context.config.model_defaults.start
+            refuse_unsupported(context.models.values(), start, context.standalone_audits)
+
+
+@contextmanager
+def open_refused(project: Path, name: str, code: str) -> Iterator[Context]:
+    path = project / "models/intermediate" / name
+    path.write_text(code)
+    try:
+        with read_project(project) as context:
+            yield context
+    finally:
+        path.unlink()
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    folder = tmp_path_factory.mktemp("refused") / "project"
+    platform = Platform(folder / "data", folder)
+    platform.copy_project()
+    (folder / "macros/odd.py").write_text(MACROS)
+    (folder / "audits/has_rows.sql").write_text(HAS_ROWS)
+    for layer in ("staging", "marts", "exports"):
+        shutil.rmtree(folder / "models" / layer)
+    for path in (folder / "models/intermediate").iterdir():
+        if path.name not in ("as_of.sql", "clients.sql"):
+            path.unlink()
+    return platform
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_would_not_be_right_is_refused_with_what_to_use_instead(
+    tree: Platform, name: str
+) -> None:
+    refuse(tree, "odd.sql", *REFUSED[name])
+
+
+# What SQLMesh itself does not load; the platform adds what to do instead.
+UNLOADABLE = {
+    "no layer": (
+        model("kind FULL").replace("intermediate.odd", "odd"),
+        "a model is called by its layer and its name, like marts.sales",
+    ),
+    "a period": (
+        model("kind FULL", "SELECT @start_ds::DATE AS at FROM intermediate.as_of"),
+        "odd.sql.* only a model of kind INCREMENTAL_BY_TIME_RANGE has a period",
+    ),
+    "an environment": (
+        model("kind FULL", CHANCE.format("@this_env")),
+        "odd.sql.* a model is the same in every environment",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNLOADABLE)
+def test_what_sqlmesh_cannot_load_is_told_with_its_file(tree: Platform, name: str) -> None:
+    code, message = UNLOADABLE[name]
+    with (
+        pytest.raises(PlatformError, match=message) as caught,
+        open_refused(tree.project, "odd.sql", code),
+    ):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+SEED = (
+    "MODEL (name intermediate.odd, kind SEED (path 'days.csv'), owner data, columns (at DATE))",
+    "kind SEED: a file beside the models has neither",
+)
+REFUSED_PYTHON = {
+    "an execution time": (
+        ('frame["amount"] * FACTOR', 'frame["amount"] * execution_time.day'),
+        "its Python uses execution_time",
+    ),
+    "other keywords": (('* FACTOR', '* len(kwargs)'), "its Python uses kwargs"),
+    "the clock": (('* FACTOR', '* datetime.now().day'), "its Python asks for 'now'"),
+    "a kind": (('kind="FULL"', 'kind=dict(name=ModelKindName.INCREMENTAL_UNMANAGED)'), "use FULL"),
+    "by name": (
+        ("FROM {table} GROUP", "FROM intermediate.clients GROUP"),
+        "reads intermediate.clients by name",
+    ),
+    "undeclared": (
+        ('resolve_table("intermediate.invoices")', 'resolve_table("intermediate.clients")'),
+        "reads intermediate.clients undeclared",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED_PYTHON)
+def test_a_python_model_that_does_not_follow_from_the_data_is_refused(
+    tree: Platform, name: str
+) -> None:
+    (old, new), message = REFUSED_PYTHON[name]
+    assert old in PYTHON
+    refuse(tree, "odd.py", PYTHON.replace(old, new).replace("FACTOR", "1"), message)
+
+
+def test_a_seed_and_an_audit_of_no_model_are_refused(tree: Platform) -> None:
+    (tree.project / "models/intermediate/days.csv").write_text("at\n2024-01-01\n")
+    refuse(tree, "odd.sql", *SEED)
+    audit = tree.project / "audits/alone.sql"
+    audit.write_text(
+        "AUDIT (name alone, standalone true);\nSELECT 1 AS one FROM intermediate.as_of WHERE FALSE"
+    )
+    with read_project(tree.project) as context:
+        found = {v.rule.name: v.violation_msg for v in context.lint_models(raise_on_error=False)}
+        assert "Audit alone: it belongs to no model" in found["nostandaloneaudit"]
+        with pytest.raises(PlatformError, match="audit alone: it belongs to no model"):
+            start = context.config.model_defaults.start
+            refuse_unsupported(context.models.values(), start, context.standalone_audits)
+    audit.unlink()
+
+
+def test_a_plan_and_a_deployment_refuse_it_whatever_the_model_says_of_the_linter(
+    analyst: Platform,
+) -> None:
+    begin(analyst)
+    code = REFUSED["unique key"][0].replace("owner data", "owner data, ignored_rules ['all']")
+    (analyst.project / "audits/has_rows.sql").write_text(HAS_ROWS)
+    (analyst.project / "models/intermediate/odd.sql").write_text(code)
+    before = state(analyst.data)
+    for words in (["plan", "dev"], ["transform", "--deploy"], ["run", "--deploy"]):
+        done = analyst.call(*words, check=False)
+        assert done.returncode == 1
+        assert "intermediate.odd: kind INCREMENTAL_BY_UNIQUE_KEY: rows that are" in done.stderr
+    assert state(analyst.data) == before
+
+
+@pytest.mark.slow
+def test_what_sqlmesh_s_own_commands_planned_forward_only_is_not_promoted(
+    analyst: Platform,
+) -> None:
+    begin(analyst)
+    edit(analyst, "models/intermediate/invoices.sql", "invoices.amount::", "(invoices.amount * 2)::")
+    words = ["plan", "dev", "--forward-only", "--no-prompts", "--auto-apply", "--skip-tests"]
+    analyst.sqlmesh(*words)
+    done = analyst.call("promote", "dev", check=False)
+    assert done.returncode == 1
+    assert "intermediate.invoices: planned as forward-only" in done.stderr
