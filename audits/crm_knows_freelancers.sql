@@ -24,7 +24,8 @@ WITH unknown AS (
     )
 )
 SELECT
-  sk AS unknown_freelancer
+  sk AS unknown_freelancer,
+  '{count} of {total} freelancers ({share}) are not in the CRM: nobody knows how satisfied they are' AS warning
 FROM unknown
 WHERE
   (

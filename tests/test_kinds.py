@@ -91,7 +91,7 @@ WHERE issue_date BETWEEN @start_ds::DATE AND @end_ds::DATE
 GROUP BY DATE_TRUNC('MONTH', issue_date)
 """,
 }  # fmt: skip
-PYTHON = '''
+PYTHON = """
 import typing as t
 from datetime import datetime
 
@@ -116,7 +116,7 @@ def execute(
     frame = context.fetchdf(f"SELECT issue_date AS at, SUM(amount) AS amount FROM {table} GROUP BY ALL")
     frame["amount"] = frame["amount"] * FACTOR
     return frame
-'''
+"""
 HAS_ROWS = "AUDIT (name has_rows); SELECT 1 AS none FROM @this_model WHERE FALSE"
 EXTRA = [*SUPPORTED, "in_python"]
 
@@ -540,7 +540,9 @@ def test_what_sqlmesh_s_own_commands_planned_forward_only_is_not_promoted(
     analyst: Platform,
 ) -> None:
     begin(analyst)
-    edit(analyst, "models/intermediate/invoices.sql", "invoices.amount::", "(invoices.amount * 2)::")
+    edit(
+        analyst, "models/intermediate/invoices.sql", "invoices.amount::", "(invoices.amount * 2)::"
+    )
     words = ["plan", "dev", "--forward-only", "--no-prompts", "--auto-apply", "--skip-tests"]
     analyst.sqlmesh(*words)
     done = analyst.call("promote", "dev", check=False)

@@ -262,7 +262,7 @@ def test_events_tell_of_the_code_that_ran_not_of_the_working_tree(
     assert '"issue_month_date"' in told.read_text() and '"month_date"' not in told.read_text()
 
 
-IN_PYTHON = '''
+IN_PYTHON = """
 import typing as t
 
 import pandas as pd
@@ -284,7 +284,7 @@ def execute(context: ExecutionContext, **kwargs: t.Any) -> pd.DataFrame:
     frame["who"] = frame["last_name"]
     frame["score"] = frame["satisfaction_score"].fillna(0).astype("int32") * 1
     return frame[["who", "score"]]
-'''
+"""
 EXPORTED = """
 MODEL (
   name exports.people, kind VIEW, owner care, grain "Who", description 'One row per person.',

@@ -61,7 +61,10 @@ CREATE TABLE IF NOT EXISTS ops.standing_warnings (
   model_name VARCHAR NOT NULL,
   audit VARCHAR NOT NULL,
   number_of_rows BIGINT NOT NULL,
-  keys VARCHAR[] NOT NULL
+  keys VARCHAR[] NOT NULL,
+  -- What was found, for a person, and the as-of date of the data in which it was found first.
+  sentence VARCHAR,
+  since DATE
 );
 -- A row for each transform after which all of production reflected a load.
 CREATE TABLE IF NOT EXISTS ops.transforms (
@@ -132,6 +135,10 @@ OF_RECORD = {
 _AMEND = """
 ALTER TABLE ops.loaded_files ADD COLUMN IF NOT EXISTS unknown_columns VARCHAR[];
 ALTER TABLE ops.loads ADD COLUMN IF NOT EXISTS run_number BIGINT;
+ALTER TABLE ops.standing_warnings ADD COLUMN IF NOT EXISTS sentence VARCHAR;
+ALTER TABLE ops.standing_warnings ADD COLUMN IF NOT EXISTS since DATE;
+ALTER TABLE ops.audits ADD COLUMN IF NOT EXISTS sentence VARCHAR;
+ALTER TABLE ops.audits ADD COLUMN IF NOT EXISTS is_unknown BOOLEAN DEFAULT FALSE;
 DELETE FROM ops.format;
 """
 # What format 1 holds otherwise; without it the next load and transform do everything anew.

@@ -36,6 +36,8 @@ class Evaluation:
     unit_tests: int = 0
     # What each blocking audit that found rows asked, by the model and the audit.
     queries: dict[tuple[str, str], str] = field(default_factory=dict)
+    # The same of audits that stop nothing.
+    warning_queries: dict[tuple[str, str], str] = field(default_factory=dict)
     # Models whose audits are not listened to for now.
     lenient: Collection[str] = ()
 
@@ -102,18 +104,36 @@ class Evaluation:
                 environment=self.environment,
                 model_name=str(model.name),
                 audit=result.audit.name + (f"({shown})" if shown else ""),
-                period=period,
+                period=period if _reads_the_period(result) else "",
                 is_blocking=result.blocking,
                 number_of_rows=int(result.count or 0),
+                sentence=_sentence(result),
+                is_unknown=result.failure is not None,
                 keys=tuple(
                     " ".join(str(value) for value in row if value is not None)
                     for row in result.sample
                 ),
             )
             self.audits.append(audited)
-            if audited.is_blocking and audited.failed:
+            if audited.number_of_rows:
+                queries = self.queries if audited.is_blocking else self.warning_queries
                 query = result.query.sql(dialect="duckdb", identify=True)
-                self.queries[audited.model_name, audited.audit] = query
+                queries[audited.model_name, audited.audit] = query
+
+
+def _sentence(result: SampledResult) -> str | None:
+    """What a warning says, with a count and a share; None where there is nothing to say."""
+    if result.failure:
+        return f"{result.audit.name} could not be evaluated: {result.failure}"
+    if not result.count or result.total is None or result.template is None:
+        return None
+    share = f"{100 * result.count / result.total:.1f} %" if result.total else "none"
+    return result.template.format(count=f"{result.count:,}", total=f"{result.total:,}", share=share)
+
+
+def _reads_the_period(result: SampledResult) -> bool:
+    """Whether an audit reads the rows that were computed alone, and not all of the model."""
+    return "this_model" in str(result.audit.query)
 
 
 class Recorder(NoopConsole):

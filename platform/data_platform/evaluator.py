@@ -14,7 +14,21 @@ from sqlmesh.core.macros import RuntimeStage
 from sqlmesh.core.model.definition import AuditResult
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
 
+from data_platform.errors import without_values
 from data_platform.record import KEYS_SHOWN
+
+# The column by which an audit that stops nothing says in a sentence what it found, the same in each
+# row: what an audit says beside its query is no part of a model's fingerprint.
+_WARNING = "warning"
+
+
+def split(query: exp.Query) -> tuple[exp.Query, str | None]:
+    """An audit's query without its sentence, and the sentence; None where it has none."""
+    found = [one for one in query.selects if one.alias == _WARNING]
+    if not (found and isinstance(found[0].unalias(), exp.Literal)):
+        return query, None
+    kept = [one for one in query.selects if one.alias != _WARNING]
+    return query.select(*kept, append=False), str(found[0].unalias().name)
 
 
 def sample(query: exp.Query) -> exp.Query:
@@ -27,6 +41,11 @@ class SampledResult(AuditResult):
     """The result of an audit, with the first of the rows that it found; none of personal data."""
 
     sample: tuple[tuple[Any, ...], ...] = ()
+    # What a warning says, with places for {count}, {total} and {share}; the rows of the whole model.
+    template: str | None = None
+    total: int | None = None
+    # Why an audit that stops nothing could not be evaluated.
+    failure: str | None = None
 
 
 # Told of a model, the results of its audits and SQLMesh's options, of which start is one.
@@ -44,7 +63,7 @@ class RememberingEvaluator(SnapshotEvaluator):
         )
         self._on_audits = on_audits
         self._queries: dict[Any, list[exp.Query]] = {}
-        self._audits: dict[Any, tuple[exp.Query, str]] = {}
+        self._audits: dict[Any, tuple[exp.Query, str, str | None]] = {}
         self._asks_for_the_moment: dict[Any, bool] = {}
 
     def set_correlation_id(self, correlation_id: Any) -> "RememberingEvaluator":
@@ -106,21 +125,36 @@ class RememberingEvaluator(SnapshotEvaluator):
             )
             # SQLMesh's own audits select whole rows, which may be personal; ours select keys.
             is_ours = audit.name in snapshot.model.audit_definitions
+            query, template = split(query)
             sampled = (
                 sample(query) if is_ours else select("COUNT(*)").from_(query.subquery("audit"))
             )
-            self._audits[key] = query, sampled.sql(adapter.dialect, identify=True)
-        query, sampling = self._audits[key]
-        rows = adapter.fetchall(sampling)
-        return SampledResult(
+            self._audits[key] = query, sampled.sql(adapter.dialect, identify=True), template
+        query, sampling, template = self._audits[key]
+        is_blocking = audit.blocking if blocking is None else blocking == exp.true()
+        result = SampledResult(
             audit=audit,
             audit_args=audit_args,
             model=snapshot.model,
-            count=rows[0][0] if rows else 0,
             query=query,
-            blocking=audit.blocking if blocking is None else blocking == exp.true(),
-            sample=tuple(tuple(row[1:]) for row in rows),
+            count=0,
+            blocking=is_blocking,
+            template=template,
         )
+        try:
+            rows = adapter.fetchall(sampling)
+        except Exception as error:  # whatever an engine may raise
+            if is_blocking:
+                raise
+            result.failure = without_values(str(error))
+            return result
+        result.count = rows[0][0] if rows else 0
+        result.sample = tuple(tuple(row[1:]) for row in rows)
+        if result.count and not is_blocking:
+            is_deployable = options["deployability_index"].is_deployable(snapshot)
+            table = exp.to_table(snapshot.table_name(is_deployable), dialect=adapter.dialect)
+            result.total = adapter.fetchone(select("COUNT(*)").from_(table))[0]
+        return result
 
     def _window(self, name: Any, query: Any, options: Mapping[str, Any]) -> tuple[Any, ...]:
         """What of the time the rendering of a query depends on."""

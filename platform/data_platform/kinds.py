@@ -24,14 +24,14 @@ from data_platform.restatement import Kind
 # reaches; without it, over all of time, as a full rebuild would.
 BY_MONTH_TAG = "by_month"
 
-# What each kind of SQLMesh's is here, in a sentence; those that are refused say what to use instead.
+# What each kind of SQLMesh's is here; those that are refused say what to use instead.
 SUPPORTED_KINDS: Mapping[str, str] = {
     "VIEW": "Holds nothing: it shows what its query says at any time.",
     "FULL": "Computed as a whole when anything that it reads has changed.",
-    "INCREMENTAL_BY_TIME_RANGE": "Emptied and computed over all of time when anything that it reads "
-    f"has changed; with the tag `{BY_MONTH_TAG}`, by which its author vouches that a month's rows "
-    "are made of what happened in that month (or, where it reads itself, before), over the months "
-    "that the change reaches.",
+    "INCREMENTAL_BY_TIME_RANGE": "Emptied and computed over all of time when anything that it "
+    f"reads has changed; with the tag `{BY_MONTH_TAG}`, by which its author vouches that a month's "
+    "rows are made of what happened in that month (or, where it reads itself, before), over the "
+    "months that the change reaches.",
     "EXTERNAL": "A source table, by the contract in external_models.yaml.",
 }
 REFUSED_KINDS: Mapping[str, str] = {
@@ -98,38 +98,13 @@ _CAPRICIOUS_NODES: tuple[type[exp.Expr], ...] = (
     *(exp.CurrentDate, exp.CurrentDatetime, exp.CurrentTime, exp.CurrentTimestamp),
     *(exp.CurrentUser, exp.Rand, exp.Randn, exp.Uuid, exp.TableSample),
 )
-_CAPRICIOUS_NAMES = frozenset(
-    [
-        "TODAY",
-        "NOW",
-        "GET_CURRENT_TIME",
-        "GET_CURRENT_TIMESTAMP",
-        "TRANSACTION_TIMESTAMP",
-        "RANDOM",
-        "RANDOM_UUID",
-        "SETSEED",
-        "GEN_RANDOM_UUID",
-        "UUID",
-        "UUIDV4",
-        "UUIDV7",
-        "NEXTVAL",
-        "CURRVAL",
-        "CURRENT_SETTING",
-        "GETENV",
-        "GETVARIABLE",
-        "CURRENT_DATABASE",
-        "CURRENT_SCHEMA",
-        "CURRENT_SCHEMAS",
-        "CURRENT_QUERY",
-        "TXID_CURRENT",
-        "CURRENT_LOCALTIME",
-        "CURRENT_LOCALTIMESTAMP",
-        "LOCALTIME",
-        "LOCALTIMESTAMP",
-        "AGE_NOW",
-        "VERSION",
-    ]
-)
+_CAPRICIOUS_NAMES = {
+    *("TODAY", "NOW", "GET_CURRENT_TIME", "GET_CURRENT_TIMESTAMP", "TRANSACTION_TIMESTAMP"),
+    *("LOCALTIME", "LOCALTIMESTAMP", "CURRENT_LOCALTIME", "CURRENT_LOCALTIMESTAMP"),
+    *("RANDOM", "SETSEED", "GEN_RANDOM_UUID", "UUID", "UUIDV4", "UUIDV7", "NEXTVAL", "CURRVAL"),
+    *("CURRENT_SETTING", "GETENV", "GETVARIABLE", "CURRENT_DATABASE", "CURRENT_SCHEMA"),
+    *("CURRENT_SCHEMAS", "CURRENT_QUERY", "TXID_CURRENT", "VERSION"),
+}
 _READS_FILES = re.compile(r"^(?:READ_|SCAN_|GLOB$|SNIFF_|.*_SCAN(?:_\w+)?$|QUERY(?:_TABLE)?$)")
 
 
@@ -177,8 +152,8 @@ def refuse_forward_only(snapshots: Iterable[Snapshot]) -> None:
     names = sorted(str(s.model.name) for s in snapshots if s.is_model and s.is_forward_only)
     if names:
         raise PlatformError(
-            f"{', '.join(names)}: planned as forward-only, so old rows would stay as older code made "
-            "them; plan it anew without: just plan"
+            f"{', '.join(names)}: planned as forward-only, so old rows would stay as older code "
+            "made them; plan it anew without: just plan"
         )
 
 
@@ -189,7 +164,7 @@ def refusals(model: Model, default_start: Any) -> Iterator[str]:
         name = next((name for name in REFUSED_KINDS if kind.startswith(name)), "CUSTOM")
         yield f"kind {kind}: {REFUSED_KINDS[name]}"
     if not _NAME.fullmatch(str(model.name)):
-        yield f"name {model.name}: expected a layer and a name in lower case, like {Layer.MARTS}.sales"
+        yield f"name {model.name}: expected a layer and a name in lower case, like marts.sales"
     yield from _options(model, default_start)
     if isinstance(model, SqlModel):
         yield from _query(model)
@@ -287,8 +262,9 @@ def _surroundings(code: Iterable[str]) -> Iterator[str]:
         for pattern in (_SURROUNDINGS, _IMPORTS):
             if found := pattern.search(payload):
                 yield (
-                    f"its Python asks for {found[0].strip('.(')!r}: what it says has to follow from "
-                    "the code and the data alone; give it as an argument, or read it from a model"
+                    f"its Python asks for {found[0].strip('.(')!r}: what it says has to follow "
+                    "from the code and the data alone; give it as an argument, or read it from a "
+                    "model"
                 )
                 return
 
@@ -316,14 +292,14 @@ def _times_used(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in times
     }
     used |= {
-        node.value
+        str(node.value)
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and _MOMENT.fullmatch(str(node.value))
     }
     if used:
         yield (
-            f"its Python uses {', '.join(sorted(map(str, used)))}: a model does not follow the moment "
-            "or the window of its execution; read intermediate.as_of"
+            f"its Python uses {', '.join(sorted(used))}: a model does not follow the moment or the "
+            "window of its execution; read intermediate.as_of"
         )
 
 

@@ -1,7 +1,7 @@
 """The lakehouse: one DuckDB file, and what the platform has written down in it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +13,6 @@ from data_platform.changes import Change
 from data_platform.errors import LakehouseInUseError, PlatformError
 from data_platform.files import writable_folder
 from data_platform.manifest import Batch
-from data_platform.record import Audited, FailedAudit
 
 
 @contextmanager
@@ -160,39 +159,6 @@ def loaded_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, LoadedTabl
         name: LoadedTable(Batch(batch_id, seed, scale, as_of, variant), number_of_rows)
         for name, batch_id, seed, scale, as_of, variant, number_of_rows in rows
     }
-
-
-def standing_warnings(connection: duckdb.DuckDBPyConnection) -> tuple[FailedAudit, ...]:
-    """The non-blocking audits that found rows when their model was last audited."""
-    if not has_table(connection, "ops", "standing_warnings"):
-        return ()
-    rows = connection.execute(
-        "SELECT model_name, audit, number_of_rows, keys FROM ops.standing_warnings "
-        "ORDER BY model_name, audit"
-    ).fetchall()
-    return tuple(FailedAudit(name, audit, count, tuple(keys)) for name, audit, count, keys in rows)
-
-
-def replace_source_warnings(
-    connection: duckdb.DuckDBPyConnection, audits: Sequence[Audited]
-) -> None:
-    """Keep what a load found strange in the tables that it looked at, and no more of them."""
-    connection.execute(
-        "DELETE FROM ops.standing_warnings WHERE list_contains(?, model_name)",
-        [[audit.model_name for audit in audits]],
-    )
-    for audit in audits:
-        if audit.number_of_rows:
-            connection.execute(
-                "INSERT INTO ops.standing_warnings VALUES (?, ?, ?, ?, ?)",
-                [
-                    audit.load_number,
-                    audit.model_name,
-                    audit.audit,
-                    audit.number_of_rows,
-                    list(audit.keys),
-                ],
-            )
 
 
 def last_transformed(connection: duckdb.DuckDBPyConnection) -> int | None:

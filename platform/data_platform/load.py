@@ -19,8 +19,6 @@ from data_platform.lakehouse import (
     has_table,
     last_load,
     loaded_tables,
-    replace_source_warnings,
-    standing_warnings,
     writing,
 )
 from data_platform.manifest import Batch, ExtractedFile, read_manifest, refuse_mixture
@@ -29,6 +27,7 @@ from data_platform.record import Audited, FailedAudit
 from data_platform.result import counted
 from data_platform.schema_changes import SchemaChange, migrate, schema_change
 from data_platform.settings import Settings
+from data_platform.standing_warnings import renew_warnings, standing_warnings
 from data_platform.verify import SeenFile, refuse_unlisted, verify_file
 
 _EXTRACTS = "platform__extracts"
@@ -49,6 +48,8 @@ class Loaded:
     # What it found strange, and what stands of that from earlier loads.
     audits: tuple[Audited, ...]
     warnings: tuple[FailedAudit, ...]
+    # Those of them that no earlier load has found as they are.
+    new_warnings: tuple[FailedAudit, ...]
 
     @property
     def rows_changed(self) -> int:
@@ -137,6 +138,7 @@ def load(
         )
         changes: list[Change] = []
         audits: tuple[Audited, ...] = ()
+        news: tuple[FailedAudit, ...] = ()
         if is_news:
             number += 1
             with _transaction(connection):
@@ -166,7 +168,8 @@ def load(
                 _record_load(connection, number, batch, changes)
                 _record_schema_changes(connection, number, list(migrations.values()))
                 audits = anomalies(connection, seen, held, batch, number)
-                replace_source_warnings(connection, audits)
+                looked_at = {audit.model_name for audit in audits}
+                news = renew_warnings(connection, audits, looked_at, batch.as_of)
             progress(len(tables), len(tables))
         warnings = tuple(w for w in standing_warnings(connection) if w.is_of_a_source)
     is_back = previous is not None and previous.as_of > batch.as_of
@@ -180,6 +183,7 @@ def load(
         back_from=previous.as_of if previous is not None and is_back else None,
         audits=audits,
         warnings=warnings,
+        new_warnings=news,
     )
 
 
@@ -198,10 +202,10 @@ def refuse_other_company(
         row = connection.execute(f"SELECT COUNT(*) FROM sources.{LOG}").fetchone()
         states = row[0] if row else 0
     raise PlatformError(
-        f"the lakehouse holds another company, expected seed {random_seed}, scale {scale:g}, found "
-        f"seed {previous.random_seed}, scale {previous.scale:g}; its history would be lost for good: "
-        f"{counted(previous.load_number, 'load')}, {states:,} states of CRM entries; to keep it, "
-        "use another --data-dir; to give it up: --start-over"
+        f"the lakehouse holds another company, expected seed {random_seed}, scale {scale:g}, "
+        f"found seed {previous.random_seed}, scale {previous.scale:g}; its history would be lost "
+        f"for good: {counted(previous.load_number, 'load')}, {states:,} states of CRM entries; to "
+        "keep it, use another --data-dir; to give it up: --start-over"
     )
 
 

@@ -20,7 +20,7 @@ from data_platform.environment import (
 from data_platform.errors import StoppedError, listed
 from data_platform.evaluation import Evaluation, innermost, short_name
 from data_platform.kinds import refuse_forward_only
-from data_platform.lakehouse import LastLoad, standing_warnings
+from data_platform.lakehouse import LastLoad
 from data_platform.lineage import Lineage
 from data_platform.names import Layer
 from data_platform.project import Project
@@ -28,6 +28,7 @@ from data_platform.promotions import Action, note_promotion
 from data_platform.record import Audited, FailedAudit, ModelRan
 from data_platform.restatement import Kind, Restatement
 from data_platform.result import counted
+from data_platform.standing_warnings import renew_warnings, standing_warnings
 
 _CONTROL_TOTAL_TAG = "control_total:"
 Progress = Callable[[int, int, str], None]
@@ -45,6 +46,8 @@ class Transformed:
     audits: tuple[Audited, ...]
     # Of this transform, and those that stand from an earlier one.
     warnings: tuple[FailedAudit, ...]
+    # Those of them that were not there before, as they are.
+    new_warnings: tuple[FailedAudit, ...]
     # Models whose code in the working tree is not production's, which was kept.
     undeployed: tuple[str, ...]
     # The models of other environments that do not reflect the load.
@@ -133,12 +136,14 @@ class Production:
         load: LastLoad,
         layers: Sequence[str] = (),
         deployment: "Deployment | None" = None,
+        audited_before: Sequence[Audited] = (),
     ) -> Transformed:
         """Make production reflect a load, the last one of the lakehouse.
 
         Args:
             deployment: the models to deploy first; without it, production keeps its own, and gets
                 the working tree's where it has none yet.
+            audited_before: audits of tables that the deployment takes over as they are.
 
         Raises:
             PlatformError: a blocking audit failed, or a model did.
@@ -150,6 +155,7 @@ class Production:
         deployed: tuple[str, ...] = ()
         restated: dict[str, Restatement] = {}
         self.note_other_hands(load)
+        before = self._versions()
         if deployment is None and is_first:
             deployment = self.working_tree
         if deployment is not None:
@@ -166,7 +172,8 @@ class Production:
         self._compute(tables, to_do, load)
         tables.mark_as_reflecting(load, chosen)
         restated |= to_do
-        self._record_warnings(tables, load)
+        self._audit_what_has_come_back(tables, before, load, audited_before)
+        news = self._renew_warnings(tables, load, audited_before)
         self._record_control_totals(tables)
         if not tables.behind(load) and not (is_first and layers):
             has_changed = deployment is not None or bool(restated)
@@ -178,6 +185,7 @@ class Production:
             ran=tuple(evaluation.ran),
             audits=tuple(evaluation.audits),
             warnings=standing_warnings(self.project.cursor),
+            new_warnings=news,
             undeployed=() if is_first else self.undeployed(),
             environments_behind={},
         )
@@ -362,28 +370,46 @@ class Production:
                 deployment.goes_back_to,
             )
 
-    def _record_warnings(self, tables: Tables, load: LastLoad) -> None:
+    def _versions(self) -> dict[str, str]:
+        tables = self.tables
+        return {n: s.identifier for n, s in tables.by_name.items()} if tables else {}
+
+    def _audit_what_has_come_back(
+        self,
+        tables: Tables,
+        before: Mapping[str, str],
+        load: LastLoad,
+        audited_before: Sequence[Audited],
+    ) -> None:
+        """Audit models whose code is another one now, though no table of theirs was computed."""
+        audited = {*self.project.evaluation.seconds, *(one.model_name for one in audited_before)}
+        names = {
+            name
+            for name, version in self._versions().items()
+            if before
+            and before.get(name) != version
+            and name not in audited
+            and tables.by_name[name].model.audits
+        }
+        if names:
+            tables.compute(tables.all_of(names, load), load, (), self.progress, audits_only=True)
+            if self.project.evaluation.stops or self.project.evaluation.errors:
+                raise failure(self.project.evaluation)
+
+    def _renew_warnings(
+        self, tables: Tables, load: LastLoad, audited_before: Sequence[Audited]
+    ) -> tuple[FailedAudit, ...]:
         """Keep the warnings of models that were not audited now, and add those of the others."""
-        cursor, evaluation = self.project.cursor, self.project.evaluation
-        audited, kept = list(evaluation.seconds), list(tables.by_name)
-        if audited:
-            cursor.execute(
-                "DELETE FROM ops.standing_warnings "
-                "WHERE list_contains($audited, model_name) "
-                "OR NOT (list_contains($kept, model_name) OR model_name LIKE 'sources.%')",
-                {"audited": audited, "kept": kept},
-            )
-        for warning in evaluation.warnings:
-            cursor.execute(
-                "INSERT INTO ops.standing_warnings VALUES (?, ?, ?, ?, ?)",
-                [
-                    load.load_number,
-                    warning.model,
-                    warning.audit,
-                    warning.rows,
-                    list(warning.keys),
-                ],
-            )
+        evaluation = self.project.evaluation
+        audits = [*audited_before, *evaluation.audits]
+        return renew_warnings(
+            self.project.cursor,
+            audits,
+            {*evaluation.seconds, *(audit.model_name for audit in audits)},
+            load.as_of,
+            evaluation.warning_queries,
+            kept=tables.by_name,
+        )
 
     def _record_control_totals(self, tables: Tables) -> None:
         """Keep for the export step, which reads no models, what their tags say of totals."""

@@ -62,8 +62,8 @@ class Project:
 
 # What SQLMesh leaves unsaid when it cannot load a model.
 _HINTS = {
-    r"variable '(start|end)_\w+' is undefined": "only a model of kind INCREMENTAL_BY_TIME_RANGE has "
-    "a period; leave the filter out",
+    r"variable '(start|end)_\w+' is undefined": "only a model of kind "
+    "INCREMENTAL_BY_TIME_RANGE has a period; leave the filter out",
     r"variable 'this_env' is undefined": "a model is the same in every environment",
     r"must match the schema's nesting level": "a model is called by its layer and its name, like "
     "marts.sales",

@@ -138,7 +138,7 @@ def _deploy(
     back_to: Promotion | None = None,
 ) -> Promoted:
     before, since = versions(production.tables), production_changed_at(project.cursor)
-    done = production.bring_up_to(load, deployment=deployment)
+    done = production.bring_up_to(load, deployment=deployment, audited_before=audits_before)
     after = versions(production.tables)
     production.tidy()
     models = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))

@@ -89,14 +89,21 @@ class Audited:
     is_blocking: Annotated[bool, "Whether rows that it finds stop the run."]
     number_of_rows: Annotated[int, "Rows that break the claim; 0 where it holds."]
     keys: Annotated[tuple[str, ...], "Keys of the first of them; no personal data."]
+    sentence: Annotated[
+        str | None, "What was found, in a sentence; null where the claim holds."
+    ] = None
+    is_unknown: Annotated[bool, "Whether the audit itself failed: nobody knows if it holds."] = (
+        False
+    )
 
     @property
     def failed(self) -> "FailedAudit | None":
-        """What to say where the claim does not hold."""
-        if not self.number_of_rows:
+        """What to say where the claim does not hold, or nobody knows."""
+        if not (self.number_of_rows or self.is_unknown):
             return None
         audit = self.audit + (f" over {self.period}" if self.period else "")
-        return FailedAudit(self.model_name, audit, self.number_of_rows, self.keys)
+        said = self.sentence or ""
+        return FailedAudit(self.model_name, audit, self.number_of_rows, self.keys, said)
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,9 @@ class FailedAudit:
     audit: str
     rows: int
     keys: tuple[str, ...]
+    sentence: str = ""
+    # The as-of date of the data in which it was found first, as it is; of a warning that stands.
+    since: date | None = None
 
     @property
     def is_of_a_source(self) -> bool:
@@ -114,6 +124,8 @@ class FailedAudit:
         return self.model.startswith("sources.")
 
     def __str__(self) -> str:
+        if self.sentence:
+            return f"{self.model}: {self.sentence}"
         counted = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
         if not self.keys:
             return f"{self.model}: {self.audit} failed for {counted}"

@@ -16,13 +16,13 @@ from data_platform.lakehouse import (
     loaded_tables,
     production_changed_at,
     reading,
-    standing_warnings,
 )
 from data_platform.lock import is_alive
 from data_platform.record import FailedAudit, Outcome, Run, StepRan
 from data_platform.releases import Releases
 from data_platform.result import Result
 from data_platform.settings import Settings
+from data_platform.standing_warnings import standing_warnings, told
 
 _RUNS_SHOWN = 10
 # The first words of commands that change nothing in production.
@@ -111,7 +111,10 @@ class Status:
         elif not self.exports_are_current:
             found.append("production has changed since the exports; run: data-platform export")
         found += [str(source) for source in self.sources if source.is_stale]
-        found += [str(warning) for warning in self.warnings]
+        found += [
+            f"{told(warning)} (since {warning.since})" if warning.since else told(warning)
+            for warning in self.warnings
+        ]
         for environment, models in self.environments_behind.items():
             found.append(
                 f"environment {environment} does not show the last load in "

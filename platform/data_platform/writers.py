@@ -26,6 +26,7 @@ from data_platform.result import counted
 if TYPE_CHECKING:
     from data_platform.load import Loaded
     from data_platform.production import Transformed
+    from data_platform.record import FailedAudit
 
 
 def _extract(call: Call, sources: tuple[str, ...], pristine: bool, kinds: tuple[str, ...]) -> None:
@@ -59,10 +60,25 @@ def _load(
     for change in done.changes:
         if not change.is_nothing:
             call.reporter.detail(f"  {change}")
-    for warning in done.warnings:
-        call.reporter.warn(str(warning))
+    tell_warnings(call, done.new_warnings, done.warnings)
     as_of = dict.fromkeys(sources or tuple(SourceName), done.batch.as_of)
     warn_of_stale_sources(call, as_of)
+
+
+def tell_warnings(
+    call: Call, news: Sequence["FailedAudit"], standing: Sequence["FailedAudit"]
+) -> None:
+    """Warn of what is new or has changed; of the rest, only that it stands."""
+    from data_platform.standing_warnings import told
+
+    for warning in news:
+        call.reporter.warn(told(warning))
+    known = {(warning.model, warning.audit) for warning in news}
+    old = [one for one in standing if (one.model, one.audit) not in known]
+    if old:
+        stand = "stands" if len(old) == 1 else "stand"
+        since = min(str(one.since) for one in old)
+        call.reporter.say(f"{counted(len(old), 'warning')} {stand} since {since}: just status")
 
 
 def back_in_time(done: "Loaded") -> str:
@@ -112,9 +128,8 @@ def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
 
 def warn_after_transform(call: Call, done: "Transformed") -> None:
     """Warn of what audits found, of code that was kept and of environments left behind."""
-    for warning in done.warnings:
-        if not warning.is_of_a_source:  # the load has told those
-            call.reporter.warn(str(warning))
+    standing = [warning for warning in done.warnings if not warning.is_of_a_source]
+    tell_warnings(call, done.new_warnings, standing)  # the load has told the others
     if done.undeployed:
         call.reporter.warn(
             "production keeps its own code where the working tree differs: "
