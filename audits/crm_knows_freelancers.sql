@@ -18,9 +18,11 @@ WITH unknown AS (
         1
       FROM sources.crm__customers AS entries
       WHERE
-        freelancers.email = @clean_email(entries.email)
-        AND UPPER(freelancers.last_name) = UPPER(@clean_name(entries.last_name))
-        AND UPPER(freelancers.first_name) = UPPER(@clean_name(entries.first_name))
+        freelancers.sk = @person_key(
+          @clean_name(entries.last_name),
+          @clean_name(entries.first_name),
+          @clean_email(entries.email)
+        )
     )
 )
 SELECT

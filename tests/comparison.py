@@ -9,7 +9,15 @@ import duckdb
 from conftest import Platform
 from reference import Company
 
-_PERSON = "UPPER(freelancers.last_name), UPPER(freelancers.first_name), freelancers.email"
+
+def _compared(name: str) -> str:
+    return f"UPPER(REPLACE(REPLACE(NFC_NORMALIZE({name}), 'ß', 'SS'), 'ẞ', 'SS'))"
+
+
+_PERSON = (
+    f"{_compared('freelancers.last_name')}, {_compared('freelancers.first_name')}, "
+    "freelancers.email"
+)
 _BY_FREELANCER = "JOIN intermediate.freelancers AS freelancers ON freelancers.sk = t.freelancer_sk"
 _BY_CONTRACT = (
     "JOIN intermediate.job_contracts AS contracts ON contracts.sk = t.job_contract_sk "
@@ -23,8 +31,8 @@ QUERIES = {
     "clients": "SELECT name FROM intermediate.clients",
     "job_contracts": f"SELECT {_PERSON}, start_date, end_date, entity "
     f"FROM intermediate.job_contracts AS t {_BY_FREELANCER}",
-    "invoices": f"SELECT {_PERSON}, start_date, UPPER(clients.name), reference, issue_date, amount "
-    f"FROM intermediate.invoices AS t {_BY_CONTRACT} "
+    "invoices": f"SELECT {_PERSON}, start_date, {_compared('clients.name')}, reference, "
+    f"issue_date, amount FROM intermediate.invoices AS t {_BY_CONTRACT} "
     "JOIN intermediate.clients AS clients ON clients.sk = t.client_sk",
     "satisfaction_scores": f"SELECT {_PERSON}, t.satisfaction_score, valid_from, valid_to "
     f"FROM intermediate.satisfaction_scores AS t {_BY_FREELANCER}",

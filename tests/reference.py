@@ -8,6 +8,7 @@ client for its name in upper case.
 
 import json
 import re
+import unicodedata
 from calendar import monthrange
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -30,10 +31,21 @@ def clean_email(text: str) -> str:
     return text.strip(" \t\r\n").lower()
 
 
+def _upper_letter(letter: str) -> str:
+    """Its one capital letter; the few that have several (ŉ, ﬁ) stay as they are."""
+    capitals = (capital for capital in (letter.upper(), letter.title()) if len(capital) == 1)
+    return next(capitals, letter)
+
+
+def compared(name: str) -> str:
+    composed = unicodedata.normalize("NFC", name).replace("ß", "SS").replace("ẞ", "SS")
+    return "".join(map(_upper_letter, composed))
+
+
 def person_key(row: dict[str, str]) -> Person:
     return (
-        clean(row["last_name"]).upper(),
-        clean(row["first_name"]).upper(),
+        compared(clean(row["last_name"])),
+        compared(clean(row["first_name"])),
         clean_email(row["email"]),
     )
 
@@ -153,7 +165,7 @@ class Company:
     def clients(self) -> list[Row]:
         spellings: dict[str, Counter[str]] = defaultdict(Counter)
         for name in self.client_names.values():
-            spellings[name.upper()][name] += 1
+            spellings[compared(name)][name] += 1
         return [(min(c, key=lambda name: (-c[name], name)),) for c in spellings.values()]
 
     def job_contracts(self) -> list[Row]:
@@ -167,7 +179,7 @@ class Company:
             (
                 *row["contract"]["person"],
                 row["contract"]["start_date"],
-                self.client_names[row["client_id"]].upper(),
+                compared(self.client_names[row["client_id"]]),
                 row["reference"],
                 row["issue_date"],
                 row["amount"],

@@ -13,7 +13,7 @@ from sqlglot import exp, parse_one
 from sqlmesh import macro
 
 from conftest import PROJECT
-from reference import clean, clean_email
+from reference import clean, clean_email, compared
 
 
 def _macros(name: str) -> ModuleType:
@@ -55,6 +55,38 @@ def literal(value: str | None) -> exp.Expression:
 
 def key(database: duckdb.DuckDBPyConnection, values: list[str | None]) -> object:
     return evaluate(database, keys.surrogate_key(None, *map(literal, values)))
+
+
+LETTERS = st.text(
+    st.characters(categories=("Lu", "Ll", "Mn", "Nd", "Zs"), max_codepoint=0x2000), max_size=8
+)
+
+
+@settings(max_examples=300)
+@example(text="Straße")
+@example(text="STRAẞE")
+@example(text="Zoe\N{COMBINING DIAERESIS}")
+@example(text="ŉ ﬁ ǆ ΐ ı İ ΣΊΣΥΦΟΣ")
+@given(text=LETTERS)
+def test_names_are_compared_composed_and_in_capital_letters(
+    database: duckdb.DuckDBPyConnection, text: str
+) -> None:
+    assert evaluate(database, keys.compared_name(None, literal(text))) == compared(text)
+
+
+def test_two_ways_to_write_a_name_are_one_person_and_one_client(
+    database: duckdb.DuckDBPyConnection,
+) -> None:
+    def person(last: str, first: str) -> object:
+        return evaluate(database, keys.person_key(None, *map(literal, (last, first, "a@b.fr"))))
+
+    def client(name: str) -> object:
+        return evaluate(database, keys.client_key(None, literal(name)))
+
+    assert person("GROß", "Zoé") == person("gross", "ZOE\N{COMBINING ACUTE ACCENT}")
+    assert person("Groẞ", "Zoé") == person("GROSS", "zoé")
+    assert person("Gros", "Zoé") != person("Gross", "Zoé")
+    assert client("Weiß & Söhne") == client("WEISS & SO\N{COMBINING DIAERESIS}HNE")
 
 
 @given(one=st.lists(VALUES, min_size=1, max_size=4), other=st.lists(VALUES, min_size=1, max_size=4))

@@ -8,9 +8,7 @@ MODEL (
     sk = 'Surrogate key of the client: its name, compared upper-case.',
     name = 'The most frequent spelling, the smallest of those that are equally frequent.'
   ),
-  audits (
-    primary_key(key_columns := sk)
-  )
+  audits (primary_key(key_columns := sk), no_look_alikes(name_columns := name))
 );
 
 WITH spellings AS (

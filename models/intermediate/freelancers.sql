@@ -14,7 +14,11 @@ MODEL (
     email = 'E-mail address.',
     satisfaction_score = 'The score that the CRM shows now, null without one.'
   ),
-  audits (primary_key(key_columns := sk), crm_knows_freelancers)
+  audits (
+    primary_key(key_columns := sk),
+    crm_knows_freelancers,
+    no_look_alikes(name_columns := (last_name, first_name, email))
+  )
 );
 
 WITH accounts AS (
@@ -44,6 +48,4 @@ SELECT
   customers.satisfaction_score::INT AS satisfaction_score
 FROM people
 LEFT JOIN staging.crm__customers AS customers
-  ON people.email = customers.email
-  AND UPPER(people.last_name) = UPPER(customers.last_name)
-  AND UPPER(people.first_name) = UPPER(customers.first_name)
+  ON people.sk = @person_key(customers.last_name, customers.first_name, customers.email)

@@ -39,9 +39,7 @@ WITH cleaned AS (
     ) AS place
   FROM cleaned
   INNER JOIN intermediate.freelancers AS freelancers
-    ON cleaned.email = freelancers.email
-    AND UPPER(cleaned.last_name) = UPPER(freelancers.last_name)
-    AND UPPER(cleaned.first_name) = UPPER(freelancers.first_name)
+    ON freelancers.sk = @person_key(cleaned.last_name, cleaned.first_name, cleaned.email)
 ), changes AS (
   SELECT
     freelancer_sk,

@@ -35,7 +35,7 @@ WITH cleaned AS (
     satisfaction_score,
     updated_at,
     ROW_NUMBER() OVER (
-      PARTITION BY UPPER(last_name), UPPER(first_name), email
+      PARTITION BY @person_key(last_name, first_name, email)
       ORDER BY updated_at DESC, satisfaction_score DESC, last_name /* two spellings of one entry: any, but always the same */, first_name
     ) AS newest
   FROM cleaned

@@ -23,6 +23,11 @@ _SAFE_PARTS = re.compile(
 )
 
 
+def is_about_values(message: str) -> bool:
+    """Whether an error of DuckDB is about the values of rows, not about the SQL."""
+    return message.partition(":")[0] in _ABOUT_VALUES
+
+
 def without_values(message: str) -> str:
     """A message in one line, without the values that DuckDB quotes: they may be personal."""
     kind = message.partition(":")[0]

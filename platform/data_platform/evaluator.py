@@ -14,7 +14,7 @@ from sqlmesh.core.macros import RuntimeStage
 from sqlmesh.core.model.definition import AuditResult
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
 
-from data_platform.errors import without_values
+from data_platform.errors import is_about_values, without_values
 from data_platform.record import KEYS_SHOWN
 
 # The column by which an audit that stops nothing says in a sentence what it found, the same in each
@@ -41,7 +41,7 @@ class SampledResult(AuditResult):
     """The result of an audit, with the first of the rows that it found; none of personal data."""
 
     sample: tuple[tuple[Any, ...], ...] = ()
-    # What a warning says, with places for {count}, {total} and {share}; the rows of the whole model.
+    # What a warning says, with places for {count}, {total} and {share}; the rows of the model.
     template: str | None = None
     total: int | None = None
     # Why an audit that stops nothing could not be evaluated.
@@ -144,7 +144,7 @@ class RememberingEvaluator(SnapshotEvaluator):
         try:
             rows = adapter.fetchall(sampling)
         except Exception as error:  # whatever an engine may raise
-            if is_blocking:
+            if is_blocking or not is_about_values(str(error)):
                 raise
             result.failure = without_values(str(error))
             return result

@@ -84,6 +84,6 @@ def view_of(warning: FailedAudit) -> str:
 
 def told(warning: FailedAudit) -> str:
     """A warning in a sentence, and where its rows are."""
-    if warning.is_of_a_source:
+    if warning.is_of_a_source or not warning.rows:
         return str(warning)
     return f'{warning}; which: just query "FROM {SCHEMA}.{view_of(warning)}"'
