@@ -136,7 +136,7 @@ def main(arguments: list[str] | None = None) -> None:
         message, code = _explain(error)
         if "-v" in words or "--verbose" in words:
             traceback.print_exception(error)
-        Reporter().fail("\n".join(" ".join(line.split()) for line in message.splitlines()))
+        Reporter().fail("\n".join(line.rstrip() for line in message.splitlines()))
         sys.exit(code)
 
 
@@ -146,7 +146,7 @@ def _explain(error: BaseException) -> tuple[str, int]:
         error = KeyboardInterrupt()
     match error:
         case click.ClickException():
-            return error.format_message(), error.exit_code
+            return " ".join(error.format_message().split()), error.exit_code
         case UsageError():
             return str(error), 2
         case PlatformError():
@@ -161,4 +161,5 @@ def _explain(error: BaseException) -> tuple[str, int]:
         case _ if type(error).__module__.endswith("duckdb"):
             return f"DuckDB says: {without_values(str(error))}", 1
         case _:
-            return f"unexpected {type(error).__name__}: {error}; -v shows where", 1
+            # What a library says may quote somebody's data.
+            return f"unexpected {type(error).__name__}; -v shows what it says, and where", 1

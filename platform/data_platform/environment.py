@@ -183,7 +183,7 @@ class Tables:
                     deployability_index=self.deployability,
                 )
             except Exception as error:  # whatever an engine may raise
-                evaluation.errors.append(f"{name}: {innermost(error)}")
+                evaluation.errors.append(f"{evaluation.located(name)}: {innermost(error)}")
                 held_back.add(snapshot.snapshot_id)
                 continue
             if not audits_only:

@@ -38,6 +38,8 @@ class Evaluation:
     queries: dict[tuple[str, str], str] = field(default_factory=dict)
     # The same of audits that stop nothing.
     warning_queries: dict[tuple[str, str], str] = field(default_factory=dict)
+    # The file of each model of the working tree.
+    places: dict[str, str] = field(default_factory=dict)
     # Models whose audits are not listened to for now.
     lenient: Collection[str] = ()
 
@@ -46,6 +48,10 @@ class Evaluation:
         self.load_number, self.environment, self.unit_tests = load_number, environment, 0
         for record in (self.computed, self.ran, self.audits, self.errors, self.queries):
             record.clear()
+
+    def located(self, name: str) -> str:
+        """A model's name with its file, where the working tree has one."""
+        return f"{name} ({self.places[name]})" if name in self.places else name
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -172,15 +178,18 @@ class Recorder(NoopConsole):
         """A plan ends with models that an audit or an error stopped; of audits we know already."""
         for error in errors:
             if not isinstance(error.__cause__, NodeAuditsErrors):
-                name = getattr(error.node, "snapshot_name", "")
-                self.evaluation.errors.append(f"{short_name(name)}: {innermost(error)}")
+                name = short_name(getattr(error.node, "snapshot_name", ""))
+                self.evaluation.errors.append(
+                    f"{self.evaluation.located(name)}: {innermost(error)}"
+                )
 
     def log_test_results(self, result: ModelTextTestResult, *_: Any, **__: Any) -> None:
         """The unit tests ran."""
         self.evaluation.unit_tests = result.testsRun
         for test, traceback in (*result.failures, *result.errors):
-            said = " ".join(str(traceback).split())
-            self.evaluation.errors.append(f"unit test {test.test_name} failed: {said[:300]}")
+            self.evaluation.errors.append(
+                f"unit test {test.test_name} of {test.model.name} failed: {_difference(traceback)}"
+            )
 
     def log_error(self, message: str, *_: Any, **__: Any) -> None:
         """SQLMesh has something to say that stops it."""
@@ -196,6 +205,14 @@ class Recorder(NoopConsole):
                 self.evaluation.errors.append(
                     f"{model.name} ({place_of(model)}): {violation.rule.name}: {said}"
                 )
+
+
+def _difference(traceback: str) -> str:
+    """What a failed unit test found: a table of expected and actual values, or the error."""
+    first, *table = [line.rstrip() for line in str(traceback).splitlines() if line.strip()]
+    if "Data mismatch" not in first:
+        return " ".join([first, *table][-1:])
+    return "\n".join(["expected (exp) and actual (act) differ", *(f"    {one}" for one in table)])
 
 
 def place_of(model: Model) -> str:

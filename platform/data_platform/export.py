@@ -7,13 +7,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
-from data_platform.errors import PlatformError
+from data_platform.errors import PlatformError, is_about_values, without_values
 from data_platform.files import replacing, writable_folder
 from data_platform.lakehouse import (
     last_load,
     last_transformed,
-    one_line,
     production_changed_at,
     quoted,
     reading,
@@ -23,6 +23,8 @@ from data_platform.settings import Settings
 
 SCHEMA = Layer.EXPORTS
 _XLSX_ROWS = 1_048_575  # a sheet's rows, less the header
+_XLSX_CHARACTERS = 32_767  # of a cell
+_LONGEST_LINE = 1 << 30  # of a file that is read back; the reader's own limit is 2 MB
 
 # A spreadsheet runs a cell that starts like this, unless it is a number. One that reads a CSV file
 # with another separator than it was written with, as a French Excel does by double click, sees
@@ -100,6 +102,13 @@ def _write(
                 f"export {view} has {len(frame):,} rows, a sheet holds {_XLSX_ROWS:,}; "
                 "export it as csv or parquet"
             )
+        for name, type_ in frame.schema.items():
+            longest = frame[name].str.len_chars().max() if type_ == pl.String else None
+            if isinstance(longest, int) and longest > _XLSX_CHARACTERS:
+                raise PlatformError(
+                    f"export {view}: column {name} has a text of {longest:,} characters, a sheet's "
+                    f"cell holds {_XLSX_CHARACTERS:,}; export it as csv or parquet"
+                )
         frame.write_excel(path, worksheet=view[:31])
         return len(frame)
     options = "FORMAT parquet" if file_format == ExportFormat.PARQUET else "FORMAT csv, HEADER true"
@@ -127,7 +136,7 @@ def _read_back(
     columns = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in names)
     source = (
         f"read_csv($path, header = true, auto_detect = false, delim = ',', quote = '\"', "
-        f"escape = '\"', columns = {{{columns}}})"
+        f"escape = '\"', max_line_size = {_LONGEST_LINE}, columns = {{{columns}}})"
         if file_format == ExportFormat.CSV
         else "read_parquet($path)"
     )
@@ -151,6 +160,23 @@ def _read_back(
             f"{invoiced:,}, the total of the invoices"
         )
     return Decimal(invoiced)
+
+
+def _failed(
+    connection: duckdb.DuckDBPyConnection, view: str, path: Path, error: Exception
+) -> PlatformError:
+    """What to say when an export cannot be written: which, in which column, without values."""
+    if isinstance(error, OSError):
+        return PlatformError(f"export {view}: cannot write {path}: {error.strerror or error}")
+    said = without_values(str(error)) if isinstance(error, duckdb.Error) else type(error).__name__
+    if isinstance(error, duckdb.Error) and not is_about_values(str(error)):
+        return PlatformError(f"export {view}: cannot write {path}: {said}")
+    for name, *_ in connection.execute(f"DESCRIBE {_name(view)}").fetchall():
+        try:
+            connection.execute(f"SELECT MAX(CAST({quoted(name)} AS VARCHAR)) FROM {_name(view)}")
+        except duckdb.Error:
+            return PlatformError(f"export {view}: column {name} cannot be written: {said}")
+    return PlatformError(f"export {view}: cannot write {path}: {said}")
 
 
 def _is_kept(path: Path, unchanged: Collection[str], since: float) -> bool:
@@ -212,8 +238,12 @@ def export(
                 try:
                     rows = _write(connection, view, file_format, partial)
                     total = _read_back(connection, view, file_format, partial, rows)
-                except (duckdb.Error, OSError) as error:
-                    raise PlatformError(f"cannot write {path}: {one_line(str(error))}") from error
+                except PlatformError:
+                    raise
+                except (
+                    Exception
+                ) as error:  # whatever DuckDB or Polars say
+                    raise _failed(connection, view, path, error) from error
                 written.append(ExportedFile(path, rows, total))
         progress(len(views), len(views))
         changed_at = production_changed_at(connection)

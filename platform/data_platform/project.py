@@ -23,7 +23,7 @@ from sqlmesh.utils.date import to_date
 from sqlmesh.utils.errors import SQLMeshError
 
 from data_platform.errors import PlatformError, UsageError
-from data_platform.evaluation import Evaluation, Recorder
+from data_platform.evaluation import Evaluation, Recorder, place_of, short_name
 from data_platform.evaluator import RememberingEvaluator
 from data_platform.kinds import kind_of, refuse_unsupported
 from data_platform.lakehouse import refusal
@@ -110,6 +110,7 @@ def open_project(
         if isinstance(error, SQLMeshError) and "gateway" in str(error).lower():
             raise UsageError(f"no gateway {settings.gateway} in config.yaml") from error
         raise _unloadable(error) from error
+    evaluation.places = {short_name(fqn): place_of(m) for fqn, m in context.models.items()}
     first_day = to_date(context.config.model_defaults.start)
 
     def on_audits(snapshot: Snapshot, results: Sequence[Any], options: Mapping[str, Any]) -> None:
