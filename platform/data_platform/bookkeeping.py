@@ -69,22 +69,36 @@ CREATE TABLE IF NOT EXISTS ops.standing_warnings (
 -- A row for each transform after which all of production reflected a load.
 CREATE TABLE IF NOT EXISTS ops.transforms (
   load_number INTEGER NOT NULL,
-  finished_at TIMESTAMPTZ NOT NULL
+  finished_at TIMESTAMPTZ NOT NULL,
+  -- Rises each time that production has changed: a clock may be set back, a number not.
+  change_number BIGINT
+);
+-- Which change of production each export file shows.
+CREATE TABLE IF NOT EXISTS ops.exports (
+  file_name VARCHAR PRIMARY KEY,
+  change_number BIGINT NOT NULL
 );
 -- Which column of which export adds up to the total of the invoices, by the models' tags.
 CREATE TABLE IF NOT EXISTS ops.control_totals (
   export_name VARCHAR NOT NULL,
   column_name VARCHAR NOT NULL
 );
+-- The environments beside production, and when they expire, as of the last transform or plan.
+CREATE TABLE IF NOT EXISTS ops.environments (
+  environment VARCHAR PRIMARY KEY,
+  expires_at TIMESTAMPTZ
+);
 -- The environments beside production with tables that do not reflect the last load.
 CREATE TABLE IF NOT EXISTS ops.environments_behind (
   environment VARCHAR NOT NULL,
   models VARCHAR[] NOT NULL
 );
--- When each environment was last planned by the platform, on the production of that moment.
+-- After which promotion each environment was planned, by SQLMesh's identifier of the plan; one that
+-- is not here was planned after the last.
 CREATE TABLE IF NOT EXISTS ops.plans (
   environment VARCHAR PRIMARY KEY,
-  planned_at TIMESTAMPTZ NOT NULL
+  plan_id VARCHAR NOT NULL,
+  promotion_number INTEGER NOT NULL
 );
 -- A row each time that production's code changed, whoever changed it.
 CREATE TABLE IF NOT EXISTS ops.promotions (
@@ -125,8 +139,10 @@ OF_RECORD = {
     "promotions": "One row a change of production's code.",
     "promoted_models": "One row a model of each promotion: its version.",
     "model_code": "One row a version of a model that production ever had: its code.",
+    "environments": "One row an environment beside production, as of the last transform or plan.",
     "environments_behind": "One row an environment that does not show the last load.",
-    "plans": "One row an environment: when it was last planned.",
+    "plans": "One row an environment: after which promotion it was planned.",
+    "exports": "One row an export file: which change of production it shows.",
     "control_totals": "One row a column of an export that adds up to the total of the invoices.",
     "format": "One row: the format of these tables.",
 }
@@ -135,6 +151,7 @@ OF_RECORD = {
 _AMEND = """
 ALTER TABLE ops.loaded_files ADD COLUMN IF NOT EXISTS unknown_columns VARCHAR[];
 ALTER TABLE ops.loads ADD COLUMN IF NOT EXISTS run_number BIGINT;
+ALTER TABLE ops.transforms ADD COLUMN IF NOT EXISTS change_number BIGINT;
 ALTER TABLE ops.standing_warnings ADD COLUMN IF NOT EXISTS sentence VARCHAR;
 ALTER TABLE ops.standing_warnings ADD COLUMN IF NOT EXISTS since DATE;
 ALTER TABLE ops.audits ADD COLUMN IF NOT EXISTS sentence VARCHAR;
@@ -159,6 +176,8 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
         return
     if found == 1:
         connection.execute(_FORGET)
+    if found < FORMAT:  # it told times, not numbers
+        connection.execute("DROP TABLE IF EXISTS ops.plans")
     connection.execute(_BOOKKEEPING + ddl())
     connection.execute(_AMEND)
     connection.execute("INSERT INTO ops.format VALUES (?)", [FORMAT])

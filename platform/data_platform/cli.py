@@ -88,7 +88,9 @@ def _take(steps: list[Step], **options: Any) -> int:
         try:
             with ExitStack() as stack:
                 with call.reporter.busy("waiting until nobody else writes"):
-                    run = stack.enter_context(running(call.settings, words, call.wait))
+                    run = stack.enter_context(
+                        running(call.settings, words, call.wait, call.reporter.waits_for)
+                    )
                 codes += [step.act(call.within(run)) or 0 for step in steps[:last_writer]]
         finally:
             if run is not None and call.settings.tells_lineage:

@@ -91,6 +91,10 @@ class Reporter:
         with self._out.status(what):
             yield
 
+    def waits_for(self, who: str) -> None:
+        """Why nothing happens for a while."""
+        self.say(f"Waiting: {who}")
+
     def say(self, text: str) -> None:
         """A plain line."""
         if not self.quiet:

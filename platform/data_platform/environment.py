@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 from functools import cached_property
 
 from sqlglot import exp
@@ -296,11 +296,11 @@ def environments_behind(
 ) -> dict[str, tuple[str, ...]]:
     """The tables of each environment beside production that do not reflect the load.
 
-    Tables that it shares with production are production's to bring up to date. One that SQLMesh's
-    own commands have built since the load reflects it, though the platform has not seen it.
+    Tables that it shares with production are production's to bring up to date. One that the
+    platform has not seen was built by SQLMesh's own commands since the load, and reflects it: each
+    load takes stock of those that are there before it (`take_stock`).
     """
     found = {}
-    loaded_ts = load.loaded_at.replace(tzinfo=UTC).timestamp() * 1000
     for summary in project.context.state_reader.get_environments_summary():
         tables = (
             None if summary.name == PROD or summary.expired else tables_of(project, summary.name)
@@ -311,9 +311,7 @@ def environments_behind(
         behind = tuple(
             name
             for name, restatement in tables.behind(load).items()
-            if name in own
-            and restatement.kind is not Kind.VIEW
-            and (reflected[name] is not None or tables.by_name[name].created_ts < loaded_ts)
+            if name in own and restatement.kind is not Kind.VIEW and reflected[name] is not None
         )
         if behind:
             found[summary.name] = behind

@@ -12,11 +12,14 @@ import polars as pl
 from data_platform.errors import PlatformError, is_about_values, without_values
 from data_platform.files import replacing, writable_folder
 from data_platform.lakehouse import (
+    change_number,
+    exported_files,
     last_load,
     last_transformed,
-    production_changed_at,
     quoted,
     reading,
+    require,
+    writing,
 )
 from data_platform.names import ExportFormat, Layer
 from data_platform.settings import Settings
@@ -179,9 +182,9 @@ def _failed(
     return PlatformError(f"export {view}: cannot write {path}: {said}")
 
 
-def _is_kept(path: Path, unchanged: Collection[str], since: float) -> bool:
+def _is_kept(path: Path, unchanged: Collection[str], shown: int | None, since: int) -> bool:
     is_export = path.suffix[1:] in list(ExportFormat)
-    return is_export and path.stem in unchanged and path.stat().st_mtime >= since
+    return is_export and path.stem in unchanged and shown is not None and shown >= since
 
 
 def export(
@@ -191,7 +194,7 @@ def export(
     progress: Callable[[int, int], None] = lambda done, total: None,
     connection: duckdb.DuckDBPyConnection | None = None,
     unchanged: Collection[str] = (),
-    since: float = 0,
+    since: int = 0,
 ) -> list[ExportedFile]:
     """Write every view of the exports schema to a file of its name, all of them or none.
 
@@ -204,19 +207,23 @@ def export(
         output_dir: where to; `data/exports` by default.
         progress: called with (files done, files in all).
         connection: one that this process has open already.
-        unchanged: views that show what they showed `since` a moment (seconds since 1970); their
-            files are kept if they were written after it.
+        unchanged: views that show what they showed `since` a change of production, by its number;
+            their files are kept if they show it or a later one.
 
     Raises:
         PlatformError: there is nothing to export, the models are behind the last load, or a file
             cannot be written.
     """
     folder = output_dir or settings.exports_dir
-    with (
+    require(settings.lakehouse)
+    opened = (
         nullcontext(connection)
         if connection
-        else reading(settings.lakehouse, locked_down=False) as connection
-    ):
+        else writing(settings.lakehouse)
+        if output_dir is None  # what its files show is written down
+        else reading(settings.lakehouse, locked_down=False)
+    )
+    with opened as connection:
         _check_up_to_date(connection)
         views = [
             name
@@ -228,7 +235,12 @@ def export(
         ]
         writable_folder(folder)
         written: list[ExportedFile] = []
-        kept = [path for path in folder.iterdir() if _is_kept(path, unchanged, since)]
+        shows = exported_files(connection)
+        kept = [
+            path
+            for path in folder.iterdir()
+            if _is_kept(path, unchanged, shows.get(path.name), since)
+        ]
         views = [view for view in views if folder / f"{view}.{file_format}" not in kept]
         with ExitStack() as replacements:
             for done, view in enumerate(views):
@@ -240,20 +252,29 @@ def export(
                     total = _read_back(connection, view, file_format, partial, rows)
                 except PlatformError:
                     raise
-                except (
-                    Exception
-                ) as error:  # whatever DuckDB or Polars say
+                except Exception as error:  # whatever DuckDB or Polars say
                     raise _failed(connection, view, path, error) from error
                 written.append(ExportedFile(path, rows, total))
         progress(len(views), len(views))
-        changed_at = production_changed_at(connection)
-    for path in kept:
-        path.touch()
-    if output_dir is None:
-        current = {*kept, *(file.path for file in written)}
-        for path in folder.iterdir():
-            if path in current or path.suffix[1:] not in list(ExportFormat):
-                continue
-            if path.suffix[1:] == file_format or path.stat().st_mtime < changed_at:
-                path.unlink()
+        if output_dir is None:
+            current = {path.name for path in (*kept, *(file.path for file in written))}
+            _record_files(connection, folder, current, file_format)
     return written
+
+
+def _record_files(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    current: Collection[str],
+    file_format: ExportFormat,
+) -> None:
+    """Note what the files of the platform's own folder show, and remove what is out of date."""
+    change, shows = change_number(connection), exported_files(connection)
+    for path in folder.iterdir():
+        if path.name in current or path.suffix[1:] not in list(ExportFormat):
+            continue
+        if path.suffix[1:] == file_format or shows.get(path.name) != change:
+            path.unlink()
+            connection.execute("DELETE FROM ops.exports WHERE file_name = ?", [path.name])
+    for name in current:
+        connection.execute("INSERT OR REPLACE INTO ops.exports VALUES (?, ?)", [name, change])

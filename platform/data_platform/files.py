@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,28 @@ def file_digest(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder(project_dir: Path) -> Path:
+    """Where to keep what can be made again of a project: in it, or where that is read-only, beside.
+
+    That is the user's cache, or without a home a folder of the user's own among temporary files.
+    """
+    own = project_dir / ".cache"
+    if os.access(own if own.is_dir() else project_dir, os.W_OK | os.X_OK):
+        return own
+    try:
+        home: Path | None = Path.home()
+    except RuntimeError:  # a user without a name
+        home = None
+    if "XDG_CACHE_HOME" in os.environ:
+        base = Path(os.environ["XDG_CACHE_HOME"])
+    elif home is not None and os.access(home, os.W_OK | os.X_OK):
+        base = home / ".cache"
+    else:
+        base = Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"
+    digest = hashlib.sha256(str(project_dir).encode()).hexdigest()[:12]
+    return base / "data-platform" / digest
 
 
 def writable_folder(path: Path) -> Path:

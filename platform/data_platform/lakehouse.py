@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -169,12 +170,41 @@ def last_transformed(connection: duckdb.DuckDBPyConnection) -> int | None:
     return None if row is None else row[0]
 
 
-def production_changed_at(connection: duckdb.DuckDBPyConnection) -> float:
-    """When production last changed, in seconds since 1970; an older export file is out of date."""
-    if not has_table(connection, "ops", "transforms"):
+def change_number(connection: duckdb.DuckDBPyConnection) -> int:
+    """The number of production's last change, 0 where it never changed."""
+    if not has_table(connection, "ops", "exports"):
         return 0
-    row = connection.execute("SELECT EPOCH(MAX(finished_at)) FROM ops.transforms").fetchone()
-    return float(row[0]) if row and row[0] is not None else 0
+    row = connection.execute("SELECT MAX(change_number) FROM ops.transforms").fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def exported_files(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """The export files in the platform's own folder, and which change of production each shows."""
+    if not has_table(connection, "ops", "exports"):
+        return {}
+    return dict(connection.execute("SELECT file_name, change_number FROM ops.exports").fetchall())
+
+
+def environments(connection: duckdb.DuckDBPyConnection) -> dict[str, datetime | None]:
+    """The environments beside production and when each expires, as of the last plan or run."""
+    if not has_table(connection, "ops", "environments"):
+        return {}
+    rows = connection.execute(
+        "SELECT environment, expires_at AT TIME ZONE 'UTC' FROM ops.environments ORDER BY ALL"
+    ).fetchall()
+    return dict(rows)
+
+
+def promotion_in_force(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
+    """The last change of production's code, None before the first."""
+    if not has_table(connection, "ops", "promotions"):
+        return None
+    row = connection.execute(
+        "SELECT promotion_number, action, environment, promoted_at AT TIME ZONE 'UTC' "
+        "FROM ops.promotions ORDER BY promotion_number DESC LIMIT 1"
+    ).fetchone()
+    names = ("promotion_number", "action", "environment", "promoted_at")
+    return dict(zip(names, row, strict=True)) if row else None
 
 
 def environments_behind(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_platform.errors import UsageError, near
-from data_platform.files import replace_text
+from data_platform.files import cache_folder, replace_text
 from data_platform.names import Layer
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def read_lineage(project_dir: Path) -> Lineage:
     Raises:
         PlatformError: SQLMesh cannot load the project.
     """
-    folder = project_dir / ".cache" / "lineage"
+    folder = cache_folder(project_dir) / "lineage"
     kept = folder / f"{_digest(project_dir)}.json"
     with suppress(OSError, ValueError, TypeError, KeyError):
         return Lineage({m["name"]: _from_json(m) for m in json.loads(kept.read_bytes())})

@@ -142,6 +142,7 @@ def load(
         if is_news:
             number += 1
             with _transaction(connection):
+                _take_stock(connection, number - 1)
                 for done, (table, difference) in enumerate(differences.items()):
                     progress(done, len(tables))
                     known, folder = held.get(table.name), settings.sources_dir
@@ -206,6 +207,20 @@ def refuse_other_company(
         f"found seed {previous.random_seed}, scale {previous.scale:g}; its history would be lost "
         f"for good: {counted(previous.load_number, 'load')}, {states:,} states of CRM entries; to "
         "keep it, use another --data-dir; to give it up: --start-over"
+    )
+
+
+def _take_stock(connection: duckdb.DuckDBPyConnection, load_number: int) -> None:
+    """Note that tables of models which nobody has noted reflect the last load, whatever clocks say.
+
+    SQLMesh's own commands have built them since.
+    """
+    connection.execute(
+        "INSERT INTO ops.model_tables "
+        "SELECT concat_ws('.', table_catalog, table_schema, table_name) AS name, ? "
+        "FROM information_schema.tables WHERE table_schema LIKE 'sqlmesh\\_\\_%' ESCAPE '\\' "
+        "AND name NOT IN (SELECT physical_name FROM ops.model_tables)",
+        [load_number],
     )
 
 

@@ -5,7 +5,7 @@ The system frees both when a process ends, however it ends.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 from filelock import FileLock, Timeout
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from data_platform.errors import PlatformError
 from data_platform.files import replace_text
@@ -39,28 +39,41 @@ class Holder:
 
 
 @contextmanager
-def writers_lock(folder: Path, wait: float) -> Iterator[None]:
+def writers_lock(
+    folder: Path, wait: float, on_wait: Callable[[str], None] = lambda who: None
+) -> Iterator[None]:
     """Keep other writers of ours out during the block.
 
     Args:
         folder: of the lock file.
         wait: how many seconds to wait for another writer.
+        on_wait: told who that is, before the waiting.
 
     Raises:
         PlatformError: another one is at work; says which, since when and doing what.
     """
     lock = FileLock(folder / "lock", mode=0o600)
     try:
-        lock.acquire(timeout=wait, poll_interval=_POLL_SECONDS)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if wait:
+                on_wait(_who(folder))
+            lock.acquire(timeout=wait, poll_interval=_POLL_SECONDS)
     except Timeout:
-        holder = read_holder(folder)
-        is_known = holder is not None and is_alive(holder.process_id)  # not taken just now
-        who = str(holder) if is_known else "another process is writing"
-        raise PlatformError(f"{who}; wait for it to end, or let --wait SECONDS do so") from None
+        raise PlatformError(
+            f"{_who(folder)}; wait for it to end, or let --wait SECONDS do so"
+        ) from None
     try:
         yield
     finally:
         lock.release()
+
+
+def _who(folder: Path) -> str:
+    holder = read_holder(folder)
+    is_known = holder is not None and is_alive(holder.process_id)  # not taken just now
+    return str(holder) if is_known else "another process is writing"
 
 
 def write_holder(folder: Path, run_number: int, command: str) -> None:
@@ -90,7 +103,9 @@ def is_alive(process_id: int) -> bool:
 
 
 @contextmanager
-def holding(database: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection | None]:
+def holding(
+    database: Path, wait: float, on_wait: Callable[[str], None] = lambda who: None
+) -> Iterator[duckdb.DuckDBPyConnection | None]:
     """Keep SQLMesh's own commands from writing to the published lakehouse during the block.
 
     A read-only connection, which the block gets, lets readers in and makes DuckDB refuse who opens
@@ -98,6 +113,7 @@ def holding(database: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection |
 
     Args:
         wait: how many seconds to wait for one that is at work.
+        on_wait: told who that is, before the waiting.
 
     Raises:
         PlatformError: one is at work; says which process.
@@ -110,6 +126,7 @@ def holding(database: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection |
         wait=wait_fixed(_POLL_SECONDS),
         retry=retry_if_exception(is_in_use),
         reraise=True,
+        before_sleep=lambda state: _tell_once(state, database, on_wait),
     )
     try:
         connection = retrying(duckdb.connect, str(database), read_only=True)
@@ -117,3 +134,10 @@ def holding(database: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection |
         raise refusal(database, error) from error
     with closing(connection):
         yield connection
+
+
+def _tell_once(state: RetryCallState, database: Path, on_wait: Callable[[str], None]) -> None:
+    """Tell at the first retry who is in the way."""
+    error = state.outcome.exception() if state.outcome else None
+    if state.attempt_number == 1 and isinstance(error, duckdb.Error):
+        on_wait(str(refusal(database, error)).partition(";")[0])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from sqlmesh.core.plan import Plan
 from sqlmesh.utils.errors import SQLMeshError
@@ -15,6 +15,7 @@ from data_platform.lakehouse import LastLoad, reading
 from data_platform.lineage import lineage_of
 from data_platform.production import Production, failure
 from data_platform.project import Project, open_project
+from data_platform.promotions import note_plan
 from data_platform.record import Audited, ModelRan
 from data_platform.settings import Settings
 from data_platform.transform import loaded
@@ -63,7 +64,6 @@ def plan(
     if not environment.replace("_", "").isalnum() or not environment.isascii():
         raise UsageError(f"{environment!r} is no name: letters, digits and _ make one, like dev_b")
     environment = environment.lower()
-    began = datetime.now(UTC)
     with reading(settings.lakehouse) as connection:
         load = loaded(connection, settings)
     with open_project(settings, progress) as project:
@@ -102,9 +102,7 @@ def plan(
         except SQLMeshError as error:
             raise failure(evaluation, error) from error
         done = _bring_up_to_date(project, production, environment, load, known_tables, progress)
-        project.cursor.execute(
-            "INSERT OR REPLACE INTO ops.plans VALUES (?, ?)", [environment, began]
-        )
+        note_plan(project, environment)
         return replace(
             done, environment=environment, code=planned.code, unit_tests=planned.unit_tests
         )

@@ -205,6 +205,13 @@ class Production:
         tables = self.tables
         assert tables is not None
         behind = environments_behind(self.project, tables, load)
+        self.project.cursor.execute("DELETE FROM ops.environments")
+        for found in self.project.context.state_reader.get_environments_summary():
+            if found.name != PROD and not found.expired:
+                self.project.cursor.execute(
+                    "INSERT INTO ops.environments VALUES (?, MAKE_TIMESTAMPTZ(? * 1000))",
+                    [found.name, found.expiration_ts],
+                )
         self.project.cursor.execute("DELETE FROM ops.environments_behind")
         for name, models in behind.items():
             self.project.cursor.execute(
@@ -431,9 +438,19 @@ class Production:
         """Note that production reflects a load, and when it last changed."""
         cursor, number = self.project.cursor, {"number": load.load_number}
         if has_changed:
-            cursor.execute("DELETE FROM ops.transforms WHERE load_number = $number", number)
+            cursor.execute(
+                "INSERT INTO ops.transforms SELECT $number, NOW(), "
+                "(SELECT COALESCE(MAX(change_number), 0) + 1 FROM ops.transforms)",
+                number,
+            )
+            cursor.execute(
+                "DELETE FROM ops.transforms WHERE load_number = $number "
+                "AND change_number < (SELECT MAX(change_number) FROM ops.transforms)",
+                number,
+            )
         cursor.execute(
-            "INSERT INTO ops.transforms SELECT $number, NOW() "
+            "INSERT INTO ops.transforms SELECT $number, NOW(), "
+            "(SELECT COALESCE(MAX(change_number), 0) + 1 FROM ops.transforms) "
             "WHERE NOT EXISTS (SELECT 1 FROM ops.transforms WHERE load_number = $number)",
             number,
         )

@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 from sqlmesh import Context
-from sqlmesh.core.config import load_configs
+from sqlmesh.core.config import Config, load_configs
 from sqlmesh.core.console import NoopConsole, set_console
 from sqlmesh.core.model import Model
 from sqlmesh.core.snapshot import Snapshot
@@ -25,6 +25,7 @@ from sqlmesh.utils.errors import SQLMeshError
 from data_platform.errors import PlatformError, UsageError
 from data_platform.evaluation import Evaluation, Recorder, place_of, short_name
 from data_platform.evaluator import RememberingEvaluator
+from data_platform.files import cache_folder
 from data_platform.kinds import kind_of, refuse_unsupported
 from data_platform.lakehouse import refusal
 from data_platform.model_cache import (
@@ -100,7 +101,7 @@ def open_project(
     try:
         context = Context(
             paths=str(settings.project_dir),
-            config=load_configs(None, ContentConfig, [settings.project_dir]),
+            config=_configs(settings.project_dir),
             gateway=settings.gateway,
             loader=ContentLoader if with_unit_tests else ContentLoaderWithoutTests,
         )
@@ -129,6 +130,15 @@ def open_project(
         context.close()
 
 
+def _configs(project_dir: Path) -> dict[Path, Config]:
+    """The project's configuration, and nobody's of their own; its caches where they can be."""
+    nobody = project_dir / "models" / "no-personal-configuration"
+    found: dict[Path, Config] = load_configs(None, ContentConfig, [project_dir], nobody)
+    for config in found.values():
+        config.cache_dir = str(cache_folder(project_dir))
+    return found
+
+
 @dataclass(frozen=True)
 class ModelFacts:
     """What the project says of a model; `columns` are (name, type, description)."""
@@ -154,7 +164,7 @@ def read_project(project_dir: Path) -> Iterator[Context]:
     try:
         context = Context(
             paths=str(project_dir),
-            config=load_configs(None, ContentConfig, [project_dir]),
+            config=_configs(project_dir),
             loader=ContentLoader,
             load_state=False,
         )

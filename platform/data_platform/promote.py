@@ -8,7 +8,7 @@ from sqlmesh.core.environment import Environment
 
 from data_platform.environment import PROD, Tables, environments_behind, own_tables, tables_of
 from data_platform.errors import PlatformError, UsageError
-from data_platform.lakehouse import LastLoad, production_changed_at, reading
+from data_platform.lakehouse import LastLoad, change_number, reading
 from data_platform.names import Layer
 from data_platform.production import Deployment, Production, Progress, Transformed, failure
 from data_platform.project import Project, open_project
@@ -16,6 +16,7 @@ from data_platform.promotions import (
     Action,
     Promotion,
     last_and_before,
+    planned_after,
     promotions,
     snapshots_of,
     undone_by,
@@ -38,9 +39,9 @@ class Promoted:
     # Of the environment's tables, before anything changed.
     audits_before: tuple[Audited, ...]
     transformed: Transformed
-    # Exports that show what they showed since a moment, in seconds since 1970.
+    # Exports that show what they showed since a change of production, by its number.
     exports_unchanged: tuple[str, ...]
-    since: float
+    since: int
 
     @property
     def audits(self) -> tuple[Audited, ...]:
@@ -137,7 +138,7 @@ def _deploy(
     undone: Promotion | None = None,
     back_to: Promotion | None = None,
 ) -> Promoted:
-    before, since = versions(production.tables), production_changed_at(project.cursor)
+    before, since = versions(production.tables), change_number(project.cursor)
     done = production.bring_up_to(load, deployment=deployment, audited_before=audits_before)
     after = versions(production.tables)
     production.tidy()
@@ -193,10 +194,9 @@ def find_environment(project: Project, name: str) -> Environment:
 def _refuse_what_is_behind(
     project: Project, found: Environment, tables: Tables, theirs: Tables, load: LastLoad
 ) -> None:
-    planned_at = planned(project, found)
     ours_now: Mapping[str, str] = versions(tables)
     for promotion, models in undone_by(
-        promotions(project.cursor), planned_at, ours_now, versions(theirs)
+        promotions(project.cursor), planned_after(project, found), ours_now, versions(theirs)
     ):
         raise PlatformError(
             f"environment {found.name} is behind production: it was planned before {promotion} "
@@ -208,12 +208,3 @@ def _refuse_what_is_behind(
             f"environment {found.name} is behind production: it does not show load "
             f"{load.load_number} in {', '.join(behind)}; run: just plan {found.name}"
         )
-
-
-def planned(project: Project, found: Environment) -> datetime:
-    """When an environment was last planned, by the platform or by SQLMesh's own commands."""
-    row = project.cursor.execute(
-        "SELECT EPOCH(planned_at) FROM ops.plans WHERE environment = ?", [found.name]
-    ).fetchone()
-    by_sqlmesh = (found.finalized_ts or 0) / 1000
-    return datetime.fromtimestamp(max(by_sqlmesh, row[0] if row else 0), UTC)

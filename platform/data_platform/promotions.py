@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 import duckdb
+from sqlmesh.core.environment import Environment
 from sqlmesh.core.snapshot import Snapshot, SnapshotId
 
 from data_platform.errors import PlatformError
@@ -82,6 +83,7 @@ def note_promotion(
         short_name(name) for name in now.keys() | before.keys() if now.get(name) != before.get(name)
     )
     number = known[-1].number + 1 if known else 1
+    _note_plans(project, number - 1)
     cursor.execute(
         "INSERT INTO ops.promotions VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
         [number, action, environment, datetime.now(UTC), load_number, goes_back_to, changed],
@@ -149,21 +151,57 @@ def snapshots_of(project: Project, number: int) -> dict[str, Snapshot]:
     return found
 
 
+def _note_plans(project: Project, promotion_number: int) -> None:
+    """Note of each plan that nobody has noted yet that it came after a promotion."""
+    for environment in project.context.state_reader.get_environments():
+        project.cursor.execute(
+            "INSERT OR REPLACE INTO ops.plans SELECT $name, $plan, $number WHERE NOT EXISTS ("
+            "SELECT 1 FROM ops.plans WHERE environment = $name AND plan_id = $plan)",
+            {
+                "name": environment.name,
+                "plan": environment.plan_id,
+                "number": promotion_number,
+            },
+        )
+
+
+def note_plan(project: Project, environment: str) -> None:
+    """Note that an environment was planned on what production is now, whether it changed or not."""
+    known, found = promotions(project.cursor), project.context.state_reader
+    if (planned := found.get_environment(environment)) is not None:
+        number = known[-1].number if known else 0
+        project.cursor.execute(
+            "INSERT OR REPLACE INTO ops.plans VALUES (?, ?, ?)",
+            [environment, planned.plan_id, number],
+        )
+
+
+def planned_after(project: Project, environment: Environment) -> int:
+    """The number of the promotion after which an environment was planned."""
+    row = project.cursor.execute(
+        "SELECT promotion_number FROM ops.plans WHERE environment = ? AND plan_id = ?",
+        [environment.name, environment.plan_id],
+    ).fetchone()
+    known = promotions(project.cursor)
+    return int(row[0]) if row else known[-1].number if known else 0
+
+
 def undone_by(
     known: list[Promotion],
-    planned_at: datetime,
+    planned_after: int,
     ours: Mapping[str, str],
     theirs: Mapping[str, str],
 ) -> list[tuple[Promotion, tuple[str, ...]]]:
     """The promotions since an environment was planned that promoting it would undo, and in what.
 
     Args:
+        planned_after: the number of the last promotion before that.
         ours: the versions of the environment's models by short names.
         theirs: those of production's.
     """
     found = []
     for promotion in known:
-        if promotion.promoted_at <= planned_at:
+        if promotion.number <= planned_after:
             continue
         models = tuple(m for m in promotion.models if ours.get(m) != theirs.get(m))
         if models:

@@ -11,6 +11,7 @@ exports are hard links to files that are only ever replaced, the lakehouse is a 
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -234,7 +235,9 @@ class Copying:
         """
         complaint = self.process.communicate()[1] if self.process.returncode is None else ""
         if self.process.returncode:
-            reason = complaint.strip().removeprefix("cp: ") or f"cp ended {self.process.returncode}"
+            reason = complaint.strip().removeprefix("cp: ") or _how_it_ended(
+                self.process.returncode
+            )
             raise PlatformError(f"cannot copy the lakehouse: {reason}")
 
     def stop(self) -> None:
@@ -242,6 +245,12 @@ class Copying:
         if self.process.poll() is None:
             self.process.kill()
             self.process.communicate()
+
+
+def _how_it_ended(code: int) -> str:
+    if code == -signal.SIGXFSZ:
+        return "it is larger than files may be here (ulimit -f)"
+    return f"cp was ended by {signal.Signals(-code).name}" if code < 0 else f"cp ended with {code}"
 
 
 def copy_database(database: Path, folder: Path) -> None:

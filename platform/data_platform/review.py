@@ -15,6 +15,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 from data_platform.errors import PlatformError, UsageError
+from data_platform.files import cache_folder
 from data_platform.settings import Settings
 
 ENVIRONMENT = "review"
@@ -85,8 +86,8 @@ def review(
 @contextmanager
 def _folder(project_dir: Path) -> Iterator[Path]:
     """A folder for one review, gone afterwards together with git's note of the worktree."""
-    parent = project_dir / ".cache"
-    parent.mkdir(exist_ok=True)
+    parent = cache_folder(project_dir)
+    parent.mkdir(exist_ok=True, parents=True)
     folder = Path(mkdtemp(prefix="review-", dir=parent))
     try:
         yield folder

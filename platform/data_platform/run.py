@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -223,7 +223,12 @@ def _show_failures(private: Settings, error: StoppedError) -> None:
 
 
 @contextmanager
-def running(settings: Settings, command: str, wait: float = 0) -> Iterator[RunningRun]:
+def running(
+    settings: Settings,
+    command: str,
+    wait: float = 0,
+    on_wait: Callable[[str], None] = lambda who: None,
+) -> Iterator[RunningRun]:
     """A run on a private copy of what is published, which the block's end publishes.
 
     A block that fails leaves what is published as it is.
@@ -231,16 +236,17 @@ def running(settings: Settings, command: str, wait: float = 0) -> Iterator[Runni
     Args:
         command: the steps, for the record and for other writers.
         wait: how many seconds to wait for another writer.
+        on_wait: told who that is, before the waiting.
 
     Raises:
         PlatformError: another process writes, or the private copy cannot be made.
     """
     releases = Releases(settings.data_dir)
     runs_dir = releases.prepare_runs_dir()
-    with writers_lock(runs_dir, wait):
+    with writers_lock(runs_dir, wait, on_wait):
         releases.tidy()
         remove_abandoned_snapshots(releases)
-        with holding(settings.lakehouse, wait) as published:
+        with holding(settings.lakehouse, wait, on_wait) as published:
             known = [journal.run_number for journal in journals(runs_dir)]
             number = max([last_recorded_number(published) if published else 0, *known]) + 1
             write_holder(runs_dir, number, command)

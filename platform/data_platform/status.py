@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from data_platform.errors import PlatformError
@@ -10,11 +10,14 @@ from data_platform.freshness import Freshness, freshness
 from data_platform.journal import has_record, journals, recorded_runs, recorded_steps
 from data_platform.lakehouse import (
     LastLoad,
+    change_number,
+    environments,
     environments_behind,
+    exported_files,
     last_load,
     last_transformed,
     loaded_tables,
-    production_changed_at,
+    promotion_in_force,
     reading,
 )
 from data_platform.lock import is_alive
@@ -62,6 +65,9 @@ class Status:
     sources: tuple[Freshness, ...]
     warnings: tuple[FailedAudit, ...]
     environments_behind: Mapping[str, tuple[str, ...]]
+    # The environments beside production, and when they expire; the promotion whose code it has.
+    environments: Mapping[str, datetime | None]
+    promotion: Mapping[str, Any] | None
     tables: tuple[TableStatus, ...]
     runs: tuple[RunStatus, ...]  # the last ones, the latest first
     exports_are_current: bool  # none of them was written before production last changed
@@ -92,17 +98,22 @@ class Status:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether a monitor may sleep: the last run succeeded, and no source is stale."""
-        is_stale = any(source.is_stale for source in self.sources)
-        return self.load is not None and not self.last_run_failed and not is_stale
+        """True if something is loaded, the last run succeeded and no source is stale."""
+        return not self.reasons
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is not healthy, a line each."""
+        found = [] if self.load is not None else ["nothing is loaded yet"]
+        if (run := self.last_run) is not None and self.last_run_failed:
+            reason = f": {run.error}" if run.error else ""
+            found.append(f"run {run.run_number} (`{run.command}`) {run.outcome}{reason}")
+        return (*found, *(str(source) for source in self.sources if source.is_stale))
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What somebody should look at, a line each."""
-        found = []
-        if (run := self.last_run) is not None and self.last_run_failed:
-            reason = f": {run.error}" if run.error else ""
-            found.append(f"run {run.run_number} (`{run.command}`) {run.outcome}{reason}")
+        found = [reason for reason in self.reasons if self.load is not None]
         if self.failed_copy:
             found.append('a copy of a failed run is kept: just query "SQL" --failed')
         if self.load is not None and not self.is_current:
@@ -110,7 +121,6 @@ class Status:
             found.append(f"production reflects load {shown}; run: data-platform transform export")
         elif not self.exports_are_current:
             found.append("production has changed since the exports; run: data-platform export")
-        found += [str(source) for source in self.sources if source.is_stale]
         found += [
             f"{told(warning)} (since {warning.since})" if warning.since else told(warning)
             for warning in self.warnings
@@ -141,6 +151,8 @@ def status(settings: Settings) -> Status:
         sources=(),
         warnings=(),
         environments_behind={},
+        environments={},
+        promotion=None,
         tables=(),
         runs=_latest([], unfolded),
         exports_are_current=True,
@@ -163,7 +175,11 @@ def status(settings: Settings) -> Status:
             production_load_number=last_transformed(connection),
             warnings=standing_warnings(connection),
             environments_behind=environments_behind(connection),
-            exports_are_current=_exports_are_current(settings, production_changed_at(connection)),
+            environments=environments(connection),
+            promotion=promotion_in_force(connection),
+            exports_are_current=_exports_are_current(
+                settings, exported_files(connection), change_number(connection)
+            ),
             runs=_latest(runs, unfolded),
         )
     if load is None and not unfolded:
@@ -185,10 +201,9 @@ def status(settings: Settings) -> Status:
     )
 
 
-def _exports_are_current(settings: Settings, changed_at: float) -> bool:
-    files = settings.exports_dir.iterdir() if settings.exports_dir.is_dir() else ()
-    written = [path.stat().st_mtime for path in files]
-    return bool(written) and min(written) >= changed_at
+def _exports_are_current(settings: Settings, shows: Mapping[str, int], change: int) -> bool:
+    files = [*settings.exports_dir.iterdir()] if settings.exports_dir.is_dir() else []
+    return bool(files) and all(shows.get(path.name) == change for path in files)
 
 
 def _latest(recorded: list[RunStatus], unfolded: list[RunStatus]) -> tuple[RunStatus, ...]:
@@ -217,8 +232,9 @@ def as_json(found: Status) -> dict[str, Any]:
     document["runs"] = [
         {**asdict(one.run), "steps": [asdict(step) for step in one.steps]} for one in found.runs
     ]
-    for name in ("is_current", "is_healthy", "last_run_failed", "problems"):
+    for name in ("is_current", "is_healthy", "last_run_failed", "problems", "reasons"):
         document[name] = getattr(found, name)
+    document["healthy"] = found.is_healthy
     for source, entry in zip(found.sources, document["sources"], strict=True):
         entry["is_stale"] = source.is_stale
     return document
@@ -238,6 +254,20 @@ def lines(found: Status) -> list[str]:
         said.append("Nothing is loaded yet.")
     if found.release and found.published_by:
         said.append(f"Release {found.release}, published by run {found.published_by}.")
+    if promotion := found.promotion:
+        what = f"{promotion['action']} {promotion['environment']}".strip()
+        said.append(
+            f"Production has the code of promotion {promotion['promotion_number']} ({what}, "
+            f"{promotion['promoted_at']:%F %H:%M} UTC)."
+        )
+    if found.environments:
+        said.append(
+            "Environments: "
+            + ", ".join(
+                f"{name} (until {expires:%F})" if expires else name
+                for name, expires in found.environments.items()
+            )
+        )
     for one in found.runs:
         if one.run.outcome == Outcome.RUNNING:
             said.append(

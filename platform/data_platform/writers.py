@@ -143,7 +143,7 @@ def write_exports(
     file_format: str,
     output_dir: Path | None,
     unchanged: Sequence[str] = (),
-    since: float = 0,
+    since: int = 0,
 ) -> None:
     """The export step."""
     with call.step("export", is_told_later=True) as step:
