@@ -2,7 +2,6 @@ MODEL (
   name marts.kpi__nps,
   kind VIEW,
   owner care,
-  grain respondents,
   tags (
     'anonymous:nps',
     'anonymous:promoters',

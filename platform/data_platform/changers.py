@@ -63,6 +63,8 @@ def _plan(call: Call, environment: str, review_format: str) -> None:
         step.done(summary, None, done.ran, done.audits)
     if not as_text:
         _show(call, review_format, done, shapes)
+    for warning in done.warnings if as_text else ():
+        call.reporter.say_when_published(f"Warning in {environment}: {warning}")
     for model in done.own:
         how = "computed now" if model in done.computed else "computed before, or a view"
         call.reporter.detail(f"  {model}: {how}")
@@ -114,6 +116,12 @@ def _diff(
             )
     if found.behind:
         warn_of_environments(call, {found.environment: found.behind}, load.load_number)
+    if found.not_planned:
+        call.reporter.warn(
+            f"environment {found.environment} is not the working tree: "
+            f"{', '.join(found.not_planned)} differ since it was planned; to plan it: just plan "
+            f"{found.environment}"
+        )
     _show(call, review_format, found, (diff_lines, diff_markdown, diff_json))
     changed = found.fails_on(fail_on)
     if changed:

@@ -14,8 +14,14 @@ from sqlglot import exp
 from sqlmesh.core.snapshot import Snapshot
 from sqlmesh.core.table_diff import TableDiff
 
-from data_platform.code_changes import renamed_columns
-from data_platform.environment import Tables, environments_behind, own_tables, tables_of
+from data_platform.code_changes import How, renamed_columns
+from data_platform.environment import (
+    Tables,
+    differing,
+    environments_behind,
+    own_tables,
+    tables_of,
+)
 from data_platform.errors import PlatformError, UsageError, near
 from data_platform.lakehouse import LastLoad, quoted
 from data_platform.lineage import ModelLineage
@@ -24,6 +30,7 @@ from data_platform.project import Project
 from data_platform.promote import find_environment
 from data_platform.result import counted
 from data_platform.row_comparison import Pair, Sample, compare_rows
+from data_platform.standing_warnings import Beside, warnings_beside
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,9 @@ class Diff:
     models: tuple[ModelDiff, ...]
     # Models that do not show the last load: what differs may be data, not code.
     behind: tuple[str, ...]
+    # Models whose code in the working tree is another one by now.
+    not_planned: tuple[str, ...] = ()
+    warnings: tuple[Beside, ...] = ()
 
     @property
     def differing(self) -> tuple[ModelDiff, ...]:
@@ -170,8 +180,14 @@ def diff(
     for number, name in enumerate(names):
         progress(number, len(names), name)
         compared.append(_Comparison(project, name, theirs, ours, found.name, show_personal).run())
-    behind = environments_behind(project, theirs, load).get(found.name, ())
-    return Diff(found.name, tuple(compared), behind)
+    edited = differing(ours, project.context.snapshots.values())
+    return Diff(
+        found.name,
+        tuple(compared),
+        environments_behind(project, theirs, load).get(found.name, ()),
+        tuple(sorted(name for name, how in edited.items() if how is not How.FOLLOWS)),
+        warnings_beside(project.cursor, found.name, names),
+    )
 
 
 @dataclass(frozen=True)
@@ -272,6 +288,8 @@ def _keys(
         [column.name for grain in snapshot.model.grains for column in grain.find_all(exp.Column)]
         for snapshot in (after, before)
     )
+    if all("has_one_row" in dict(snapshot.model.audits) for snapshot in (before, after)):
+        return {}  # the one row is compared with the one row
     if here and all(name in pairs for name in here) and [pairs[n] for n in here] == there:
         return {name: pairs[name] for name in here}
     return dict(pairs)

@@ -18,6 +18,7 @@ from data_platform.project import Project, open_project
 from data_platform.promotions import note_plan
 from data_platform.record import Audited, ModelRan
 from data_platform.settings import Settings
+from data_platform.standing_warnings import Beside, warnings_beside
 from data_platform.transform import loaded
 
 
@@ -36,6 +37,7 @@ class Planned:
     own: tuple[str, ...] = ()
     ran: tuple[ModelRan, ...] = ()
     audits: tuple[Audited, ...] = ()
+    warnings: tuple[Beside, ...] = ()
 
 
 def plan(
@@ -158,6 +160,7 @@ def _bring_up_to_date(
         own=tuple(sorted(own)),
         ran=tuple(evaluation.ran),
         audits=tuple(evaluation.audits),
+        warnings=warnings_beside(project.cursor, environment, own, evaluation.audits),
     )
 
 

@@ -126,8 +126,9 @@ def models(layer: Layer, project_dir: Path = Path()) -> str:
         if model.schema != layer:
             continue
         facts = (
-            f"A {model.kind} of the {model.owner} team, grain `{', '.join(model.grain)}`; "
-            f"audits: {', '.join(f'`{audit}`' for audit in model.audits)}."
+            f"A {model.kind} of the {model.owner} team, "
+            + (f"grain `{', '.join(model.grain)}`; " if model.grain else "one row; ")
+            + f"audits: {', '.join(f'`{audit}`' for audit in model.audits)}."
         )
         personal = lineage.personal(model.name)
         rows = [

@@ -111,6 +111,7 @@ def plan_json(planned: "Planned") -> str:
         "impact": impact_as_json(planned.code.impact),
         "computed": planned.computed,
         "own": planned.own,
+        "warnings": [asdict(warning) for warning in planned.warnings],
     }
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
@@ -127,7 +128,8 @@ def diff_lines(found: "Diff") -> list[str]:
                 f"{name} {_shown(a)} → {_shown(b)}" for name, (a, b) in sample.values.items()
             )
             where = "" if sample.where == "in both" else f" {sample.where}"
-            lines.append(f"    {key}:{where}{' ' + values if values else ''}")
+            lines.append(f"    {f'{key}:' if key else ''}{where}{' ' + values if values else ''}")
+    lines += [f"Warning: {warning}" for warning in found.warnings]
     return [*lines, _verdict(found)]
 
 
@@ -148,6 +150,10 @@ def diff_markdown(found: "Diff") -> str:
     if totals:
         header = ("Model", "Column", "Total in production", f"Total in {found.environment}")
         parts.append(as_markdown(Result(header, list(totals))))
+    if found.warnings:
+        titles = ("Model", f"Warning in {found.environment}", "Warning in production")
+        told = [(f"`{one.model}`", one.here or "", one.production or "") for one in found.warnings]
+        parts.append(as_markdown(Result(titles, list(told))))
     for model in found.models:
         if model.samples:
             shown: list[tuple[Any, ...]] = [
@@ -174,6 +180,8 @@ def diff_json(found: "Diff") -> str:
         "verdict": found.verdict,
         "totals_differ": found.totals_differ,
         "behind": found.behind,
+        "not_planned": found.not_planned,
+        "warnings": [asdict(warning) for warning in found.warnings],
         "models": [
             {
                 **asdict(model),

@@ -30,7 +30,10 @@ def compare_rows(
     only: tuple[str, str],
     masked: frozenset[str],
 ) -> dict[str, Any]:
-    """Compare two tables by their keys; a key that comes several times is numbered first."""
+    """Compare two tables by their keys; a key that comes several times is numbered first.
+
+    Without keys, each table has one row.
+    """
     columns = {**keys, **others}
     if _digest(cursor, places[0], columns) == _digest(cursor, places[1], columns.values()):
         return {}
@@ -40,7 +43,7 @@ def compare_rows(
         shown = ", ".join(f"{quoted(name)} AS {quoted(label)}" for name, label in names)
         by = ", ".join(map(quoted, keys))
         order = ", ".join(quoted(name) for name, _ in names)
-        number = f"ROW_NUMBER() OVER (PARTITION BY {by} ORDER BY {order})"
+        number = f"ROW_NUMBER() OVER ({f'PARTITION BY {by} ' if by else ''}ORDER BY {order})"
         return f"""SELECT {shown}, TRUE AS "@", {1 if is_unique else number} AS "#" FROM {place}"""
 
     labels = {here: f"k{n}" for n, here in enumerate(keys)}
@@ -128,6 +131,6 @@ def _digest(cursor: duckdb.DuckDBPyConnection, place: str, columns: Iterable[str
 
 def _is_unique(cursor: duckdb.DuckDBPyConnection, place: str, keys: Iterable[str]) -> bool:
     """Whether no key comes twice; two that hash alike count as the same, which does no harm."""
-    key = ", ".join(map(quoted, keys))
+    key = ", ".join(map(quoted, keys)) or "0"
     sql = f"SELECT COUNT(*) = COUNT(DISTINCT HASH({key})) FROM {place}"
     return bool((cursor.execute(sql).fetchone() or (False,))[0])

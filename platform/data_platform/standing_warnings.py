@@ -1,12 +1,14 @@
 """Warnings that stand: what audits that stop nothing found, until their model is audited again."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import duckdb
 
 from data_platform.lakehouse import has_table, quoted
 from data_platform.record import Audited, FailedAudit
+from data_platform.result import counted
 
 # A view for each warning of a model, with all of its rows.
 SCHEMA = "warnings"
@@ -75,6 +77,60 @@ def renew_warnings(
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             connection.execute(f"CREATE OR REPLACE VIEW {SCHEMA}.{quoted(view_of(one))} AS {query}")
     return tuple(news)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A warning of an environment beside production's; None where there is none to tell of."""
+
+    model: str
+    audit: str
+    here: str | None
+    production: str | None
+
+    def __str__(self) -> str:
+        return f"{self.model}: {self.here or 'none'}; production: {self.production or 'none'}"
+
+
+def warnings_beside(
+    connection: duckdb.DuckDBPyConnection,
+    environment: str,
+    models: Collection[str],
+    audits: Sequence[Audited] = (),
+) -> tuple[Beside, ...]:
+    """The warnings of an environment's own models, each beside production's.
+
+    Args:
+        models: those that have tables of their own.
+        audits: results that are not in the record yet.
+    """
+    rows = connection.execute(
+        "SELECT model_name, audit, number_of_rows, sentence FROM ops.audits "
+        "WHERE environment = ? AND NOT is_blocking "
+        "QUALIFY run_number = MAX(run_number) OVER (PARTITION BY model_name)",
+        [environment],
+    ).fetchall()
+    audited = {audit.model_name for audit in audits}
+    found = {(m, a): (count, said) for m, a, count, said in rows if m not in audited}
+    found |= {
+        (audit.model_name, audit.audit): (audit.number_of_rows, audit.sentence)
+        for audit in audits
+        if not audit.is_blocking
+    }
+    here = {
+        key: said or f"{key[1]} found {counted(count, 'row')}"
+        for key, (count, said) in found.items()
+        if key[0] in models and (count or said)
+    }
+    production = {
+        (w.model, w.audit): w.sentence or f"{w.audit} found {counted(w.rows, 'row')}"
+        for w in standing_warnings(connection)
+        if w.model in models
+    }
+    return tuple(
+        Beside(model, audit, here.get((model, audit)), production.get((model, audit)))
+        for model, audit in sorted({*here, *production})
+    )
 
 
 def view_of(warning: FailedAudit) -> str:
