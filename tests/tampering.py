@@ -17,10 +17,12 @@ from data_platform.manifest import read_manifest, write_manifest
 EARLIER, LATER = date(2023, 3, 31), date(2023, 4, 30)
 
 
-def extract_and_load(platform: Platform, as_of: date = EARLIER, **company: float) -> Loaded:
+def extract_and_load(
+    platform: Platform, as_of: date = EARLIER, starts_over: bool = False, **company: float
+) -> Loaded:
     settings = platform.settings(as_of, **company)  # type: ignore[arg-type]
     extract(settings)
-    return load(settings)
+    return load(settings, starts_over=starts_over)
 
 
 def file_of(platform: Platform, table: str, number: int = 0) -> Path:

@@ -129,10 +129,21 @@ CASES = [
     (f"references_are_consecutive({_SELF})", references("JMP01", "JMP04", "JMP06", "JMP07"), 2,
      references("JMP03", "JMP01", "JMP02")),
     (f"references_are_consecutive({_SELF})", references("JMP02"), 1, references("JMP01", "JMP01")),
+    # A number that no integer holds.
+    (f"references_are_consecutive({_SELF})",
+     references("JMP00000000000000000001", "JMP90000000000000000001"), 1,
+     references("JMP00000000000000000001", "JMP00000000000000000002")),
     ("crm_knows_freelancers",
-     rows("sk, last_name, first_name, email", "1, 'Petit', 'Léa', 'l@x.test'",
-          "2, 'Roux', 'Max', 'm@x.test'"), 1,
-     rows("sk, last_name, first_name, email", "1, 'Petit', 'Léa', 'l@x.test'")),
+     "SELECT @person_key('Petit', 'Léa', 'l@x.test') AS sk UNION ALL "
+     "SELECT @person_key('Roux', 'Max', 'm@x.test')", 1,
+     "SELECT @person_key('Petit', 'Léa', 'l@x.test') AS sk"),
+    ("no_look_alikes(name_columns := (last_name, email))",
+     rows("sk, last_name, email", "1, 'D''Arc', 'a'", "2, 'D’ARC', 'a'", "3, 'D’Arc', 'b'",
+          "4, 'Le\u200broux', 'c'", "5, 'Leroux', 'c'"), 4,
+     rows("sk, last_name, email", "1, 'D''Arc', 'a'", "2, 'Darc', 'a'", "3, 'D’Arc', 'b'")),
+    ("no_look_alikes(name_columns := name)",
+     rows("sk, name", "1, 'Saint-Ouen'", "2, 'Saint–Ouen'"), 2,
+     rows("sk, name", "1, 'Saint-Ouen'", "2, 'Saint Ouen'")),
 ]  # fmt: skip
 
 
@@ -226,6 +237,11 @@ def test_warnings_tell_what_the_truth_knows_and_name_no_person(platform: Platfor
     gaps = warnings["references_are_consecutive"]
     assert gaps.rows == truth["reference-gaps"]["count"]
     assert set(gaps.keys) <= set(truth["reference-gaps"]["keys"])
+    ((invoices,),) = platform.rows("SELECT COUNT(*) FROM sources.app__invoices")
+    assert str(gaps) == (
+        f"intermediate.invoices: {gaps.rows} gaps in the numbers of {invoices} invoices "
+        f"({100 * gaps.rows / invoices:.1f} %): cancelled drafts, or invoices that are missing"
+    )
     unknown = warnings["crm_knows_freelancers"]
     assert unknown.rows == truth["users-whom-the-crm-lacks"]["count"]
     assert "@" not in str(unknown)

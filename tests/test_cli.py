@@ -1,20 +1,25 @@
 """The program as a process: what a person types, reads and gets."""
 
 import csv
+import fcntl
 import io
 import json
 import os
+import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from conftest import PROJECT, Platform
+from conftest import PROJECT, Platform, begin
 from data_platform.settings import yesterday
+from forked import Boundary
 
 TOMORROW = date.fromordinal(yesterday().toordinal() + 1)
 
@@ -288,3 +293,228 @@ def test_exports_come_as_parquet_and_xlsx_too(finished: Platform, tmp_path: Path
         assert frames[0].rows() == frames[1].rows(), name
         assert (tmp_path / "out" / f"{name}.xlsx").stat().st_size > 1_000
     assert (finished.data / "exports" / "monthly_turnover.csv").exists()
+
+
+def test_the_program_s_options_are_understood_after_a_command_too(platform: Platform) -> None:
+    where = ["-p", str(PROJECT), "-d", str(platform.data)]
+    words = ["extract", "--scale", "0.05", "--as-of", "2023-01-31", "-r", "7", "load", "-v", *where]
+    done = platform.call(*words, options=[])
+    assert "as of 2023-01-31, seed 7, scale 0.05" in done.stdout
+    assert "app__users" in done.stdout  # -v
+    # The last word counts.
+    done = platform.call("--scale", "2", "extract", "--scale", "0.05", options=["-q", "-r", "7"])
+    assert done.stdout == ""
+    done = platform.call("query", "SELECT 1", "--format", "csv", "--gateway", "duckdb", "-q")
+    assert done.stdout == "1\n1\n"
+    done = platform.call("load", "--scale", "soon", check=False)
+    assert (done.returncode, "'soon' is not a number" in done.stderr) == (2, True)
+    done = platform.call("extract", "--scal", "1", check=False)
+    assert "--scale" in done.stderr and "--source" not in done.stderr
+    done = platform.call("backfill", "--from", "2023-02-01", "--to", "2023-02-01", "--as-of",
+                         "2023-02-01", check=False, options=[])  # fmt: skip
+    assert (done.returncode, "not from --as-of" in done.stderr) == (2, True)
+
+
+def test_a_command_s_help_says_where_the_other_options_are(platform: Platform) -> None:
+    told = platform.call("run", "--help", options=[]).stdout
+    assert "--start-over" in told and "--scale" not in told
+    assert "data-platform --help" in told
+
+
+@pytest.mark.parametrize("below", ["models/marts", "platform/data_platform"])
+def test_a_project_is_found_from_any_folder_of_it(finished: Platform, below: str) -> None:
+    program = str(Path(sys.executable).with_name("data-platform"))
+    done = subprocess.run(
+        [program, "-d", str(finished.data), "query", "SELECT 42 AS answer", "--format", "csv"],
+        cwd=PROJECT / below,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "answer\n42\n", done.stderr
+
+
+def test_outside_of_a_project_nothing_is_made(tmp_path: Path) -> None:
+    program = str(Path(sys.executable).with_name("data-platform"))
+    for words in (["run"], ["status"], ["-p", str(tmp_path), "run"]):
+        done = subprocess.run([program, *words], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert re.match(r"Error: [^\n]*project of the data platform [^\n]+\n\Z", done.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a?b", "a*b", "a[b]", "a\tb"])
+def test_a_data_folder_that_duckdb_would_misread_is_refused(tmp_path: Path, name: str) -> None:
+    done = Platform(tmp_path / name).call("extract", check=False)
+    assert done.returncode == 2
+    assert "which DuckDB reads as more than a name" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_folder_may_be_called_what_people_call_folders(tmp_path: Path) -> None:
+    folder = tmp_path / 'Zoé\'s "data" \\ 50% $HOME; {x} #1'
+    folder.mkdir()
+    platform = Platform(folder / "data")
+    platform.call("run")
+    assert "promoters" in platform.call("query", "FROM marts.kpi__nps").stdout
+    platform.call("plan", "dev")
+    assert "Found 60 audit(s)." in platform.sqlmesh("audit", check=False).stdout
+
+
+def test_exports_of_one_s_own_do_not_go_where_the_next_run_throws_them_away(
+    begun: Platform, tmp_path: Path
+) -> None:
+    before = published(begun)
+    for folder in ("exports", "exports/2026-11", "current/exports", "own"):
+        for command in ("export", "run"):
+            done = begun.call(command, "--output-dir", str(begun.data / folder), check=False)
+            assert done.returncode == 2, done.stdout
+            assert "lies in the data folder" in done.stderr
+    assert published(begun) == before
+    assert not (begun.data / "own").exists()
+    begun.call("export", "--output-dir", str(tmp_path / "2026-11"))
+    assert {path.stem for path in (tmp_path / "2026-11").iterdir()} == set(HEADERS)
+
+
+def test_tables_lists_what_can_be_read_with_a_line_each(finished: Platform) -> None:
+    rows = json.loads(finished.call("tables", "--format", "json").stdout)
+    found = {row["name"]: row["one row is"] for row in rows}
+    assert all(found.values()), [name for name, said in found.items() if not said]
+    assert next(iter(found)).startswith("exports.")
+    assert found["marts.kpi__nps"].startswith("One row: the net promoter score")
+    assert found["sources.app__users"].startswith("One row per account")
+    assert found["ops.runs"].startswith("One row a run")
+    assert not [name for name in found if "sqlmesh" in name]
+
+
+def test_show_tables_in_the_shell_shows_them_too(finished: Platform) -> None:
+    command = [str(Path(sys.executable).with_name("data-platform")), "-d", str(finished.data)]
+    done = subprocess.run(
+        [*command, "-p", str(PROJECT), "query"],
+        input="SHOW TABLES;",
+        capture_output=True,
+        text=True,
+    )
+    for name in ("turnover_by_cohort", "kpi__nps", "freelancers", "app__invoices", "runs"):
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("sql", "count"),
+    [("SELECT 1; SELECT 2", 2), ("SELECT 1;;SELECT 2;", 2), ("", 0), ("/* x */", 0)],
+)
+def test_one_statement_is_asked_for(finished: Platform, sql: str, count: int) -> None:
+    done = finished.call("query", sql, check=False)
+    assert done.returncode == 1
+    assert f"it holds {count} statements, expected one" in done.stderr
+
+
+def test_json_is_right_whatever_the_columns_and_numbers_are(finished: Platform) -> None:
+    sql = """SELECT 1 AS a, 2 AS a, 3 AS a_1, 'nan'::DOUBLE AS x, '-infinity'::DOUBLE AS y,
+        12345678901234567.89::DECIMAL(20, 2) AS exact, 34.15::DECIMAL(10, 2) AS amount,
+        [1.5::DOUBLE, 'nan'::DOUBLE] AS list, {'d': DATE '2024-01-31'} AS struct,
+        '\\xAB'::BLOB AS bytes, TRUE AS yes, 170141183460469231731687303715884105727 AS huge"""
+    (row,) = json.loads(finished.call("query", sql, "--format", "json").stdout)
+    assert row == {
+        "a": 1, "a_2": 2, "a_1": 3, "x": None, "y": None, "exact": "12345678901234567.89",
+        "amount": 34.15, "list": [1.5, None], "struct": {"d": "2024-01-31"}, "bytes": "ab",
+        "yes": True, "huge": 170141183460469231731687303715884105727,
+    }  # fmt: skip
+
+
+def at_a_terminal(words: list[str], columns: int = 80) -> str:
+    """What a person sees who types the words at a terminal."""
+    program = str(Path(sys.executable).with_name("data-platform"))
+    master, slave = pty.openpty()
+    size = struct.pack("HHHH", 40, columns, 0, 0)
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": str(columns)}
+    with subprocess.Popen(
+        [program, *words], stdin=slave, stdout=slave, stderr=slave, env=environment
+    ) as running:
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                part = os.read(master, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            shown += part
+    os.close(master)
+    assert running.returncode == 0, shown
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
+
+
+def test_a_table_fits_the_terminal_s_width(finished: Platform) -> None:
+    where = ["-p", str(PROJECT), "-d", str(finished.data)]
+    shown = at_a_terminal([*where, "query", "SELECT repeat('long ', 60) AS text, 1 AS number"])
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" in shown
+    assert "--format csv gives them whole" in shown
+    # Too many columns for a line: a row at a time.
+    wide = at_a_terminal([*where, "query", "FROM ops.runs"])
+    assert "row 1" in wide
+    assert re.search(r"^ +run_number │ 1$", wide, re.MULTILINE)
+    assert max(map(len, wide.splitlines())) <= 80
+    # What would move the cursor or ring a bell does not.
+    shown = at_a_terminal([*where, "query", "SELECT 'a' || chr(27) || '[2Jb' || chr(7) AS text"])
+    assert "\x1b[2J" not in shown and "\x07" not in shown
+
+
+def test_clean_says_what_goes_and_waits_for_nobody_s_run(analyst: Platform, tmp_path: Path) -> None:
+    begin(analyst)
+    (analyst.data / "notes.txt").write_text("mine")
+    running = analyst.start("run", boundary=Boundary("export", "_read_back"), gate=tmp_path / "g")
+    running.reach(tmp_path / "g")
+    done = analyst.call("clean", check=False)
+    assert done.returncode == 1
+    assert re.search(r"run 2 \(`run`, process \d+\) has been writing", done.stderr)
+    (tmp_path / "g").touch()
+    assert running.join() == 0
+    done = analyst.call("clean")
+    assert f"To remove: {analyst.data / 'releases'} (" in done.stdout
+    assert "the history of 1 load up to 2024-02-29" in done.stdout
+    assert [path.name for path in analyst.data.iterdir()] == ["notes.txt"]
+    assert not (analyst.project / ".cache").exists()
+    assert "There is nothing to remove." in analyst.call("clean").stdout
+    analyst.call("run")
+
+
+def test_clean_asks_at_a_terminal(begun: Platform) -> None:
+    program = str(Path(sys.executable).with_name("data-platform"))
+    words = [program, "-p", str(PROJECT), "-d", str(begun.data), "clean"]
+    master, slave = pty.openpty()
+    with subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave) as asking:
+        os.close(slave)
+        os.write(master, b"n\n")
+        asking.wait(60)
+        assert b"Remove all of it?" in os.read(master, 65536)
+    os.close(master)
+    assert asking.returncode != 0
+    assert (begun.data / "current").exists()
+
+
+def test_a_reader_who_leaves_does_not_undo_what_is_done(begun: Platform) -> None:
+    """`… | head -1`: the pipe is closed long before the run ends."""
+    program = str(Path(sys.executable).with_name("data-platform"))
+    words = [program, "-p", str(PROJECT), "-d", str(begun.data), "--scale", "0.2"]
+    words += ["--as-of", "2024-03-02", "run"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        running.stdout.close()
+        running.wait(120)
+    assert running.returncode == 0
+    assert begun.rows("SELECT as_of_date FROM intermediate.as_of") == [(date(2024, 3, 2),)]
+
+
+def test_words_of_success_come_after_the_publication(begun: Platform, tmp_path: Path) -> None:
+    """A run that dies at its publication has not said that anything is done."""
+    options = ["--scale", "0.2", "--as-of", "2024-03-02"]
+    boundary = Boundary("releases", "Releases.publish")
+    for words, claim in ((["run"], "export: "), (["export"], "export: "), (["plan"], "plan dev: ")):
+        dying = begun.start(*words, options=options, boundary=boundary)
+        assert dying.join() < 0
+        assert claim not in dying.stdout
+        assert "Done in" not in dying.stdout

@@ -2,14 +2,19 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from conftest import Platform
 from data_platform.errors import PlatformError
 from data_platform.extract import extract
 from data_platform.load import load
+from data_platform.manifest import read_manifest, write_manifest
 from tampering import EARLIER, LATER, edit_manifest, everything, extract_and_load, file_of, rewrite
 
 CORRUPTIONS: dict[str, tuple[Callable[[Platform], object], str]] = {
@@ -54,6 +59,43 @@ CORRUPTIONS: dict[str, tuple[Callable[[Platform], object], str]] = {
     "a null": (
         lambda p: rewrite(p, "app.users", lambda f: f.with_columns(email=pl.lit(None, pl.String))),
         "app.users: .*: column email is null in 49 of 49 rows, expected in none",
+    ),
+    "a day before the year 1": (
+        lambda p: rewrite(p, "crm.customers", lambda f: with_day(f, "updated_at", -720_000)),
+        "crm.customers: file crm/.*: column updated_at has -002-09-16, expected nothing before "
+        "2022-01-01, the company's first day; 1 of \\d+ rows",
+    ),
+    "a day after the year 9999": (
+        lambda p: rewrite(p, "crm.customers", lambda f: with_day(f, "updated_at", 3_000_000)),
+        "crm.customers: .*: column updated_at has 10183-.*, expected nothing after the as-of date",
+    ),
+    "a contract before the company": (
+        lambda p: rewrite(
+            p, "app.job_contracts", lambda f: with_day(f, "start_date", date(2021, 12, 31))
+        ),
+        "app.job_contracts: file app/.*: column start_date has 2021-12-31, expected nothing before "
+        "2022-01-01, the company's first day; 1 of",
+    ),
+    "an end before the company": (
+        lambda p: rewrite(
+            p, "app.job_contracts", lambda f: with_day(f, "end_date", date(1970, 1, 1))
+        ),
+        "app.job_contracts: .*: column end_date has 1970-01-01, expected nothing before 2022-01-01",
+    ),
+    "text that is not UTF-8": (
+        lambda p: spoil_text(p, "app.clients"),
+        "app.clients: file app/clients/.*: column name cannot be read as VARCHAR, its text is not "
+        "valid UTF-8",
+    ),
+    "text of personal data that is not UTF-8": (
+        lambda p: spoil_text(p, "crm.customers"),
+        "crm.customers: file crm/.*: column last_name cannot be read as VARCHAR, its text is not",
+    ),
+    "a null in a table of periods": (
+        lambda p: rewrite(
+            p, "app.job_contracts", lambda f: f.with_columns(entity=pl.lit(None, pl.String))
+        ),
+        "app.job_contracts: .*: column entity is null in (\\d+) of \\1 rows, expected in none",
     ),
     "no manifest": (
         lambda p: (p.data / "sources/manifest.json").unlink(),
@@ -139,6 +181,35 @@ CORRUPTIONS: dict[str, tuple[Callable[[Platform], object], str]] = {
 }
 
 
+def with_day(frame: pl.DataFrame, column: str, day: date | int) -> pl.DataFrame:
+    """The first row has another day, by its number since 1970 where Python has no date for it."""
+    number = pl.lit(day if isinstance(day, int) else (day - date(1970, 1, 1)).days, pl.Int32)
+    is_first = pl.int_range(pl.len()) == 0
+    days = pl.when(is_first).then(number).otherwise(pl.col(column).to_physical())
+    return frame.with_columns(days.cast(pl.Date).alias(column))
+
+
+def spoil_text(platform: Platform, table: str) -> None:
+    """Write a file whose text is Latin-1, as an application that knows no Unicode would."""
+    path = file_of(platform, table)
+    frame = pl.read_parquet(path)
+    columns = {
+        name: (
+            pa.array([b"Caf\xe9"] * len(frame), pa.binary()).view(pa.string())
+            if name in ("name", "last_name")
+            else frame[name].to_arrow().cast(pa.string())
+            if frame[name].dtype == pl.String
+            else frame[name].to_arrow()
+        )
+        for name in frame.columns
+    }
+    pq.write_table(pa.table(columns), path)
+    manifest = read_manifest(platform.data / "sources")
+    file = replace(manifest.tables[table][0], digest=hashlib.sha256(path.read_bytes()).hexdigest())
+    tables = {**manifest.tables, table: (file,)}
+    write_manifest(replace(manifest, tables=tables), platform.data / "sources")
+
+
 def forge(platform: Platform, content: bytes) -> None:
     file_of(platform, "app.users").write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
@@ -204,3 +275,18 @@ def test_a_new_column_is_accepted_when_asked_for_and_recorded(platform: Platform
     assert load(platform.settings(EARLIER)).warnings == (warning,)
     extract_and_load(platform, EARLIER)
     assert load(platform.settings(EARLIER)).warnings == ()
+
+
+def test_a_table_may_call_the_day_on_which_a_row_happened_as_it_likes(analyst: Platform) -> None:
+    """The contract's tag names it; extract, verification and load follow."""
+    contract = analyst.project / "external_models.yaml"
+    tag = "[now, 'personal:last_name'"
+    assert tag in contract.read_text()
+    contract.write_text(contract.read_text().replace(tag, "['on:updated_at', 'personal:last_name'"))
+    done = extract_and_load(analyst, LATER)
+    (change,) = [change for change in done.changes if change.table == "crm__customers"]
+    days = analyst.rows("SELECT MIN(updated_at), MAX(updated_at) FROM sources.crm__customers")
+    assert [(change.first_day, change.last_day)] == days
+    (file,) = read_manifest(analyst.data / "sources").tables["crm.customers"]
+    assert [(file.first_date, file.last_date)] == days
+    assert extract_and_load(analyst, LATER).is_news is False

@@ -45,7 +45,8 @@ MODEL (
   name intermediate.a_full_table, kind FULL, {HEADER}, partitioned_by at, clustered_by name,
   columns (at DATE, name TEXT, amount DECIMAL(18, 2)), cron '@daily', tags odd
 );
-SELECT MAX(issue_date)::DATE AS at, name::TEXT AS name, (SUM(amount) * FACTOR)::DECIMAL(18, 2) AS amount
+SELECT
+  MAX(issue_date)::DATE AS at, name::TEXT AS name, (SUM(amount) * FACTOR)::DECIMAL(18, 2) AS amount
 FROM intermediate.invoices AS i JOIN intermediate.clients AS c ON i.client_sk = c.sk GROUP BY name
 """,
     # What one row says depends on all rows before it, in whichever month.
@@ -60,7 +61,8 @@ FROM intermediate.invoices WHERE issue_date BETWEEN @start_ds::DATE AND @end_ds:
     "a_shifted_time_range": f"""
 MODEL (
   name intermediate.a_shifted_time_range,
-  kind INCREMENTAL_BY_TIME_RANGE (time_column (at, '%Y%m%d'), partition_by_time_column FALSE), {HEADER}
+  kind INCREMENTAL_BY_TIME_RANGE (time_column (at, '%Y%m%d'), partition_by_time_column FALSE),
+  {HEADER}
 );
 SELECT
   STRFTIME(issue_date + INTERVAL '45' DAY, '%Y%m%d')::TEXT AS at,
@@ -71,7 +73,8 @@ WHERE issue_date + INTERVAL '45' DAY BETWEEN @start_date AND @end_date
 """,
     "by_month": f"""
 MODEL (
-  name intermediate.by_month, kind INCREMENTAL_BY_TIME_RANGE (time_column at), {HEADER}, tags by_month
+  name intermediate.by_month, kind INCREMENTAL_BY_TIME_RANGE (time_column at), {HEADER},
+  tags by_month
 );
 SELECT
   DATE_TRUNC('MONTH', issue_date)::DATE AS at, (SUM(amount) * FACTOR)::DECIMAL(18, 2) AS amount
@@ -110,10 +113,15 @@ from sqlmesh.core.model import ModelKindName
     description="One row.",
 )
 def execute(
-    context: ExecutionContext, start: datetime, end: datetime, execution_time: datetime, **kwargs: t.Any
+    context: ExecutionContext,
+    start: datetime,
+    end: datetime,
+    execution_time: datetime,
+    **kwargs: t.Any,
 ) -> pd.DataFrame:
     table = context.resolve_table("intermediate.invoices")
-    frame = context.fetchdf(f"SELECT issue_date AS at, SUM(amount) AS amount FROM {table} GROUP BY ALL")
+    sql = f"SELECT issue_date AS at, SUM(amount) AS amount FROM {table} GROUP BY ALL"
+    frame = context.fetchdf(sql)
     frame["amount"] = frame["amount"] * FACTOR
     return frame
 """
@@ -184,7 +192,7 @@ def rebuilt(platform: Platform, here: Settings, folder: Path) -> dict[str, list[
     return shown(fresh.lakehouse)
 
 
-# Days on or back, a correction of what was loaded, another company, a change of code and its way back.
+# Days on or back, a correction of what was loaded, another company, other code and its way back.
 STEPS = st.one_of(
     st.integers(1, 40),
     st.integers(-90, -1),
@@ -547,4 +555,4 @@ def test_what_sqlmesh_s_own_commands_planned_forward_only_is_not_promoted(
     analyst.sqlmesh(*words)
     done = analyst.call("promote", "dev", check=False)
     assert done.returncode == 1
-    assert "intermediate.invoices: planned as forward-only" in done.stderr
+    assert re.search("intermediate.invoices, .*: planned as forward-only", done.stderr)

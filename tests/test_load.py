@@ -23,7 +23,7 @@ def test_the_raw_tables_hold_the_extracts_and_nothing_of_the_load_before(
     platform: Platform,
 ) -> None:
     extract_and_load(platform, LATER, seed=5)
-    extract_and_load(platform, EARLIER, seed=6)
+    extract_and_load(platform, EARLIER, starts_over=True, seed=6)
     manifest = read_manifest(platform.data / "sources")
     for table in read_contract(PROJECT).extracted:
         files = [platform.data / "sources" / f.path for f in manifest.tables[table.key]]
@@ -97,12 +97,49 @@ def test_the_customers_log_only_grows_and_holds_each_state_once(platform: Platfo
     assert customers_log(platform) == second
 
 
-def test_another_company_starts_the_customers_log_afresh(platform: Platform) -> None:
+@pytest.mark.parametrize(
+    "company", [{"seed": 5}, {"scale": 0.1}, {"seed": 5, "scale": 0.1}], ids=str
+)
+def test_another_company_is_refused_and_loses_nothing_unless_it_starts_over(
+    platform: Platform, company: dict[str, float]
+) -> None:
     extract_and_load(platform, EARLIER)
-    for company in ({"seed": 5}, {"seed": 5, "scale": 0.1}):
-        extract_and_load(platform, EARLIER, **company)
-        log = {row[:-1] for row in customers_log(platform)}
-        assert log == set(platform.rows("FROM sources.crm__customers"))
+    extract_and_load(platform, LATER)
+    before = everything(platform)
+    states = len(customers_log(platform))
+    assert states > len(platform.rows("FROM sources.crm__customers"))
+    with pytest.raises(PlatformError, match="holds another company") as caught:
+        extract_and_load(platform, LATER, **company)
+    assert f"2 loads, {states} states of CRM entries" in str(caught.value)
+    assert "--start-over" in str(caught.value)
+    assert everything(platform) == before
+
+    extract_and_load(platform, LATER, starts_over=True, **company)
+    log = {row[:-1] for row in customers_log(platform)}
+    assert log == set(platform.rows("FROM sources.crm__customers"))
+
+
+def test_starting_over_with_the_same_company_keeps_what_it_shows_now(platform: Platform) -> None:
+    extract_and_load(platform, EARLIER)
+    extract_and_load(platform, LATER)
+    done = extract_and_load(platform, LATER, starts_over=True)
+    assert done.is_news
+    log = {row[:-1] for row in customers_log(platform)}
+    assert log == set(platform.rows("FROM sources.crm__customers"))
+
+
+def test_a_variant_is_the_same_company_and_keeps_the_history(platform: Platform) -> None:
+    extract_and_load(platform, EARLIER)
+    before = set(customers_log(platform))
+    extract(platform.settings(EARLIER), inject=["orphan-invoices"])
+    load(platform.settings(EARLIER))
+    assert before <= set(customers_log(platform))
+
+
+def test_a_load_of_an_earlier_day_says_from_where_it_goes_back(platform: Platform) -> None:
+    assert extract_and_load(platform, LATER).back_from is None
+    assert extract_and_load(platform, EARLIER).back_from == LATER
+    assert extract_and_load(platform, LATER).back_from is None
 
 
 def change_of(done: Loaded, table: str) -> Change:

@@ -80,7 +80,7 @@ STEPS = st.tuples(
 
 def assert_every_table_equals_a_rebuild_after(steps: list, deployed: Path, data: Path) -> None:
     shutil.copytree(deployed, data)
-    platform, day = Platform(data), START
+    platform, day, company = Platform(data), START, 42
     here = platform.settings(day, scale=SCALE)
     with production_of(here) as production:
         for days, seed, how, transforms in [*steps, (1, 42, "dirty", True)]:
@@ -89,7 +89,8 @@ def assert_every_table_equals_a_rebuild_after(steps: list, deployed: Path, data:
             extract(here, pristine=how == "pristine")
             if how == "crm again":
                 extract(here, sources=["crm"])
-            load(here)
+            load(here, starts_over=seed != company)
+            company = seed
             if transforms:
                 bring_up(production, here)
                 cursor = production.project.cursor

@@ -8,6 +8,7 @@ from data_platform.errors import PlatformError
 from data_platform.lakehouse import last_load
 from data_platform.lock import holding, writers_lock
 from data_platform.releases import PARTS, Releases
+from data_platform.result import counted
 from data_platform.settings import Settings
 
 # Of a project: caches of SQLMesh, of lineage and of tools.
@@ -52,8 +53,8 @@ def history(settings: Settings) -> str:
     if load is None:
         return ""
     return (
-        f"With it goes the history of {load.load_number} loads up to {load.as_of}: the log of the "
-        "CRM, the record of runs and promotions. No extract brings it back."
+        f"With it goes the history of {counted(load.load_number, 'load')} up to {load.as_of}: the "
+        "log of the CRM, the record of runs and promotions. No extract brings it back."
     )
 
 

@@ -19,8 +19,6 @@ from data_platform.console import Reporter
 from data_platform.errors import PlatformError, UsageError, without_values
 from data_platform.settings import Settings, checked_data_dir, find_project, yesterday
 
-_STARTED = time.perf_counter()
-
 
 class _Steps(click.Group):
     """Lists the commands in the order in which they are used."""
@@ -73,7 +71,8 @@ for command in (
 
 
 @cli.result_callback()
-def _take(steps: list[Step], **options: Any) -> int:
+@click.pass_obj
+def _take(began: float, /, steps: list[Step], **options: Any) -> int:
     """Take the steps, those up to the last one that writes in one run; the exit code."""
     call = _call(**options)
     for step in steps:
@@ -97,7 +96,7 @@ def _take(steps: list[Step], **options: Any) -> int:
                 tell_catalogue(call, run)
         call.reporter.tell_what_was_put_off()
     codes += [step.act(call) or 0 for step in steps[last_writer:]]
-    call.reporter.summary(time.perf_counter() - _STARTED)
+    call.reporter.summary(time.perf_counter() - began)
     return max(codes)
 
 
@@ -128,7 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="replace")  # a terminal without € shows the rest
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        sys.exit(cli.main(words, prog_name="data-platform", standalone_mode=False))
+        sys.exit(cli.main(words, "data-platform", standalone_mode=False, obj=time.perf_counter()))
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
         sys.exit(2)

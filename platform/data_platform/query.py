@@ -23,9 +23,10 @@ from data_platform.releases import Releases
 from data_platform.result import Result
 from data_platform.settings import Settings
 from data_platform.snapshot import snapshot
+from data_platform.standing_warnings import SCHEMA as WARNINGS
 
 # In the order in which a reader looks for something.
-_SCHEMAS = (*reversed(Layer), SOURCES, "ops")
+_SCHEMAS = (*reversed(Layer), SOURCES, WARNINGS, "ops")
 
 
 def database(settings: Settings, failed: bool) -> Path:
@@ -84,7 +85,7 @@ def tables(settings: Settings) -> Result:
         (
             f"{schema}.{name}",
             "" if size is None else f"{size:,}",
-            said or (of_sources.get(name) if schema == SOURCES else OF_RECORD.get(name)) or "",
+            said or _described(schema, name, of_sources),
         )
         for schema, name, said, size in rows
     ]
@@ -94,6 +95,13 @@ def tables(settings: Settings) -> Result:
         return place.get(row[0].partition(".")[0], len(place)), row[0]
 
     return Result(("name", "rows", "one row is"), sorted(shown, key=in_order))
+
+
+def _described(schema: str, name: str, of_sources: Mapping[str, str]) -> str:
+    """What one row is, of tables that say nothing of it themselves."""
+    if schema == WARNINGS:
+        return "One row a finding of a warning that stands."
+    return (of_sources if schema == SOURCES else OF_RECORD).get(name, "")
 
 
 def shell(database: Path, settings: Settings) -> int:
@@ -109,7 +117,16 @@ def shell(database: Path, settings: Settings) -> int:
     with snapshot(settings, database) as copy:
         # SHOW TABLES shows what is in the search path.
         path = f"SET search_path = '{','.join((*_SCHEMAS, 'main'))}'"
-        words = ["-no-init", "-safe", "-readonly", "-cmd", path, str(copy.lakehouse)]
+        words = [
+            "-no-init",
+            "-safe",
+            "-readonly",
+            "-cmd",
+            path,
+            "-cmd",
+            ".maxrows 200",
+            str(copy.lakehouse),
+        ]
         return _run([program, *words])
 
 

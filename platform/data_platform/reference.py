@@ -22,6 +22,10 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
+# Parameters of recipes that take whatever options a command has.
+_PLURAL = ("options", "files")
+
+
 def recipes(header: Sequence[str] = ("Recipe", "What it does")) -> str:
     """The Justfile's recipes, as `just` tells them."""
     just = Path(sys.executable).with_name("just")
@@ -33,7 +37,7 @@ def recipes(header: Sequence[str] = ("Recipe", "What it does")) -> str:
     ).stdout.split():
         recipe = dumped["recipes"][name]
         parameters = "".join(
-            f" [{p['name']}]" for p in recipe["parameters"] if p["kind"] == "singular"
+            f" [{p['name']}]" for p in recipe["parameters"] if p["name"] not in _PLURAL
         )
         rows.append((f"`just {name}{parameters}`", recipe["doc"]))
     return _table(header, rows)
@@ -76,7 +80,9 @@ def options(command: str | None = None) -> str:
     with click.Context(of, info_name="data-platform", show_default=True) as context:
         rows = []
         for option in of.get_params(context):
-            if isinstance(option, click.Option) and not {"--help", "--version"} & {*option.opts}:
+            if not isinstance(option, click.Option) or option.hidden:
+                continue
+            if not {"--help", "--version"} & {*option.opts}:
                 written, text = _option(option, context)
                 row = [written, text]
                 if command is None:

@@ -58,6 +58,8 @@ class RunningRun:
     _steps: int = field(default=0, init=False)
     _is_last: bool = field(default=False, init=False)
     _is_known: bool = field(default=False, init=False)
+    # Whether raw tables have followed the contract in this run.
+    contract_changed: bool = field(default=False, init=False)
     _published: int | None = field(default=None, init=False)  # the last release of this run
 
     def begin(self) -> None:

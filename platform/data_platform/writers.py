@@ -19,7 +19,7 @@ from data_platform.command import (
     warn_of_environments,
     warn_of_stale_sources,
 )
-from data_platform.errors import LakehouseInUseError, UsageError
+from data_platform.errors import LakehouseInUseError, StoppedError, UsageError
 from data_platform.names import ExportFormat, SourceName
 from data_platform.result import counted
 
@@ -54,6 +54,7 @@ def _load(
             f"{done.rows:,} rows {done.batch}, {_news(done)}", done.rows_changed, (), done.audits
         )
     for migration in done.schema_changes:
+        run_of(call).contract_changed = True
         call.reporter.say_when_published(f"{migration}.")
     if done.back_from:
         call.reporter.warn(back_in_time(done))
@@ -116,7 +117,17 @@ def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
         step.advance(0, None, "starting SQLMesh")
         from data_platform.transform import transform
 
-        done = transform(call.settings, layers, deploy, step.advance, call.settings.tells_lineage)
+        try:
+            done = transform(
+                call.settings, layers, deploy, step.advance, call.settings.tells_lineage
+            )
+        except StoppedError as error:
+            if run_of(call).contract_changed and not deploy:
+                error.args = (
+                    f"{error}; the contract has changed in this run: if the working tree's models "
+                    "follow it, just run --deploy",
+                )
+            raise
         run_of(call).renews_production, run_of(call).lineage = True, done.lineage
         step.done(done.summary, None, done.ran, done.audits)
     for model in done.ran:
