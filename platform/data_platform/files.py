@@ -53,26 +53,25 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def cache_folder(project_dir: Path) -> Path:
-    """Where to keep what can be made again of a project: in it, or where that is read-only, beside.
-
-    That is the user's cache, or without a home a folder of the user's own among temporary files.
-    """
-    own = project_dir / ".cache"
-    if os.access(own if own.is_dir() else project_dir, os.W_OK | os.X_OK):
-        return own
+def user_cache() -> Path:
+    """Where programs keep for a user what can be made again; without a home, temporary files."""
+    if "XDG_CACHE_HOME" in os.environ:
+        return Path(os.environ["XDG_CACHE_HOME"]) / "data-platform"
     try:
         home: Path | None = Path.home()
     except RuntimeError:  # a user without a name
         home = None
-    if "XDG_CACHE_HOME" in os.environ:
-        base = Path(os.environ["XDG_CACHE_HOME"])
-    elif home is not None and os.access(home, os.W_OK | os.X_OK):
-        base = home / ".cache"
-    else:
-        base = Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"
-    digest = hashlib.sha256(str(project_dir).encode()).hexdigest()[:12]
-    return base / "data-platform" / digest
+    if home is not None and os.access(home, os.W_OK | os.X_OK):
+        return home / ".cache" / "data-platform"
+    return Path(tempfile.gettempdir()) / f"data-platform-{os.getuid()}"
+
+
+def cache_folder(project_dir: Path) -> Path:
+    """Where to keep what can be made again of a project: in it, or with the user if read-only."""
+    own = project_dir / ".cache"
+    if os.access(own if own.is_dir() else project_dir, os.W_OK | os.X_OK):
+        return own
+    return user_cache() / hashlib.sha256(str(project_dir).encode()).hexdigest()[:12]
 
 
 def writable_folder(path: Path) -> Path:
