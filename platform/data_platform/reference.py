@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+import yaml
 
 from data_platform import contract
 from data_platform import record as record_of_runs
@@ -26,8 +27,43 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 _PLURAL = ("options", "files")
 
 
-def recipes(header: Sequence[str] = ("Recipe", "What it does")) -> str:
+class _Words:
+    """The sentences of the program in a language: its own English, or a file of translations."""
+
+    def __init__(self, section: str, translations: Path | None) -> None:
+        self._section, self._path = section, translations
+        text = translations.read_text(encoding="utf-8") if translations else "{}"
+        self._known = yaml.safe_load(text)
+
+    def say(self, name: str, sentence: str) -> str:
+        """A sentence, by the name of what it is about.
+
+        Raises:
+            ValueError: there is no translation.
+        """
+        if self._path is None:
+            return sentence
+        if name not in self._known[self._section]:
+            raise ValueError(f"{self._path}: {self._section} lacks {name}: {sentence!r}")
+        return str(self._known[self._section][name])
+
+    def check(self, names: Iterable[str]) -> None:
+        """Refuse translations of what is no longer there."""
+        if self._path and (gone := self._known[self._section].keys() - set(names)):
+            raise ValueError(f"{self._path}: {self._section} has {', '.join(sorted(gone))}")
+
+    def default(self, sentence: str) -> str:
+        """The part of an option's sentence that tells its default."""
+        for english, translated in self._known.get("defaults", {}).items():
+            sentence = sentence.replace(english, str(translated))
+        return sentence
+
+
+def recipes(
+    header: Sequence[str] = ("Recipe", "What it does"), translations: Path | None = None
+) -> str:
     """The Justfile's recipes, as `just` tells them."""
+    words = _Words("recipes", translations)
     just = Path(sys.executable).with_name("just")
     command = [str(just), "--dump", "--dump-format", "json"]
     dumped = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
@@ -39,22 +75,28 @@ def recipes(header: Sequence[str] = ("Recipe", "What it does")) -> str:
         parameters = "".join(
             f" [{p['name']}]" for p in recipe["parameters"] if p["name"] not in _PLURAL
         )
-        rows.append((f"`just {name}{parameters}`", recipe["doc"]))
+        rows.append((f"`just {name}{parameters}`", words.say(name, recipe["doc"])))
+    words.check(dumped["recipes"])
     return _table(header, rows)
 
 
-def _option(option: click.Option, context: click.Context) -> tuple[str, str]:
+def _option(option: click.Option, context: click.Context, words: _Words) -> tuple[str, str]:
     record = option.get_help_record(context)
-    if record is None:
+    if record is None or option.help is None:
         raise ValueError(f"option {option.name} has no help")
-    return f"`{record[0]}`", " ".join(record[1].split())
+    written, told = record[0], " ".join(record[1].split())
+    own = " ".join(option.help.split())
+    told = words.say(str(option.name), own) + words.default(told.removeprefix(own))
+    return f"`{written}`", told
 
 
 def commands(
     header: Sequence[str] = ("Command", "What it does", "Options of its own"),
+    translations: Path | None = None,
 ) -> str:
     """The commands of data-platform and their own options."""
-    rows = []
+    rows, words = [], _Words("commands", translations)
+    words.check(cli.commands)
     for name, command in cli.commands.items():
         context = click.Context(command, info_name=name)
         arguments = "".join(
@@ -66,7 +108,7 @@ def commands(
         rows.append(
             (
                 f"`{name}{arguments}`",
-                command.get_short_help_str(limit=200),
+                words.say(name, command.get_short_help_str(limit=200)),
                 " ".join(options),
             )
         )
@@ -74,8 +116,13 @@ def commands(
     return _table(header, rows)
 
 
-def options(command: str | None = None) -> str:
+def options(
+    command: str | None = None,
+    header: Sequence[str] = ("Option", "Meaning", "Environment"),
+    translations: Path | None = None,
+) -> str:
     """The options of a command, or the global ones with their environment variables."""
+    words = _Words("options", translations)
     of = cli if command is None else cli.commands[command]
     with click.Context(of, info_name="data-platform", show_default=True) as context:
         rows = []
@@ -83,13 +130,12 @@ def options(command: str | None = None) -> str:
             if not isinstance(option, click.Option) or option.hidden:
                 continue
             if not {"--help", "--version"} & {*option.opts}:
-                written, text = _option(option, context)
+                written, text = _option(option, context, words)
                 row = [written, text]
                 if command is None:
                     row.append(f"`DATA_PLATFORM_{str(option.name).upper()}`")
                 rows.append(row)
-    header = ["Option", "Meaning"] + (["Environment"] if command is None else [])
-    return _table(header, rows)
+    return _table(header[: 3 if command is None else 2], rows)
 
 
 _HEADER = ("Column", "Type", "Description")
@@ -174,3 +220,23 @@ def record() -> str:
         columns = _columns(record_of_runs.columns(row))
         sections.append(f"### ops.{name}\n\n{said}\n\n{columns}")
     return "\n\n".join(sections)
+
+
+def supported_kinds() -> str:
+    """The kinds of models that the platform computes, and how."""
+    from data_platform.kinds import SUPPORTED_KINDS
+
+    return _table(("Kind", "Here"), [(f"`{k}`", said) for k, said in SUPPORTED_KINDS.items()])
+
+
+def refused() -> str:
+    """What SQLMesh accepts of a model and the platform refuses, with what to use instead."""
+    from data_platform.kinds import REFUSED_KINDS, REFUSED_OPTIONS
+
+    kinds = [
+        (f"kind `{name}`", f"{why[0].upper()}{why[1:]}.") for name, why in REFUSED_KINDS.items()
+    ]
+    options = [
+        (f"`{name}`", f"{why[0].upper()}{why[1:]}.") for name, why in REFUSED_OPTIONS.items()
+    ]
+    return _table(("What a model asks for", "Why not, and what instead"), [*kinds, *options])
