@@ -105,6 +105,12 @@ class Status:
     def reasons(self) -> tuple[str, ...]:
         """Why it is not healthy, a line each."""
         found = [] if self.load is not None else ["nothing is loaded yet"]
+        return (*found, *self._failures)
+
+    @property
+    def _failures(self) -> tuple[str, ...]:
+        """That the last run failed, or a source is stale."""
+        found = []
         if (run := self.last_run) is not None and self.last_run_failed:
             reason = f": {run.error}" if run.error else ""
             found.append(f"run {run.run_number} (`{run.command}`) {run.outcome}{reason}")
@@ -113,7 +119,7 @@ class Status:
     @property
     def problems(self) -> tuple[str, ...]:
         """What somebody should look at, a line each."""
-        found = [reason for reason in self.reasons if self.load is not None]
+        found = [*self._failures]
         if self.failed_copy:
             found.append('a copy of a failed run is kept: just query "SQL" --failed')
         if self.load is not None and not self.is_current:
