@@ -350,6 +350,7 @@ def test_a_data_folder_that_duckdb_would_misread_is_refused(tmp_path: Path, name
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_data_folder_may_be_called_what_people_call_folders(tmp_path: Path) -> None:
     folder = tmp_path / 'Zoé\'s "data" \\ 50% $HOME; {x} #1'
     folder.mkdir()
@@ -462,6 +463,7 @@ def test_a_table_fits_the_terminal_s_width(finished: Platform) -> None:
     assert "\x1b[2J" not in shown and "\x07" not in shown
 
 
+@pytest.mark.slow
 def test_clean_says_what_goes_and_waits_for_nobody_s_run(analyst: Platform, tmp_path: Path) -> None:
     begin(analyst)
     (analyst.data / "notes.txt").write_text("mine")
@@ -513,7 +515,7 @@ def test_words_of_success_come_after_the_publication(begun: Platform, tmp_path: 
     """A run that dies at its publication has not said that anything is done."""
     options = ["--scale", "0.2", "--as-of", "2024-03-02"]
     boundary = Boundary("releases", "Releases.publish")
-    for words, claim in ((["run"], "export: "), (["export"], "export: "), (["plan"], "plan dev: ")):
+    for words, claim in ((["export"], "export: "), (["plan"], "plan dev: ")):
         dying = begun.start(*words, options=options, boundary=boundary)
         assert dying.join() < 0
         assert claim not in dying.stdout

@@ -546,6 +546,7 @@ def test_a_seed_and_an_audit_of_no_model_are_refused(tree: Platform) -> None:
     audit.unlink()
 
 
+@pytest.mark.slow
 def test_a_plan_and_a_deployment_refuse_it_whatever_the_model_says_of_the_linter(
     analyst: Platform,
 ) -> None:

@@ -100,6 +100,10 @@ def test_a_second_writer_is_told_who_is_at_work_or_waits(begun: Platform, tmp_pa
         waiting = begun.start("--wait", "100", "export", options=options(NEXT))
         time.sleep(0.5)
         assert waiting.process.is_alive()
+        assert re.match(
+            rf"Waiting: run 2 \(`run`, process {running.process.pid}\) has been writing since ",
+            waiting.stdout,
+        )
     assert waiting.join() == 0, waiting.stderr
     # Those that were refused did nothing: there is nothing to record.
     assert recorded_outcomes(begun.data) == ["succeeded"] * 3
@@ -146,6 +150,9 @@ def test_a_run_waits_for_sqlmesh_s_own_commands_or_says_who_is_at_work(begun: Pl
         waiting = begun.start("--wait", "100", "run", options=options(NEXT))
         time.sleep(0.5)
         assert waiting.process.is_alive()
+        assert re.match(
+            rf"Waiting: the lakehouse .* is in use by .*\(PID {other.pid}\)\n", waiting.stdout
+        )
         other.stdin.close()
     assert waiting.join() == 0, waiting.stderr
     assert begun.rows(SHOWN) == [(NEXT,)]

@@ -93,6 +93,33 @@ def test_hostile_names_travel_unharmed_to_every_export(platform: Platform) -> No
     assert set(clean) <= set(parquet["Freelancer Last Name"])
 
 
+def test_a_name_that_is_too_long_for_a_reader_stays_out_of_errors(begun: Platform) -> None:
+    """Ten megabytes in one cell: a CSV file holds it, a sheet's cell does not, and says so."""
+    clean = last_names(begun, ["Dupont " * 1_500_000])
+    begun.call("load", "transform", "export")
+    with (begun.data / "exports/turnover_by_cohort.csv").open(newline="", encoding="utf-8") as file:
+        csv.field_size_limit(1 << 30)
+        assert {row[0] for row in csv.reader(file)} > {clean[0].strip()}
+    done = begun.call("export", "--format", "xlsx", check=False)
+    assert done.returncode == 1
+    said = "column Freelancer Last Name has a text of 10,499,999 characters, a sheet's cell holds"
+    assert said in done.stderr
+    assert "Dupont" not in done.stderr + begun.call("status", check=False).stderr
+
+
+def test_an_export_that_cannot_be_written_names_the_column_and_no_value(
+    analyst: Platform,
+) -> None:
+    begin(analyst)
+    view = "SELECT last_name AS who, CAST(last_name AS INT) AS n FROM intermediate.freelancers"
+    analyst.write(f"CREATE VIEW exports.telltale AS {view}")
+    done = analyst.call("export", check=False)
+    assert done.returncode == 1
+    assert "export telltale: column n cannot be written: Conversion Error" in done.stderr
+    names = {name for (name,) in analyst.rows("SELECT last_name FROM intermediate.freelancers")}
+    assert not [name for name in names if name in done.stderr]
+
+
 def test_hostile_names_do_no_harm_to_a_table_at_a_terminal(platform: Platform) -> None:
     begin(platform)
     last_names(platform, HOSTILE)

@@ -70,6 +70,7 @@ def test_an_audit_that_is_wrong_sql_stops_the_run(analyst: Platform) -> None:
     assert "intermediate.invoices" in done.stderr and "number_of_it" in done.stderr
 
 
+@pytest.mark.slow
 def test_counts_come_from_the_environment_and_are_production_s_after_its_promotion(
     analyst: Platform,
 ) -> None:
@@ -103,6 +104,7 @@ def test_counts_come_from_the_environment_and_are_production_s_after_its_promoti
         assert after == int(told[1])
 
 
+@pytest.mark.slow
 def test_look_alikes_are_counted(platform: Platform) -> None:
     extract_and_load(platform)
     with_twins = (
@@ -136,6 +138,7 @@ def test_a_warning_of_code_that_was_rolled_back_is_that_of_the_code_in_force(
         assert analyst.rows(f'SELECT COUNT(*) FROM warnings."{view}"')[0][0] > 0
 
 
+@pytest.mark.slow
 def test_no_view_of_a_warning_outlives_it(begun: Platform, tmp_path: Path) -> None:
     views = "SELECT COUNT(*) FROM duckdb_views() WHERE schema_name = 'warnings'"
     assert begun.rows(views) == [(2,)]

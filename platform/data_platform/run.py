@@ -27,6 +27,8 @@ from data_platform.snapshot import remove_abandoned_snapshots
 
 # The schema of the copy that is kept aside, with a view for each audit that stopped the run.
 FAILED_SCHEMA = "failed"
+# What the record keeps of an error, in characters.
+_LONGEST = 4_000
 # The first words of commands that are about the day that the options ask for.
 _BRING_DATA = ("extract", "run", "backfill")
 
@@ -323,7 +325,8 @@ def _message_of(error: BaseException) -> str | None:
         return None  # there is nothing to say
     if not isinstance(error, PlatformError | OSError):
         return f"unexpected {type(error).__name__}"  # its text may hold data
-    return " ".join(str(error).split())
+    message = " ".join(str(error).split())
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
 
 
 @contextmanager
