@@ -29,12 +29,14 @@ from data_platform.cli import main
 
 
 @contextmanager
-def bare(settings, command, wait):
+def bare(settings, command, *_):
     @contextmanager
     def step(name, needs_lakehouse=True):
         yield run.RunningStep()
 
-    yield SimpleNamespace(settings=settings, step=step, know=lambda *_: None)
+    yield SimpleNamespace(
+        settings=settings, step=step, know=lambda *_: None, contract_changed=False
+    )
 
 
 run.running = bare

@@ -72,9 +72,9 @@ for command in (
 
 @cli.result_callback()
 @click.pass_obj
-def _take(began: float, /, steps: list[Step], **options: Any) -> int:
+def _take(began: float | None, /, steps: list[Step], **options: Any) -> int:
     """Take the steps, those up to the last one that writes in one run; the exit code."""
-    call = _call(**options)
+    call, arrived = _call(**options), time.perf_counter()
     for step in steps:
         step.check(call)
     last_writer = max((place for place, step in enumerate(steps, 1) if step.writes), default=0)
@@ -96,7 +96,7 @@ def _take(began: float, /, steps: list[Step], **options: Any) -> int:
                 tell_catalogue(call, run)
         call.reporter.tell_what_was_put_off()
     codes += [step.act(call) or 0 for step in steps[last_writer:]]
-    call.reporter.summary(time.perf_counter() - began)
+    call.reporter.summary(time.perf_counter() - (began or arrived))
     return max(codes)
 
 
