@@ -61,6 +61,10 @@ USAGE_ERRORS = [
     (["extract", "status", "--format", "xml"], "'xml' is not one of 'table', 'json'"),
     (["status", "--format", "xml"], "'xml' is not one of 'table', 'json'"),
     (["lineage", "nothing.like.this"], "there is no model or column nothing.like.this"),
+    (["-d", "", "extract"], "the name of the folder is empty"),
+    (["export", "--output-dir", ""], "the name of the folder is empty"),
+    (["-d", str(PROJECT), "extract"], "is the project's folder"),
+    (["query", "--version"], "No such option '--version'"),
 ]  # fmt: skip
 
 
@@ -491,10 +495,17 @@ def test_clean_asks_at_a_terminal(begun: Platform) -> None:
         os.close(slave)
         os.write(master, b"n\n")
         asking.wait(60)
-        assert b"Remove all of it?" in os.read(master, 65536)
+        told = os.read(master, 65536)
     os.close(master)
-    assert asking.returncode != 0
+    assert b"Remove all of it? [y/N]" in told and b"Nothing was removed." in told
     assert (begun.data / "current").exists()
+    # An answer counts wherever it comes from.
+    done = subprocess.run(words, input="n\n", capture_output=True, text=True)
+    assert "Nothing was removed." in done.stdout
+    assert (begun.data / "current").exists()
+    done = subprocess.run(words, input="y\n", capture_output=True, text=True)
+    assert done.stdout.endswith("Removed.\n")
+    assert not begun.data.exists()
 
 
 def test_a_reader_who_leaves_does_not_undo_what_is_done(begun: Platform) -> None:

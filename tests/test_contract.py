@@ -97,6 +97,12 @@ CORRUPTIONS: dict[str, tuple[Callable[[Platform], object], str]] = {
         ),
         "app.job_contracts: .*: column entity is null in (\\d+) of \\1 rows, expected in none",
     ),
+    "a column in another case beside it": (
+        lambda p: rewrite(
+            p, "app.users", lambda f: f.with_columns(EMAIL=pl.lit("x")).select("EMAIL", *f.columns)
+        ),
+        "app.users: .* has column EMAIL twice, in another case or the same",
+    ),
     "no manifest": (
         lambda p: (p.data / "sources/manifest.json").unlink(),
         "there is no extract: .*manifest.json does not exist; run: data-platform extract",

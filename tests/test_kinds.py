@@ -18,7 +18,7 @@ from conftest import Platform, begin
 from data_platform.bookkeeping import prepare
 from data_platform.errors import PlatformError
 from data_platform.extract import extract
-from data_platform.kinds import refuse_unsupported
+from data_platform.kinds import refusals, refuse_unsupported
 from data_platform.load import load
 from data_platform.names import Layer
 from data_platform.plan import plan
@@ -334,7 +334,7 @@ REFUSED = {
     ),
     "quoted name": (
         model("kind FULL").replace("intermediate.odd", 'intermediate."Odd one"'),
-        "name .*Odd one.*: expected a layer and a name in lower case",
+        "name .*Odd one.*: expected a layer .* and a name in lower case",
     ),
     "a moment": (
         model("kind FULL", "SELECT @latest_ds::DATE AS at FROM intermediate.as_of"),
@@ -366,11 +366,58 @@ REFUSED = {
     "identifiers": (model("kind FULL", CHANCE.format("GEN_RANDOM_UUID()")), "the same data has to"),
     "a sample": (
         model("kind FULL", "SELECT sk::UUID AS at FROM intermediate.clients USING SAMPLE 3 ROWS"),
-        "TableSample: the same data",
+        "SAMPLE: the same data",
     ),
     "a file": (
         model("kind FULL", "SELECT at::DATE AS at FROM READ_CSV('days.csv')"),
         "it reads what is no source of the contract",
+    ),
+    "local time": (model("kind FULL", CHANCE.format("LOCALTIMESTAMP")), "LOCALTIMESTAMP: the same"),
+    "an age from today": (
+        model("kind FULL", "SELECT AGE(as_of_date) AS at FROM intermediate.as_of"),
+        "AGE: the same data",
+    ),
+    "who asks": (model("kind FULL", CHANCE.format("SESSION_USER")), "USER: the same data"),
+    "where": (model("kind FULL", CHANCE.format("CURRENT_SCHEMA()")), "CURRENT_SCHEMA: the same"),
+    "a shuffle": (model("kind FULL", CHANCE.format("LIST_SHUFFLE([1, 2])")), "SHUFFLE: the same"),
+    "a moment in a text": (
+        model("kind FULL", "SELECT @'@{execution_ds}'::DATE AS at FROM intermediate.as_of"),
+        "@execution_ds: a model does not follow the moment",
+    ),
+    "numbers of rows": (
+        model("kind FULL", "SELECT ROW_NUMBER() OVER () AS at FROM intermediate.clients"),
+        "ROW_NUMBER without ORDER BY",
+    ),
+    "any value": (
+        model("kind FULL", "SELECT ANY_VALUE(name) AS at FROM intermediate.clients"),
+        "ANY_VALUE without ORDER BY",
+    ),
+    "some rows": (
+        model("kind FULL", "SELECT sk::UUID AS at FROM intermediate.clients LIMIT 3"),
+        "LIMIT without ORDER BY",
+    ),
+    "a list": (
+        model("kind FULL", "SELECT STRING_AGG(name, ', ') AS at FROM intermediate.clients"),
+        "without ORDER BY: rows have no order",
+    ),
+    "columns in another order": (
+        model(
+            "kind VIEW, columns (b TEXT, at DATE)",
+            "SELECT as_of_date AS at, 'b' AS b FROM intermediate.as_of",
+        ),
+        r"columns \(b, at\): they are others than the query's \(at, b\), or in another order",
+    ),
+    "columns that differ in case": (
+        model("kind FULL", 'SELECT as_of_date AS at, 1 AS "At" FROM intermediate.as_of'),
+        "columns .*: names that differ in case alone",
+    ),
+    "another layer": (
+        model("kind FULL").replace("intermediate.odd", "ops.odd"),
+        "expected a layer .staging",
+    ),
+    "a macro that asks the database": (
+        model("kind FULL", "SELECT @the_data()::DATE AS at FROM intermediate.as_of"),
+        "its Python asks for 'engine_adapter'",
     ),
     "jinja": (
         "MODEL (name intermediate.odd, kind FULL, owner data);\nJINJA_QUERY_BEGIN;\n"
@@ -394,6 +441,19 @@ def the_moment(evaluator):
 
 
 @macro()
+def today_s_name(evaluator, name):
+    return name
+
+
+@macro()
+def the_data(evaluator):
+    try:
+        return evaluator.engine_adapter.fetchone("SELECT 1")
+    except Exception:
+        return "'2024-01-01'"
+
+
+@macro()
 def the_clock(evaluator):
     return f"'{datetime.now():%Y-%m-%d}'"
 
@@ -405,6 +465,49 @@ def of_a_file(evaluator):
     except OSError:
         return "'2024-01-01'"
 """
+
+
+# What people write and the platform does.
+ACCEPTED = {
+    "a common table": "WITH a AS (SELECT sk FROM intermediate.clients) SELECT sk AS at FROM a",
+    "a window": "SELECT ROW_NUMBER() OVER (ORDER BY name) AS at FROM intermediate.clients",
+    "a sum over a window": "SELECT SUM(1) OVER (PARTITION BY name) AS at FROM intermediate.clients",
+    "the first ones": "SELECT sk AS at FROM intermediate.clients ORDER BY name LIMIT 3",
+    "a union": "SELECT name AS at FROM intermediate.clients UNION ALL SELECT 'x' AS at",
+    "values": "SELECT v AS at FROM (VALUES (1), (2)) AS t(v)",
+    "series": "SELECT UNNEST(GENERATE_SERIES(1, 3)) AS at",
+    "a list": "SELECT STRING_AGG(name, ', ' ORDER BY name) AS at FROM intermediate.clients",
+    "an age of two days": "SELECT AGE(as_of_date, as_of_month) AS at FROM intermediate.as_of",
+    "a macro of a harmless name": "SELECT @today_s_name(name) AS at FROM intermediate.clients",
+    "a variable": "SELECT @VAR('first_day')::DATE AS at",
+    "a table called now": "SELECT now.name AS at, name AS version FROM intermediate.clients AS now",
+}
+HELPER = '''
+
+def helper(start, end=None, **kwargs):
+    """Rows from start to end, as of the time of the words."""
+    return [start, end, *kwargs]
+'''
+
+
+def test_what_is_right_is_not_refused(tree: Platform) -> None:
+    models = {}
+    for number, query in enumerate(ACCEPTED.values()):
+        code = model("kind FULL", query).replace("intermediate.odd", f"marts.odd_{number}")
+        models[f"{number}.sql"] = code
+    models["python.py"] = PYTHON.replace("FACTOR", "len(helper(1, end=2))") + HELPER
+    models["def.sql"] = (
+        f"MODEL (name marts.defined, kind FULL, {HEADER});\n@DEF(one, 1);\nSELECT @one AS at"
+    )
+    with opened(tree.project, models) as context:
+        start = context.config.model_defaults.start
+        found = {
+            f"{one.name}: {said}"
+            for one in context.models.values()
+            if not one.kind.is_external
+            for said in refusals(one, start)
+        }
+    assert found == set()
 
 
 @contextmanager
@@ -506,6 +609,19 @@ REFUSED_PYTHON = {
         "its Python uses execution_time",
     ),
     "other keywords": (('* FACTOR', '* len(kwargs)'), "its Python uses kwargs"),
+    "files": (('* FACTOR', '* len(pd.read_csv("x"))'), "its Python asks for 'read_csv'"),
+    "chance": (('* FACTOR', '* frame.sample(1).size'), "its Python asks for 'sample'"),
+    "the day": (('* FACTOR', '* pd.Timestamp("now").day'), "its Python asks for 'now'"),
+    "the machine": (("* FACTOR", '* len(__import__("os").name)'), "asks for '__import__'"),
+    "the engine": (('context.fetchdf(', 'context._engine_adapter.fetchdf('), "_engine_adapter"),
+    "the clock of SQL": (('SUM(amount) AS', 'MAX(NOW()), SUM(amount) AS'), "its SQL asks for NOW"),
+    "another case": (
+        ("FROM {table} GROUP", "FROM Intermediate.Clients GROUP"), "reads Intermediate.Clients by",
+    ),
+    "quotes": (
+        ("FROM {table} GROUP", 'FROM \\"intermediate\\".\\"clients\\" GROUP'),
+        "intermediate.clients by n",
+    ),
     "the clock": (('* FACTOR', '* datetime.now().day'), "its Python asks for 'now'"),
     "a kind": (('kind="FULL"', 'kind=dict(name=ModelKindName.INCREMENTAL_UNMANAGED)'), "use FULL"),
     "by name": (

@@ -338,3 +338,46 @@ def test_a_model_that_cannot_be_read_counts_as_made_of_all_that_it_reads(
     names = {name for (name,) in analyst.rows("SELECT last_name FROM intermediate.freelancers")}
     assert "differ" in shown
     assert not [name for name in names if name in shown]
+
+
+def personal_view(query: str, header: str = "") -> str:
+    return f"""
+MODEL (
+  name exports.people, kind VIEW, owner care, grain "Who", description 'One row per person.',
+  column_descriptions ("Who" = 'The person.', "Other" = 'Something.'){header}
+);
+
+{query}
+"""
+
+
+# Columns that hold what is personal, or tell of it, in ways in which SQLGlot does not see it.
+HIDDEN = {
+    "a union by name": """SELECT s.entity::TEXT AS "Who", 'x'::TEXT AS "Other"
+FROM marts.care__stagnant_freelancers AS s
+UNION ALL BY NAME
+SELECT s.last_name::TEXT AS "Other", s.entity::TEXT AS "Who"
+FROM marts.care__stagnant_freelancers AS s""",
+    "columns by a pattern": """SELECT
+  s.entity::TEXT AS "Who",
+  MAX(COLUMNS('last_name'))::TEXT AS "Other"
+FROM marts.care__stagnant_freelancers AS s GROUP BY s.entity""",
+    "a row that exists": """SELECT s.entity::TEXT AS "Who", EXISTS(
+  SELECT 1 FROM marts.care__stagnant_freelancers AS o WHERE o.last_name = 'Martin'
+)::TEXT AS "Other" FROM marts.care__stagnant_freelancers AS s""",
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_is_hidden_from_sqlglot_is_made_of_all_that_is_read(
+    analyst: Platform, name: str
+) -> None:
+    (analyst.project / "models/exports/people.sql").write_text(personal_view(HIDDEN[name]))
+    assert "Other" in read_lineage(analyst.project).personal("exports.people")
+
+
+def test_a_count_of_rows_tells_of_nobody(analyst: Platform) -> None:
+    query = """SELECT s.entity::TEXT AS "Who", COUNT(*)::BIGINT AS "Other"
+FROM marts.care__stagnant_freelancers AS s GROUP BY s.entity"""
+    (analyst.project / "models/exports/people.sql").write_text(personal_view(query))
+    assert read_lineage(analyst.project).personal("exports.people") == frozenset()

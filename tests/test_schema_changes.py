@@ -94,6 +94,10 @@ CHANGES = {
     ),
     "a column that is gone": (drop("name"), (CLIENTS,), ["name is gone"]),
     "a renamed column": (rename("name", "label"), (CLIENTS,), ["name is now called label"]),
+    "another order": (
+        lambda e: e.update(columns=dict(reversed(e["columns"].items()))), (USERS,),
+        ["its columns are in another order"],
+    ),
     "a renamed day": (
         rename("issue_date", "issued_on"), (INVOICES,), ["issue_date is now called issued_on"],
     ),
@@ -159,6 +163,17 @@ IMPOSSIBLE = {
     "a day that is a text": (
         lambda e: e.update(tags=["on:reference"]), (INVOICES,), "'on:reference' .* expected date",
     ),
+    "a name that is still there": (
+        lambda e: e["tags"].append("was:email=first_name"), (USERS,), "which is no column any long",
+    ),
+    "the present and a day": (
+        lambda e: e["tags"].append("on:updated_at"), (CUSTOMERS,), "contradict each other",
+    ),
+    "a table of the platform's own": (
+        retype("scale", "decimal(5, 2)"), ("sources.platform__extracts",),
+        "platform__extracts is to have the columns that the platform writes: expected scale double",
+    ),
+    "two cases of a name": (add("EMAIL"), (USERS,), "is there twice, in another case"),
     "two days": (
         lambda e: e["tags"].append("on:issue_date"), (INVOICES,), "several tags 'on', expected one",
     ),
@@ -178,6 +193,38 @@ def test_what_a_raw_table_cannot_follow_is_refused_in_a_sentence(
     with pytest.raises(PlatformError, match=message) as caught:
         extract(analyst.settings())
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change", [drop("satisfaction_score"), add("segment", "int", "default:segment=a")]
+)
+def test_a_log_loses_no_value_unless_it_is_given_up(
+    analyst: Platform, change: Callable[[dict], None]
+) -> None:
+    begin(analyst)
+    edit_contract(analyst, change, CUSTOMERS, LOG)
+    settings = analyst.settings()
+    before = state(analyst.data)["sources.crm__customers_log"]
+    try:
+        extract(settings)
+    except PlatformError as error:
+        assert "column segment cannot be INTEGER" in str(error)
+        return
+    with pytest.raises(PlatformError, match=r"satisfaction_score is gone .* \d+ of \d+ rows hold"):
+        load(settings)
+    assert state(analyst.data)["sources.crm__customers_log"] == before
+    done = load(settings, starts_over=True)
+    assert "satisfaction_score is gone" in str(done.schema_changes)
+
+
+def test_columns_in_another_order_keep_their_values(analyst: Platform) -> None:
+    begin(analyst)
+    names = "SELECT id, first_name, last_name, email FROM sources.app__users ORDER BY ALL"
+    before = analyst.rows(names)
+    edit_contract(analyst, CHANGES["another order"][0], USERS)
+    extract(analyst.settings())
+    load(analyst.settings())
+    assert analyst.rows(names) == before
 
 
 def test_a_log_whose_rows_do_not_fit_is_left_alone(analyst: Platform) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import polars as pl
+import pytest
 
 from conftest import PROJECT, Platform, begin
 from data_platform.export import export
@@ -17,6 +18,7 @@ from data_platform.names import ExportFormat
 from data_platform.transform import transform
 from faults import state
 from tampering import rewrite
+from test_lineage import IN_PYTHON
 from test_production import edit
 
 HOSTILE = [
@@ -206,3 +208,22 @@ def test_a_query_that_fails_changes_nothing_and_the_failed_copy_is_locked_down_t
         done = platform.call("query", "--failed", sql, check=False)
         assert done.returncode == 1
     assert state(platform.data) == before
+
+
+@pytest.mark.slow
+def test_what_a_python_model_says_when_it_fails_is_not_told(analyst: Platform) -> None:
+    begin(analyst)
+    for failing in (
+        'raise ValueError(f"cannot place {frame.last_name[0]} <{frame.email[0]}>")',
+        'frame["who"] = frame.email.astype(int)',
+    ):
+        code = IN_PYTHON.replace('frame["who"] = frame["last_name"]', failing)
+        (analyst.project / "models/marts/people.py").write_text(code)
+        config = analyst.project / "config.yaml"
+        config.write_text(config.read_text().replace("  enabled: true\n", "  enabled: false\n"))
+        done = analyst.call("plan", "dev", check=False)
+        assert done.returncode == 1
+        told = done.stderr + analyst.call("status", "--format", "json", check=False).stdout
+        assert "marts.people (models/marts/people.py): ValueError in its Python; -v" in told
+        assert "Traceback" not in done.stderr
+        assert [person for person in people(analyst) if person in told.lower()] == []

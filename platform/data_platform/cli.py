@@ -1,6 +1,7 @@
 """The command line: reads the words, then runs the steps that they ask for."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -18,6 +19,9 @@ from data_platform.command import Call, Step, tell_catalogue
 from data_platform.console import Reporter
 from data_platform.errors import PlatformError, UsageError, without_values
 from data_platform.settings import Settings, checked_data_dir, find_project, yesterday
+
+# What SQLMesh and others put into messages for a terminal.
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class _Steps(click.Group):
@@ -113,7 +117,7 @@ def _call(
 ) -> Call:
     """What the options of the program say, from either side of the commands' names."""
     project = find_project(project_dir)
-    data = checked_data_dir(data_dir or project / "data")
+    data = checked_data_dir(data_dir or project / "data", project)
     settings = Settings(random_seed, scale, as_of or yesterday(), project, data, gateway)
     return Call(settings, settings, Reporter(quiet, verbose), wait)
 
@@ -127,6 +131,8 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="replace")  # a terminal without € shows the rest
     words = sys.argv[1:] if arguments is None else arguments
     try:
+        if any(not word.isprintable() and _is_no_text(word) for word in words):
+            raise UsageError("a word of the command line is not valid UTF-8")
         sys.exit(cli.main(words, "data-platform", standalone_mode=False, obj=time.perf_counter()))
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
@@ -137,8 +143,17 @@ def main(arguments: list[str] | None = None) -> None:
         message, code = _explain(error)
         if "-v" in words or "--verbose" in words:
             traceback.print_exception(error)
-        Reporter().fail("\n".join(line.rstrip() for line in message.splitlines()))
+        plain = _COLOURS.sub("", message)
+        Reporter().fail("\n".join(line.rstrip() for line in plain.splitlines()))
         sys.exit(code)
+
+
+def _is_no_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _explain(error: BaseException) -> tuple[str, int]:

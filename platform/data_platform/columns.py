@@ -86,13 +86,13 @@ def _code(model: Model) -> str:
 def _read(
     model: SqlModel, catalog: str | None, types: Iterable[str], everything: tuple[str, ...]
 ) -> _Read:
-    read = _Read()
+    read, is_clear = _Read(), _is_clear(model, [*types])
     # SQLMesh remembers a query by where its model lay in memory, where another may lie now.
     sqlmesh_lineage.CACHE.pop(model.name, None)
     for column in types:
         node = sqlmesh_lineage.lineage(exp.column(column, quoted=True), model, False)
         leaves = tuple(sorted({*_leaves(node, model, catalog)}))
-        read.made_of[column] = leaves if _is_readable(node) else everything
+        read.made_of[column] = leaves if is_clear and _is_readable(node) else everything
         steps = {_sql(step.expression.unalias()) for step in node.walk() if step.downstream}
         read.definitions[column] = _digest([*sorted(steps), *read.made_of[column]])
     # The qualified query that SQLMesh has just made.
@@ -112,15 +112,30 @@ def _unread(types: Iterable[str], everything: tuple[str, ...], code: str) -> _Re
     )
 
 
+def _is_clear(model: SqlModel, columns: list[str]) -> bool:
+    """Whether a query says by itself which column is which: not by name, pattern or header."""
+    query = model.render_query_or_raise(optimize=False)
+    if any(node.args.get("by_name") for node in query.find_all(exp.SetOperation)):
+        return False
+    return not query.find(exp.Columns) and query.named_selects == columns
+
+
 def _is_readable(node: sqlmesh_lineage.Node) -> bool:
-    """Whether each end of a column's lineage is a table's column or a constant."""
+    """Whether each end of a column's lineage is a table's column or a constant.
+
+    A subquery that tells whether there are rows is made of what chooses them.
+    """
     return all(
-        leaf.downstream
-        or leaf.expression.find(exp.Table)
-        or not leaf.expression.find(exp.Column, exp.UDTF, exp.Star, exp.Placeholder)
-        or isinstance(leaf.expression.unalias(), exp.Count)
+        (leaf.downstream or leaf.expression.find(exp.Table) or not _asks_for_more(leaf.expression))
+        and not leaf.expression.find(exp.Exists)
         for leaf in node.walk()
     )
+
+
+def _asks_for_more(expression: exp.Expression) -> bool:
+    """Whether an expression has columns, which a count of rows has not."""
+    unknown = expression.find_all(exp.Column, exp.UDTF, exp.Star, exp.Placeholder)
+    return any(not isinstance(node.parent, exp.Count) for node in unknown)
 
 
 def _sql(expression: exp.Expression) -> str:

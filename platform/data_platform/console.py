@@ -20,6 +20,7 @@ _TABLE_ROWS = 1_000
 # A table whose columns would be narrower than this is shown a row at a time, and fewer of them.
 _NARROWEST = 9
 _WIDE_ROWS = 20
+_SHORT = 10
 
 
 @dataclass
@@ -98,7 +99,11 @@ class Reporter:
     def say(self, text: str) -> None:
         """A plain line."""
         if not self.quiet:
-            self._out.print(text, markup=False)
+            try:
+                self._out.print(text, markup=False)
+            except OSError as error:  # a full disk behind the output is no reason to fail a run
+                self._out.on_broken_pipe()
+                self.warn(f"the output cannot be written any longer: {error.strerror}")
 
     def say_when_published(self, text: str) -> None:
         """A plain line that is true only once the run is published; a run that fails drops it."""
@@ -216,6 +221,10 @@ def _print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequen
     for column in columns:
         table.add_column(column, overflow="ellipsis" if console.is_terminal else "fold")
         table.columns[-1].no_wrap = console.is_terminal
+    for place, shown in enumerate(table.columns):
+        width = max(map(cell_len, (columns[place], *(row[place] for row in rows))))
+        if console.is_terminal and width <= _SHORT:
+            shown.min_width = width  # a number is whole or says something else
     for row in rows:
         table.add_row(*row)
     wanted = console.measure(table).maximum

@@ -20,6 +20,16 @@ _DATE_TAGS = ("on", "from", "to", "now")
 _COLUMN_TAGS = ("on", "from", "to", "personal", "money", "was", "default")
 # The log that loads keep of what the CRM's table ever showed.
 LOG, LOGGED, SEEN_AS_OF = "crm__customers_log", "crm__customers", "seen_as_of"
+# The table of loads, which the platform writes itself.
+EXTRACTS = "platform__extracts"
+_OF_EXTRACTS = (
+    ("load_number", "INTEGER", False),
+    ("batch_id", "VARCHAR", False),
+    ("as_of", "DATE", False),
+    ("random_seed", "BIGINT", False),
+    ("scale", "DOUBLE", False),
+    ("loaded_at", "TIMESTAMP", False),
+)
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 
@@ -144,13 +154,18 @@ def _tags(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         ValueError: a tag names no column, or a day that is no date.
     """
     columns = entry["columns"]
-    for tag in entry.get("tags", []):
+    for tag in map(str, entry.get("tags", [])):
         kind, _, rest = tag.partition(":")
         if kind in _COLUMN_TAGS:
             name = rest.partition("=")[0]
             if name not in columns:
                 raise ValueError(
                     f"{entry['name']}: tag {tag!r} names no column; there are {', '.join(columns)}"
+                )
+            if kind == "was" and rest.partition("=")[2] in ("", *columns):
+                raise ValueError(
+                    f"{entry['name']}: tag {tag!r} is to name what {name} was called before, "
+                    "which is no column any longer, like was:new=old"
                 )
             if kind in _DATE_TAGS and _type(columns[name]) != "DATE":
                 raise ValueError(
@@ -168,6 +183,11 @@ def _dates(entry: Mapping[str, Any]) -> dict[str, str]:
         raise ValueError(f"{entry['name']}: several tags {twice[0]!r}, expected one")
     if "to" in kinds and "from" not in kinds:
         raise ValueError(f"{entry['name']}: a tag 'to' needs a tag 'from'")
+    if len({"on", "from", "now"} & {*kinds}) > 1:
+        raise ValueError(
+            f"{entry['name']}: tags {' and '.join(kinds)} contradict each other: a row reaches the "
+            "day on: which it happened, every day from: one on, or the present alone (now)"
+        )
     return dict(found)
 
 
@@ -178,6 +198,9 @@ def _type(declared: str) -> str:
 
 def _columns(entry: Mapping[str, Any]) -> Iterator[Column]:
     columns, required = entry["columns"], set[str]()
+    lower = [str(name).lower() for name in columns]
+    if twice := next((name for name in columns if lower.count(name.lower()) > 1), None):
+        raise ValueError(f"{entry['name']}: column {twice} is there twice, in another case")
     for audit in entry.get("audits", []):
         if audit["name"] == "not_null":
             required.update(name.strip() for name in audit["columns"].strip("()").split(","))
@@ -225,10 +248,9 @@ def read_contract(project_dir: Path) -> Contract:
             )
             for entry in entries
         }
-        _check_log(tables)
-        if LOG in tables and LOGGED in tables:
-            bounded = tables[LOG].bounded_columns
-            tables[LOGGED] = replace(tables[LOGGED], bounded_by_its_log=bounded)
+        _check_kept_tables(tables)
+        bounded = tables[LOG].bounded_columns
+        tables[LOGGED] = replace(tables[LOGGED], bounded_by_its_log=bounded)
     except FileNotFoundError:
         raise PlatformError(
             f"{path} does not exist: {project_dir} is not a project of the data platform"
@@ -240,21 +262,27 @@ def read_contract(project_dir: Path) -> Contract:
     return Contract(tables)
 
 
-def _check_log(tables: Mapping[str, SourceTable]) -> None:
-    """The log holds what its table shows, and since when.
+def _check_kept_tables(tables: Mapping[str, SourceTable]) -> None:
+    """The log holds what its table shows, and since when; the table of loads is the platform's.
 
     Raises:
-        ValueError: their columns differ.
+        ValueError: one of them is missing, or has other columns.
     """
-    if LOG in tables and LOGGED in tables:
-        logged = [(c.name, c.type, c.nullable) for c in tables[LOGGED].columns]
-        wanted = [*logged, (SEEN_AS_OF, "DATE", False)]
-        found = [(c.name, c.type, c.nullable) for c in tables[LOG].columns]
+    for name in (LOGGED, LOG, EXTRACTS):
+        if name not in tables:
+            raise ValueError(f"{SCHEMA}.{name} is missing, which the platform needs")
+    logged = [(c.name, c.type, c.nullable) for c in tables[LOGGED].columns]
+    of_log = f"the columns of {SCHEMA}.{LOGGED}, then {SEEN_AS_OF}"
+    for name, wanted, what in (
+        (LOG, [*logged, (SEEN_AS_OF, "DATE", False)], of_log),
+        (EXTRACTS, [*_OF_EXTRACTS], "the columns that the platform writes"),
+    ):
+        found = [(c.name, c.type, c.nullable) for c in tables[name].columns]
         for ours, theirs in zip_longest(found, wanted):
             if ours != theirs:
                 raise ValueError(
-                    f"{SCHEMA}.{LOG} is to have the columns of {SCHEMA}.{LOGGED}, then "
-                    f"{SEEN_AS_OF} date: expected {_told(theirs)}, found {_told(ours)}"
+                    f"{SCHEMA}.{name} is to have {what}: expected {_told(theirs)}, found "
+                    f"{_told(ours)}"
                 )
 
 

@@ -117,7 +117,7 @@ class Diff:
         same = len(self.models) - count
         models = f"{counted(count, 'model')} differ{'s' if count == 1 else ''}"
         models = models if count else "no model differs"
-        more = f" ({same} more with new code and the same rows)" if same else ""
+        more = f" ({same} with new code and the same rows)" if same else ""
         moved = [
             f"{model.model}.{column} {_money(before)} → {_money(after)}"
             for model in self.models

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
+from sqlglot.errors import SqlglotError
 from sqlmesh.core.console import NoopConsole
 from sqlmesh.core.model import Model
 from sqlmesh.core.snapshot import Snapshot, SnapshotId
 from sqlmesh.core.test.result import ModelTextTestResult
 from sqlmesh.utils.date import to_date
-from sqlmesh.utils.errors import NodeAuditsErrors
+from sqlmesh.utils.errors import NodeAuditsErrors, PythonModelEvalError, SQLMeshError
 
 from data_platform.errors import without_values
 from data_platform.evaluator import SampledResult
@@ -223,9 +225,18 @@ def place_of(model: Model) -> str:
 
 def innermost(error: BaseException) -> str:
     """What first went wrong, in one line and without the values of rows."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return without_values(str(error))
+    seen = [error]
+    while seen[-1].__cause__ is not None:
+        seen.append(seen[-1].__cause__)
+    for one in reversed(seen):
+        if isinstance(one, duckdb.Error):
+            return without_values(str(one))
+    if isinstance(seen[-1], SQLMeshError | SqlglotError) and not any(
+        isinstance(one, PythonModelEvalError) for one in seen
+    ):
+        return without_values(str(seen[-1]))
+    # What somebody's Python or a library says may quote the values that it stumbled over.
+    return f"{type(seen[-1]).__name__} in its Python; -v shows what it says"
 
 
 def short_name(fully_qualified: str) -> str:

@@ -33,8 +33,9 @@ _LONGEST_LINE = 1 << 30  # of a file that is read back; the reader's own limit i
 # with another separator than it was written with, as a French Excel does by double click, sees
 # cells begin within a text.
 _STARTS_A_FORMULA = r"[=+\-@＝＋－＠]"
-_FORMULA = rf"^[\t\r\n]|^[\s\"']*{_STARTS_A_FORMULA}"
-_FORMULA_WITHIN = rf"([,;|\t\r\n][\s\"']*)({_STARTS_A_FORMULA})"
+_UNSEEN = r"[\s\"'\x00\x0B\x{A0}\x{AD}\x{200B}-\x{200F}\x{202F}\x{2060}\x{3000}\x{FEFF}]*"
+_FORMULA = rf"^[\t\r\n]|^{_UNSEEN}{_STARTS_A_FORMULA}"
+_FORMULA_WITHIN = rf"([,;|\t\r\n]{_UNSEEN})({_STARTS_A_FORMULA})"
 _NUMBER = r"^[+-]?[0-9][0-9 .,]*$"
 
 

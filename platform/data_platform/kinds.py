@@ -6,18 +6,17 @@ model is computed, so what a MODEL header says about that has no place; and what
 moment, the machine or the way there is not a function of the data.
 """
 
-import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlglot import exp
-from sqlmesh.core.dialect import JinjaQuery, MacroVar
+from sqlmesh.core.dialect import MacroDef
 from sqlmesh.core.model import Model, PythonModel, SqlModel
 from sqlmesh.core.snapshot import Snapshot
 
 from data_platform.errors import PlatformError, listed
 from data_platform.names import Layer
+from data_platform.purity import impurities_of_python, impurities_of_query
 from data_platform.restatement import Kind
 
 # A model by time range that says so by this tag is computed again over the months that a change
@@ -80,32 +79,6 @@ REFUSED_OPTIONS: Mapping[str, str] = {
 _DEFAULTS: Mapping[str, Any] = {"cron": "@daily"}
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
-_MOMENT = re.compile(
-    r"\b(?:execution|latest)_(?:time|dt|dtntz|date|ds|ts|tstz|hour|epoch|millis)\b"
-)
-_PERIOD = re.compile(r"\b(?:start|end)_(?:dt|dtntz|date|ds|ts|tstz|hour|epoch|millis)\b")
-# What code may not ask of its surroundings, if its result is to depend on the data alone.
-_SURROUNDINGS = re.compile(
-    r"\.locals\b|\blocals\(\)|\bengine_adapter\b|\bruntime_stage\b|\bthis_env\b|\.snapshots?\b"
-    r"|\.(?:now|utcnow|today)\(|\benviron\b|\bgetenv\b|\bopen\("
-)
-_IMPORTS = re.compile(
-    r"\b(?:import|from)\s+(?:random|secrets|uuid|time|os|sys|subprocess|socket|urllib|requests"
-    r"|pathlib|io)\b"
-)
-# Functions of SQL whose result depends on the moment, on chance or on the machine.
-_CAPRICIOUS_NODES: tuple[type[exp.Expr], ...] = (
-    *(exp.CurrentDate, exp.CurrentDatetime, exp.CurrentTime, exp.CurrentTimestamp),
-    *(exp.CurrentUser, exp.Rand, exp.Randn, exp.Uuid, exp.TableSample),
-)
-_CAPRICIOUS_NAMES = {
-    *("TODAY", "NOW", "GET_CURRENT_TIME", "GET_CURRENT_TIMESTAMP", "TRANSACTION_TIMESTAMP"),
-    *("LOCALTIME", "LOCALTIMESTAMP", "CURRENT_LOCALTIME", "CURRENT_LOCALTIMESTAMP"),
-    *("RANDOM", "SETSEED", "GEN_RANDOM_UUID", "UUID", "UUIDV4", "UUIDV7", "NEXTVAL", "CURRVAL"),
-    *("CURRENT_SETTING", "GETENV", "GETVARIABLE", "CURRENT_DATABASE", "CURRENT_SCHEMA"),
-    *("CURRENT_SCHEMAS", "CURRENT_QUERY", "TXID_CURRENT", "VERSION"),
-}
-_READS_FILES = re.compile(r"^(?:READ_|SCAN_|GLOB$|SNIFF_|.*_SCAN(?:_\w+)?$|QUERY(?:_TABLE)?$)")
 
 
 def kind_of(model: Model) -> Kind:
@@ -123,18 +96,24 @@ def refuse_unsupported(
     """Refuse models that the platform would not do right.
 
     Args:
+        models: with the source tables that they read.
         default_start: the day from which all models cover time.
         standalone_audits: names of audits that belong to no model.
 
     Raises:
         PlatformError: names the models, what each asks for and what to use instead.
     """
-    found = [
-        f"{model.name}: {said}"
-        for model in models
-        if not model.kind.is_external
-        for said in refusals(model, default_start)
-    ]
+    models = list(models)
+    known = {model.fqn for model in models}
+    found = []
+    for model in models:
+        if model.kind.is_external:
+            continue
+        found += [f"{model.name}: {said}" for said in refusals(model, default_start)]
+        found += [
+            f"{model.name}: it reads {name}, which is neither a model nor a source table"
+            for name in sorted(model.depends_on - known)
+        ]
     found += [f"audit {name}: {STANDALONE}" for name in standalone_audits]
     if found:
         raise PlatformError(listed("SQLMesh accepts this, the platform does not", found))
@@ -163,13 +142,17 @@ def refusals(model: Model, default_start: Any) -> Iterator[str]:
     if kind not in SUPPORTED_KINDS:
         name = next((name for name in REFUSED_KINDS if kind.startswith(name)), "CUSTOM")
         yield f"kind {kind}: {REFUSED_KINDS[name]}"
-    if not _NAME.fullmatch(str(model.name)):
-        yield f"name {model.name}: expected a layer and a name in lower case, like marts.sales"
+    name = str(model.name)
+    if not _NAME.fullmatch(name) or name.partition(".")[0] not in list(Layer):
+        yield (
+            f"name {name}: expected a layer ({', '.join(Layer)}) and a name in lower case, like "
+            "marts.sales"
+        )
     yield from _options(model, default_start)
     if isinstance(model, SqlModel):
-        yield from _query(model)
+        yield from impurities_of_query(model)
     elif isinstance(model, PythonModel):
-        yield from _python_model(model)
+        yield from impurities_of_python(model)
     if model.depends_on_self and not model.kind.is_incremental_by_time_range:
         yield (
             "it reads itself: what it shows would depend on how often it was computed; only a "
@@ -190,129 +173,7 @@ def _options(model: Model, default_start: Any) -> Iterator[str]:
             value = None
         if name == "materialized":
             value = getattr(model.kind, name, False)
+        if name == "pre_statements":  # a macro of the model's own is part of its query
+            value = [one for one in model.pre_statements if not isinstance(one, MacroDef)]
         if value and value != _DEFAULTS.get(name):
             yield f"{name}: {why}"
-
-
-def _query(model: SqlModel) -> Iterator[str]:
-    query = model.query
-    if isinstance(query, JinjaQuery):
-        yield "its query is Jinja, which nothing can read before it runs; use SQLMesh's macros (@…)"
-        return
-    code = _code_of(model)
-    asked = {node.name.lower() for node in query.find_all(MacroVar)}
-    asked |= {found for payload in code for found in _MOMENT.findall(payload)}
-    asked |= {found for payload in code for found in _PERIOD.findall(payload)}
-    moments = sorted(name for name in asked if _MOMENT.fullmatch(name))
-    periods = sorted(name for name in asked if _PERIOD.fullmatch(name))
-    if moments:
-        yield (
-            f"@{moments[0]}: a model does not follow the moment of its execution; read "
-            "intermediate.as_of, the day that the data is as of"
-        )
-    if periods and not model.kind.is_incremental_by_time_range:
-        yield f"@{periods[0]}: a {model.kind.name.value} model has no period; leave the filter out"
-    for name in sorted(asked & {"this_env", "runtime_stage", "gateway"}):
-        yield f"@{name}: a model is the same in every environment and at every stage"
-    yield from _surroundings(code)
-    rendered = _rendered(model)
-    for node in (query, rendered) if rendered is not None else (query,):
-        if said := sorted(set(_capricious(node))):
-            yield from said
-            break
-
-
-def _rendered(model: SqlModel) -> exp.Expr | None:
-    try:
-        return model.render_query()
-    except Exception:  # whatever a macro raises; the linter and the plan say what
-        return None
-
-
-def _capricious(query: exp.Expr) -> Iterator[str]:
-    """What of a query depends on the moment, on chance, or on files that are no source."""
-    for node in query.walk():
-        name = type(node).__name__
-        if isinstance(node, exp.Anonymous | exp.Func):
-            name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).upper()
-            if _READS_FILES.match(name):
-                yield f"{name}: it reads what is no source of the contract; make it a source"
-        if isinstance(node, _CAPRICIOUS_NODES) or (
-            isinstance(node, exp.Anonymous) and name in _CAPRICIOUS_NAMES
-        ):
-            yield (
-                f"{name}: the same data has to give the same rows on any day and machine; for the "
-                "day, read intermediate.as_of"
-            )
-        if isinstance(node, exp.Table) and not node.db and re.search(r"[./\\]", node.name):
-            yield f"file {node.name}: it is no source of the contract; make it a source"
-
-
-def _code_of(model: Model) -> list[str]:
-    """The source of the Python functions that a model calls, but for those that say nothing."""
-    return [
-        executable.payload
-        for executable in model.python_env.values()
-        if not executable.is_value and not executable.is_metadata
-    ]
-
-
-def _surroundings(code: Iterable[str]) -> Iterator[str]:
-    for payload in code:
-        for pattern in (_SURROUNDINGS, _IMPORTS):
-            if found := pattern.search(payload):
-                yield (
-                    f"its Python asks for {found[0].strip('.(')!r}: what it says has to follow "
-                    "from the code and the data alone; give it as an argument, or read it from a "
-                    "model"
-                )
-                return
-
-
-def _python_model(model: PythonModel) -> Iterator[str]:
-    """What a Python model may do: make one table of those that it declares."""
-    if not model.kind.is_full:
-        yield f"a Python model of kind {model.kind.name.value}: it is computed as a whole; use FULL"
-    code = _code_of(model)
-    yield from _surroundings(code)
-    for payload in code:
-        try:
-            tree = ast.parse(payload)
-        except SyntaxError:
-            continue
-        yield from _times_used(tree)
-        yield from _undeclared(tree, model)
-
-
-def _times_used(tree: ast.AST) -> Iterator[str]:
-    times = {"start", "end", "execution_time", "kwargs"}
-    used = {
-        node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in times
-    }
-    used |= {
-        str(node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and _MOMENT.fullmatch(str(node.value))
-    }
-    if used:
-        yield (
-            f"its Python uses {', '.join(sorted(used))}: a model does not follow the moment or the "
-            "window of its execution; read intermediate.as_of"
-        )
-
-
-def _undeclared(tree: ast.AST, model: PythonModel) -> Iterator[str]:
-    """Tables that Python code reads by name: SQLMesh has to know each, and where it lies."""
-    layers = "|".join(["sources", *Layer])
-    named = re.compile(rf"\b(?:{layers})\.[a-z]\w*\b")
-    declared = {".".join(name.replace('"', "").split(".")[-2:]) for name in model.depends_on}
-    for node in ast.walk(tree):
-        if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
-            continue
-        for name in named.findall(node.value):
-            if node.value != name:
-                yield f"its Python reads {name} by name; ask context.resolve_table('{name}') for it"
-            elif name not in declared:
-                yield f"its Python reads {name} undeclared; name it in depends_on of @model"

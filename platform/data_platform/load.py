@@ -11,6 +11,7 @@ import duckdb
 from data_platform.anomalies import anomalies
 from data_platform.bookkeeping import prepare
 from data_platform.changes import Change
+from data_platform.contract import EXTRACTS as _EXTRACTS
 from data_platform.contract import LOG, LOGGED, Contract, SourceTable, read_contract
 from data_platform.errors import PlatformError
 from data_platform.lakehouse import (
@@ -29,8 +30,6 @@ from data_platform.schema_changes import SchemaChange, migrate, schema_change
 from data_platform.settings import Settings
 from data_platform.standing_warnings import renew_warnings, standing_warnings
 from data_platform.verify import SeenFile, refuse_unlisted, verify_file
-
-_EXTRACTS = "platform__extracts"
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ def load(
                     _record_files(connection, table, difference, seen[table])
                 for table in kept:
                     if table in migrations:
-                        migrate(connection, table)
+                        migrate(connection, table, starts_over)
                 changes += _update_kept_tables(
                     connection, contract, previous, batch, number, changes, starts_over
                 )
@@ -337,8 +336,8 @@ def _update_kept_tables(
     )
     if previous is None:
         changes = [Change(_EXTRACTS, 1, 0, batch.as_of)]
-    elif previous.as_of == batch.as_of:
-        changes = [Change(_EXTRACTS)]
+    elif previous.as_of == batch.as_of:  # a row more, which reaches no day
+        changes = [Change(_EXTRACTS, 1)]
     else:  # days have come or gone
         earlier = min(previous.as_of, batch.as_of)
         changes = [Change(_EXTRACTS, 1, 0, earlier + timedelta(days=1))]

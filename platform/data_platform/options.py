@@ -77,6 +77,15 @@ class Seed(click.ParamType[int]):
         return seed
 
 
+class Folder(click.Path):
+    """A folder; a name that is empty is an unset variable of a script, not the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the name of the folder is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _choice(names: type[StrEnum]) -> click.Choice[str]:
     return click.Choice([name.value for name in names])
 
@@ -129,7 +138,7 @@ export_format = click.option(
 )
 output_dir = click.option(
     "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(file_okay=False, path_type=Path),
     default=None,
     show_default="exports in the data folder",
     help="Where the exports go.",
@@ -209,7 +218,7 @@ _GLOBAL = (
     click.option(
         "-p",
         "--project-dir",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        type=Folder(exists=True, file_okay=False, path_type=Path),
         default=None,
         show_default="the current folder, or the first above it that is one",
         help="Folder of the project: config.yaml, external_models.yaml, models.",
@@ -217,7 +226,7 @@ _GLOBAL = (
     click.option(
         "-d",
         "--data-dir",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=Folder(file_okay=False, path_type=Path),
         default=None,
         show_default="data in the project's folder",
         help="Folder of everything that is generated.",
@@ -250,7 +259,7 @@ class Command(click.Command):
         of_program = [
             _for_the_program(option)
             for option in ctx.find_root().command.params
-            if isinstance(option, click.Option)
+            if isinstance(option, click.Option) and not option.is_eager  # --version is asked alone
         ]
         return [*super().get_params(ctx), *of_program]
 

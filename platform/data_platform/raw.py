@@ -145,7 +145,8 @@ def _replace(
     connection.execute(f"CREATE OR REPLACE TABLE {name} ({table.ddl})")
     if paths:
         connection.execute(
-            f"INSERT INTO {name} SELECT {table.column_list} FROM read_parquet($files)",
+            f"INSERT INTO {name} ({table.column_list}) "
+            f"SELECT {table.column_list} FROM read_parquet($files)",
             {"files": list(paths)},
         )
     added, *days_after = _bounds(connection, table, name)
@@ -202,7 +203,7 @@ def _apply_difference(
             ") WHERE place <= excess)"
         )
     if change.added:
-        connection.execute(f"INSERT INTO {name} SELECT {columns} FROM added")
+        connection.execute(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM added")
     return change
 
 

@@ -73,7 +73,9 @@ def recipes(
     ).stdout.split():
         recipe = dumped["recipes"][name]
         parameters = "".join(
-            f" [{p['name']}]" for p in recipe["parameters"] if p["name"] not in _PLURAL
+            f" [{p['name']}]" if p["kind"] == "star" or p["default"] else f" {p['name']}"
+            for p in recipe["parameters"]
+            if p["name"] not in _PLURAL
         )
         rows.append((f"`just {name}{parameters}`", words.say(name, recipe["doc"])))
     words.check(dumped["recipes"])

@@ -41,18 +41,34 @@ def schema_change(connection: duckdb.DuckDBPyConnection, table: SourceTable) -> 
         if nullable != column.nullable:
             said.append(f"{column.name} may {'' if column.nullable else 'no longer '}be null")
     said += [f"{name} is gone" for name in found if name not in taken]
+    if not said and [*found] != [column.name for column in table.columns]:
+        said.append("its columns are in another order")
     return SchemaChange(table.name, tuple(said)) if said else None
 
 
-def migrate(connection: duckdb.DuckDBPyConnection, table: SourceTable) -> None:
+def migrate(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, gives_up_history: bool = False
+) -> None:
     """Rebuild a raw table that no file holds, each row of it, by the contract.
 
+    Args:
+        gives_up_history: values in columns that are gone may go.
+
     Raises:
-        PlatformError: a value does not fit, or a new column may not be null and has no default;
-            names the column, what was expected and found.
+        PlatformError: a value does not fit, one would be lost, or a new column may not be null and
+            has no default; names the column, what was expected and found.
     """
     found, name = _columns(connection, table), f"{SCHEMA}.{quoted(table.name)}"
     rows = _number(connection, f"SELECT COUNT(*) FROM {name}")
+    taken = {_before(column, found) for column in table.columns}
+    for gone in (one for one in found if one not in taken and not gives_up_history):
+        values = _number(connection, f"SELECT COUNT({quoted(gone)}) FROM {name}")
+        if values:
+            raise PlatformError(
+                f"{SCHEMA}.{table.name}: column {gone} is gone from the contract, but {values:,} "
+                f"of {rows:,} rows hold values that no extract brings back; keep it, say what it "
+                f"is called now with a tag like was:new={gone}, or give them up: --start-over"
+            )
     selected = []
     for column in table.columns:
         at = f"{SCHEMA}.{table.name}: column {column.name}"
@@ -65,6 +81,10 @@ def migrate(connection: duckdb.DuckDBPyConnection, table: SourceTable) -> None:
                     f"default:{column.name}=value"
                 )
             value = "NULL" if column.default is None else _literal(column.default)
+            if column.default is not None and _number(
+                connection, f"SELECT COUNT(*) WHERE TRY_CAST({value} AS {column.type}) IS NULL"
+            ):
+                raise PlatformError(f"{at}: its default {column.default!r} is no {column.type}")
             selected.append(f"CAST({value} AS {column.type})")
             continue
         was, is_ = quoted(before), f"TRY_CAST({quoted(before)} AS {column.type})"

@@ -71,13 +71,16 @@ def find_project(given: Path | None) -> Path:
     )
 
 
-def checked_data_dir(given: Path) -> Path:
+def checked_data_dir(given: Path, project: Path) -> Path:
     """The folder of everything that is generated, by its whole path.
 
     Raises:
-        UsageError: its parent does not exist, or DuckDB would misread its name.
+        UsageError: it is the project's own, its parent does not exist, or DuckDB would misread its
+            name.
     """
     path = given.absolute()
+    if path.resolve() == project:
+        raise UsageError(f"--data-dir {given} is the project's folder; choose one for data alone")
     wrong = sorted({c for c in str(path) if c in _NOT_IN_PATHS or not c.isprintable()})
     if wrong:
         shown = " ".join(c if c.isprintable() else repr(c) for c in wrong)

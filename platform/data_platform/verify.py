@@ -190,6 +190,12 @@ def _verify_columns(
         if found[name] != type_:
             raise PlatformError(f"{where}: column {name} has type {found[name]}, expected {type_}")
     added = tuple(name for name in found if name not in expected)
+    lower = [name.lower() for name in found]
+    if twice := next((name for name in found if lower.count(name.lower()) > 1), None):
+        raise PlatformError(
+            f"{where} has column {twice} twice, in another case or the same: expected each name "
+            f"once, found {', '.join(found)}"
+        )
     if added and not accepts_new_columns:
         raise PlatformError(
             f"{where} has column {added[0]}, which the contract does not know; expected "

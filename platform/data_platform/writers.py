@@ -37,7 +37,7 @@ def _extract(call: Call, sources: tuple[str, ...], pristine: bool, kinds: tuple[
         run_of(call).know(done.batch)
         step.done(
             f"{done.rows:,} rows {done.batch}, "
-            f"{done.files_written} files written, {done.files_unchanged} unchanged",
+            f"{counted(done.files_written, 'file')} written, {done.files_unchanged} unchanged",
             done.rows,
         )
 
@@ -109,7 +109,7 @@ def _news(done: "Loaded") -> str:
         return f"nothing changed since load {done.load_number}"
     added = sum(change.added for change in done.changes)
     removed = sum(change.removed for change in done.changes)
-    return f"load {done.load_number}, {added:,} rows new, {removed:,} gone"
+    return f"load {done.load_number}, {counted(added, 'row')} new, {removed:,} gone"
 
 
 def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
@@ -328,10 +328,21 @@ def _clean(call: Call, is_sure: bool) -> None:
         call.reporter.say(f"To remove: {one}")
     if told := history(call.settings):
         call.reporter.say(told)
-    if not is_sure and sys.stdin.isatty() and sys.stdout.isatty():
-        click.confirm("Remove all of it?", abort=True)
+    if not (is_sure or _agrees("Remove all of it? [y/N] ")):
+        call.reporter.say("Nothing was removed.")
+        return
     clean(call.settings, call.wait)
     call.reporter.say("Removed.")
+
+
+def _agrees(question: str) -> bool:
+    """Whether who is there says yes; where nobody is there to be asked, who called has said it."""
+    try:
+        print(question, end="", flush=True)
+        return input().strip().lower() in ("y", "yes")
+    except (EOFError, OSError):
+        print()
+        return not sys.stdin.isatty()
 
 
 @click.command("clean", cls=options.Command)
