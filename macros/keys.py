@@ -42,8 +42,8 @@ def _replaced(text: exp.Expression, old: str, new: str) -> exp.Expression:
 def compared_name(evaluator, clean_name):
     """A cleaned name as names are compared, the same on every engine: in upper case.
 
-    Unicode writes é in two ways, which NFC makes one; engines disagree on the upper case of ß, so it
-    is SS before they are asked, and so is ẞ; the other letters are upper-cased one by one.
+    Unicode writes é in two ways, which NFC makes one; engines disagree on the upper case of ß, so
+    it is SS before they are asked, and so is ẞ; the other letters are upper-cased one by one.
     """
     composed = exp.func("NFC_NORMALIZE", clean_name, dialect="duckdb")
     return exp.Upper(this=_replaced(_replaced(composed, "ß", "SS"), "ẞ", "SS"))

@@ -117,7 +117,8 @@ class Diff:
         same = len(self.models) - count
         models = f"{counted(count, 'model')} differ{'s' if count == 1 else ''}"
         models = models if count else "no model differs"
-        more = f" ({same} with new code and the same rows)" if same else ""
+        others = f"{same} more" if count else str(same)
+        more = f" ({others} with new code and the same rows)" if same else ""
         moved = [
             f"{model.model}.{column} {_money(before)} → {_money(after)}"
             for model in self.models

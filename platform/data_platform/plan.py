@@ -63,7 +63,7 @@ def plan(
     """
     if environment.lower() == PROD:
         raise UsageError(
-            "plan builds environments beside production; production changes by: just promote ENV"
+            "plan is for environments beside production; to change it: just promote ENV"
         )
     if not environment.replace("_", "").isalnum() or not environment.isascii():
         raise UsageError(f"{environment!r} is no name: letters, digits and _ make one, like dev_b")
