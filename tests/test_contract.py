@@ -180,6 +180,24 @@ CORRUPTIONS: dict[str, tuple[Callable[[Platform], object], str]] = {
         ),
         "app.users: .* lies outside of the extracts' folder",
     ),
+    "a file that is listed twice": (
+        lambda p: edit_manifest(
+            p, lambda m: m["tables"]["app.users"].append(m["tables"]["app.users"][0])
+        ),
+        "file app/users/users.* is in the manifest twice",
+    ),
+    "a file under two names": (
+        lambda p: edit_manifest(
+            p,
+            lambda m: m["tables"]["app.users"].append(
+                {
+                    **m["tables"]["app.users"][0],
+                    "path": m["tables"]["app.users"][0]["path"].replace("app/", "app/./"),
+                }
+            ),
+        ),
+        "app.users: file app/./users/users.* has dots in its path",
+    ),
     "a table that is not listed": (
         lambda p: edit_manifest(p, lambda m: m["tables"].pop("app.users")),
         "app.users is not in the manifest",

@@ -1,5 +1,6 @@
 """The contract is checked before anything is touched: are the extracts what the manifest says?"""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -42,6 +43,9 @@ def refuse_unlisted(
     Raises:
         PlatformError: names the table and the file.
     """
+    paths = [file.path for file in listed]
+    if twice := next((path for path, count in Counter(paths).items() if count > 1), None):
+        raise PlatformError(f"file {twice} is in the manifest twice; extract again")
     known = {folder / file.path for file in listed}
     for source in sources:
         for path in sorted((folder / source).rglob("*.parquet")):
@@ -76,8 +80,11 @@ def verify_file(
     """
     path = folder / file.path
     where = f"{table.key}: file {file.path}"
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise PlatformError(f"{where} lies outside of the extracts' folder {folder}")
+    is_within = path.resolve().is_relative_to(folder.resolve())
+    if not is_within or str(Path(file.path)) != file.path:
+        raise PlatformError(
+            f"{where} lies outside of the extracts' folder {folder}, or has dots in its path"
+        )
     if not path.is_file():
         raise PlatformError(f"{where} is in the manifest but not in {folder}; extract again")
     stat = path.stat()
