@@ -22,11 +22,10 @@ class NoMissingOwner(Rule):
 
 
 class NoMissingGrain(Rule):
-    """Every model says which columns make a row unique, or that it has one row."""
+    """Every model says which columns make a row unique."""
 
     def check_model(self, model: Model) -> RuleViolation | None:
-        has_one_row = any(name == "has_one_row" for name, _ in model.audits)
-        if _is_ours(model) and not (model.grains or has_one_row):
+        if _is_ours(model) and not model.grains:
             return self.violation("The model has no grain.")
         return None
 

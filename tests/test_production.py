@@ -35,10 +35,10 @@ EXPORT = "models/exports/monthly_turnover.sql"
 def run(
     platform: Platform, as_of: str, seed: int = 42, scale: float = SCALE, deploy: bool = False
 ) -> Transformed:
-    """A run as of a day, step by step in this process."""
+    """A run as of a day, step by step in this process; another company starts over."""
     settings = platform.settings(date.fromisoformat(as_of), seed, scale)
     extract(settings)
-    load(settings)
+    load(settings, starts_over=seed != 42)
     done = transform(settings, deploy=deploy)
     export(settings)
     return done

@@ -66,7 +66,8 @@ def test_what_ci_posts_is_what_the_recipe_writes() -> None:
 
 
 def test_a_commit_is_checked_by_what_it_touches(analyst: Platform) -> None:
-    for name in (".pre-commit-config.yaml", "Justfile", "pyproject.toml", "requirements.lock"):
+    locks = [path.name for path in PROJECT.glob("requirements*.lock")]
+    for name in (".pre-commit-config.yaml", "Justfile", "pyproject.toml", *locks):
         shutil.copy(PROJECT / name, analyst.project / name)
     (analyst.project / ".venv").symlink_to(PROJECT / ".venv")
     committed(analyst)

@@ -224,6 +224,6 @@ def test_what_a_python_model_says_when_it_fails_is_not_told(analyst: Platform) -
         done = analyst.call("plan", "dev", check=False)
         assert done.returncode == 1
         told = done.stderr + analyst.call("status", "--format", "json", check=False).stdout
-        assert "marts.people (models/marts/people.py): ValueError in its Python; -v" in told
+        assert "marts.people (models/marts/people.py): an error in its Python; -v" in told
         assert "Traceback" not in done.stderr
         assert [person for person in people(analyst) if person in told.lower()] == []

@@ -2,6 +2,7 @@ MODEL (
   name intermediate.as_of,
   kind VIEW,
   owner data,
+  grain as_of_date,
   description 'One row: the last complete day that the loaded data covers, never the wall clock.',
   column_descriptions (
     as_of_date = 'Last complete day that the data covers.',

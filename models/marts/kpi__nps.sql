@@ -2,6 +2,7 @@ MODEL (
   name marts.kpi__nps,
   kind VIEW,
   owner care,
+  grain respondents,
   tags (
     'anonymous:nps',
     'anonymous:promoters',

@@ -231,12 +231,12 @@ def innermost(error: BaseException) -> str:
     for one in reversed(seen):
         if isinstance(one, duckdb.Error):
             return without_values(str(one))
-    if isinstance(seen[-1], SQLMeshError | SqlglotError) and not any(
-        isinstance(one, PythonModelEvalError) for one in seen
-    ):
-        return without_values(str(seen[-1]))
     # What somebody's Python or a library says may quote the values that it stumbled over.
-    return f"{type(seen[-1]).__name__} in its Python; -v shows what it says"
+    if any(isinstance(one, PythonModelEvalError) for one in seen):
+        return "an error in its Python; -v shows what it says"
+    if isinstance(seen[-1], SQLMeshError | SqlglotError):
+        return without_values(str(seen[-1]))
+    return f"{type(seen[-1]).__name__}; -v shows what it says"
 
 
 def short_name(fully_qualified: str) -> str:

@@ -18,6 +18,8 @@ from data_platform.evaluation import short_name
 from data_platform.lakehouse import has_table
 from data_platform.project import Project
 
+_PRODUCTION = "prod"  # SQLMesh's name for it
+
 
 class Action(StrEnum):
     """How production's code changed."""
@@ -154,6 +156,8 @@ def snapshots_of(project: Project, number: int) -> dict[str, Snapshot]:
 def _note_plans(project: Project, promotion_number: int) -> None:
     """Note of each plan that nobody has noted yet that it came after a promotion."""
     for environment in project.context.state_reader.get_environments():
+        if environment.name == _PRODUCTION:
+            continue
         project.cursor.execute(
             "INSERT OR REPLACE INTO ops.plans SELECT $name, $plan, $number WHERE NOT EXISTS ("
             "SELECT 1 FROM ops.plans WHERE environment = $name AND plan_id = $plan)",

@@ -57,7 +57,7 @@ def review(
         on_step(f"building {base}")
         built = _call(["-p", str(old), *company, "run"], {"PYTHONPATH": str(old / "platform")})
         if built.returncode:
-            raise PlatformError(f"{base} cannot be built: {_last_line(built.stderr)}")
+            raise PlatformError(f"{base} cannot be built: {_error(built.stderr)}")
         head = [
             MARK,
             f"## Review of `{branch}` against `{base}` ({commit})",
@@ -75,7 +75,7 @@ def review(
             done = _call([*ours, *words])
             if done.returncode:
                 passed = False
-                parts.append(f"### Failed: {step}\n\n```\n{_last_line(done.stderr)}\n```\n")
+                parts.append(f"### Failed: {step}\n\n```\n{_error(done.stderr)}\n```\n")
                 break
             if "markdown" in words:
                 parts.append(done.stdout)
@@ -125,6 +125,13 @@ def _call(
         capture_output=True,
         text=True,
     )
+
+
+def _error(text: str) -> str:
+    """What the program has said last, which may be a line a finding."""
+    lines = text.splitlines()
+    begins = [number for number, line in enumerate(lines) if line.startswith("Error: ")]
+    return "\n".join(lines[begins[-1] :]).rstrip() if begins else _last_line(text)
 
 
 def _last_line(text: str) -> str:
