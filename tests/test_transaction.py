@@ -88,7 +88,7 @@ EARLIER = [
     Boundary("extract", "write_manifest"),
     Boundary("extract", "_remove_unlisted"),
     Boundary("load", "_record_load"),
-    Boundary("load", "replace_source_warnings"),
+    Boundary("load", "renew_warnings"),
     Boundary("environment", "Tables.compute"),
     Boundary("environment", "Tables.mark_as_reflecting"),
     Boundary("production", "Production.tidy"),
