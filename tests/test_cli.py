@@ -457,6 +457,10 @@ def test_a_table_fits_the_terminal_s_width(finished: Platform) -> None:
     assert max(map(len, shown.splitlines())) <= 80
     assert "…" in shown
     assert "--format csv gives them whole" in shown
+    # No column shrinks to nothing beside a long one.
+    row = ", ".join(f"'value {n}' AS column_{n}" for n in range(7))
+    shown = at_a_terminal([*where, "query", f"SELECT {row}, repeat('long ', 60) AS text"])
+    assert all(f"value {n}" in shown for n in range(7))
     # Too many columns for a line: a row at a time.
     wide = at_a_terminal([*where, "query", "FROM ops.runs"])
     assert "row 1" in wide

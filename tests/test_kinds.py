@@ -569,6 +569,8 @@ def test_what_would_not_be_right_is_refused_with_what_to_use_instead(tree: Platf
         if not re.search(message, found[files[name]])
     }
     assert missed == {}
+    # What a refused kind sets by itself, nobody has to leave out.
+    assert "batch_concurrency" not in found["unique_key.sql"]
 
 
 # What SQLMesh itself does not load; the platform adds what to do instead.

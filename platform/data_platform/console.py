@@ -17,10 +17,10 @@ from rich.tree import Tree
 from data_platform.result import Result
 
 _TABLE_ROWS = 1_000
-# A table whose columns would be narrower than this is shown a row at a time, and fewer of them.
-_NARROWEST = 9
-_WIDE_ROWS = 20
+# Columns get this much at least, or all that they need; a table that cannot give it to all of them
+# is shown a row at a time, and fewer of them.
 _SHORT = 10
+_WIDE_ROWS = 20
 
 
 @dataclass
@@ -160,7 +160,8 @@ class Reporter:
         is_cut = False
         if console.is_terminal:
             cells = [[_printable(cell) for cell in row] for row in cells]
-            is_wide = len(result.columns) * _NARROWEST > console.width
+            needed = sum(3 + _least_width(*one) for one in zip(result.columns, *cells, strict=True))
+            is_wide = needed + 1 > console.width
             cells = cells[:_WIDE_ROWS] if is_wide else cells
             is_cut = _print_vertically(console, result.columns, cells) if is_wide else False
             if not is_wide:
@@ -215,6 +216,11 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
+def _least_width(*cells: str) -> int:
+    """What a column needs: all of a short one, since a number that is cut says something else."""
+    return min(max(map(cell_len, cells)), _SHORT)
+
+
 def _print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Print rows, long values cut to the width of a terminal; whether any was."""
     table = Table()
@@ -222,9 +228,8 @@ def _print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequen
         table.add_column(column, overflow="ellipsis" if console.is_terminal else "fold")
         table.columns[-1].no_wrap = console.is_terminal
     for place, shown in enumerate(table.columns):
-        width = max(map(cell_len, (columns[place], *(row[place] for row in rows))))
-        if console.is_terminal and width <= _SHORT:
-            shown.min_width = width  # a number is whole or says something else
+        if console.is_terminal:
+            shown.min_width = _least_width(columns[place], *(row[place] for row in rows))
     for row in rows:
         table.add_row(*row)
     wanted = console.measure(table).maximum
@@ -240,7 +245,7 @@ def _print_vertically(
 ) -> bool:
     """Print each row as lines of its own, a column each; whether a value was cut."""
     names = max(map(cell_len, columns))
-    room = max(console.width - names - 3, _NARROWEST)
+    room = max(console.width - names - 3, _SHORT)
     is_cut = False
     for number, row in enumerate(rows, start=1):
         console.rule(f"row {number}", align="left")

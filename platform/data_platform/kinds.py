@@ -162,8 +162,11 @@ def refusals(model: Model, default_start: Any) -> Iterator[str]:
 
 def _options(model: Model, default_start: Any) -> Iterator[str]:
     for name, why in REFUSED_OPTIONS.items():
+        is_of_kind = name in type(model.kind).model_fields
+        if is_of_kind and model.kind.name.value not in SUPPORTED_KINDS:
+            continue  # the kind is refused already, and sets some of them itself
         value = getattr(model, f"{name}_", None) or getattr(model, name, None)
-        if value is None and model.kind.name.value in SUPPORTED_KINDS:
+        if value is None:
             value = getattr(model.kind, name, None)
         if name == "dialect":
             value = None if str(value).partition(",")[0] in ("duckdb", "") else value
