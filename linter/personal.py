@@ -8,7 +8,8 @@ from sqlmesh.core.linter.rule import Rule, RuleViolation
 from sqlmesh.core.model import Model
 
 from data_platform.evaluation import short_name
-from data_platform.lineage import ANONYMOUS, PERSONAL, Lineage, column_of, lineage_of, model_of
+from data_platform.graph import ANONYMOUS, PERSONAL, Lineage, column_of, model_of
+from data_platform.lineage import lineage_of
 
 
 class NoUnmarkedPersonalData(Rule):

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 from conftest import PROJECT
-from data_platform.code_changes import How, compare, renamed_columns
-from data_platform.lineage import Lineage, ModelLineage, read_lineage
+from data_platform.code_changes import compare, renamed_columns
+from data_platform.environments import How
+from data_platform.graph import Lineage, ModelLineage
+from data_platform.lineage import read_lineage
 
 MONTHLY, EXPORT = "marts.kpi__monthly_turnover", "exports.monthly_turnover"
 BEFORE = read_lineage(PROJECT)

@@ -12,8 +12,8 @@ from data_platform.evaluation import Evaluation, Recorder
 from data_platform.export import export
 from data_platform.extract import extract
 from data_platform.load import load
-from data_platform.production import Transformed
 from data_platform.transform import transform
+from data_platform.transformed import Transformed
 
 MONTHS = """
 MODEL (

@@ -23,11 +23,12 @@ from data_platform.backfill import backfill
 from data_platform.export import export
 from data_platform.extract import extract
 from data_platform.load import load
+from data_platform.loaded import loaded
 from data_platform.manifest import read_manifest
-from data_platform.production import Production, Transformed
+from data_platform.production import Production
 from data_platform.project import open_project
 from data_platform.settings import Settings
-from data_platform.transform import loaded
+from data_platform.transformed import Transformed
 from reference import Company, person_key
 from tampering import rewrite
 

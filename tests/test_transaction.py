@@ -87,10 +87,10 @@ EARLIER = [
     Boundary("releases", "Copying.wait"),
     Boundary("extract", "write_manifest"),
     Boundary("extract", "_remove_unlisted"),
-    Boundary("load", "_record_load"),
+    Boundary("load", "record_load"),
     Boundary("load", "renew_warnings"),
-    Boundary("environment", "Tables.compute"),
-    Boundary("environment", "Tables.mark_as_reflecting"),
+    Boundary("model_tables", "Tables.compute"),
+    Boundary("model_tables", "Tables.mark_as_reflecting"),
     Boundary("production", "Production.tidy"),
     Boundary("export", "_write", call=2),
     Boundary("export", "_read_back", call=4),
@@ -108,7 +108,7 @@ BOUNDARIES = [
 OFTEN = [
     number
     for number, (boundary, _) in enumerate(BOUNDARIES)
-    if boundary.function in {"Copying.wait", "write_manifest", "_record_load", "Releases._point_to"}
+    if boundary.function in {"Copying.wait", "write_manifest", "record_load", "Releases._point_to"}
     or str(boundary) in {"before run.fold", "after releases.sync_folders"}
 ]
 RARELY = [number for number in range(len(BOUNDARIES)) if number not in OFTEN]

@@ -7,10 +7,9 @@ from datetime import date, timedelta
 import duckdb
 
 from data_platform.contract import SCHEMA, SourceTable
-from data_platform.lakehouse import LoadedTable
-from data_platform.manifest import Batch
+from data_platform.loaded_files import SeenFile
+from data_platform.loads import Batch, LoadedTable
 from data_platform.record import KEYS_SHOWN, Audited
-from data_platform.verify import SeenFile
 
 # A day is compared with the mean of the days before it.
 _USUAL_DAYS = 28

@@ -16,14 +16,14 @@ from typing import Any
 from data_platform.errors import UsageError
 from data_platform.export import ExportedFile, export
 from data_platform.extract import extract, variant_of
-from data_platform.lakehouse import last_transformed
 from data_platform.load import Loaded, load
-from data_platform.production import Production, Transformed
+from data_platform.loaded import loaded
+from data_platform.production import Production
 from data_platform.project import Project, open_project
-from data_platform.record import Outcome
 from data_platform.run import RunningRun, RunningStep
 from data_platform.settings import Settings
-from data_platform.transform import loaded
+from data_platform.transformed import Transformed
+from data_platform.transforms import last_transformed
 
 # Days in between are published when this many times the cost of a publication has gone by.
 _TIMES_ITS_COST = 10
@@ -38,6 +38,8 @@ class Backfilled:
     models_computed: int  # each as often as it was
     last: Transformed | None
     files: tuple[ExportedFile, ...]
+    # Somebody asked it to end, before its last day.
+    is_interrupted: bool
 
 
 def backfill(
@@ -55,7 +57,7 @@ def backfill(
 
     Args:
         run: publishes days in between, as often as that costs a tenth of the time at most; an
-            interruption waits for the day to end, and publishes it.
+            interruption waits for the day to end, which the caller is to publish.
         on_day: called after each day with (days done, days in all, day, its load, its transform).
 
     Raises:
@@ -98,19 +100,15 @@ def backfill(
             if transformed is not None:
                 production.tidy()
                 behind = production.note_environments(loaded(project.cursor, settings))
-                transformed = replace(transformed, environments_behind=behind)
-                if run and settings.tells_lineage:
-                    run.lineage = production.lineage()
+                lineage = production.lineage() if settings.tells_lineage else None
+                transformed = transformed.with_notes(behind, lineage)
     except BaseException:
         if is_empty:  # but for SQLMesh's own state
             settings.lakehouse.unlink(missing_ok=True)
         raise
     files = tuple(export(settings)) if transformed is not None else ()
-    if asked and day != last:
-        if run:
-            run.publish(outcome=Outcome.INTERRUPTED)
-        raise KeyboardInterrupt
-    return Backfilled(len(days) - found, found, computed, transformed, files)
+    is_interrupted = bool(asked) and day != last
+    return Backfilled(len(days) - found, found, computed, transformed, files, is_interrupted)
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 import duckdb
 
 from data_platform.errors import NewerError
-from data_platform.lakehouse import has_table
 from data_platform.record import TABLES, ddl
+from data_platform.sql import has_table
 
 # What this program writes down in a lakehouse, and how; a newer number is a newer program's.
 FORMAT = 5

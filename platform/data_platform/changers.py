@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from data_platform import options
-from data_platform.command import Call, Step, run_of, warn_of_environments
+from data_platform import options, parsing
+from data_platform.command import Call, Step, run_of
 from data_platform.files import replace_text
 from data_platform.names import ReviewFormat
 from data_platform.result import counted
-from data_platform.writers import warn_after_transform, write_exports
+from data_platform.telling import warn_after_transform, warn_of_environments
+from data_platform.writers import write_exports
 
 if TYPE_CHECKING:
     from data_platform.plan import Planned
@@ -40,7 +41,7 @@ def _show(call: Call, review_format: str, found: _Found, shapes: _Shapes[_Found]
 
 
 def _plan(call: Call, environment: str, review_format: str) -> None:
-    from data_platform.review_formats import plan_json, plan_lines, plan_markdown
+    from data_platform.plan_formats import plan_json, plan_lines, plan_markdown
 
     shapes = (plan_lines, plan_markdown, plan_json)
     as_text = review_format == ReviewFormat.TEXT
@@ -78,7 +79,7 @@ def _plan(call: Call, environment: str, review_format: str) -> None:
 def _preview(call: Call, environment: str, review_format: str) -> None:
     """Show what a plan would do, on a snapshot; nothing is built."""
     from data_platform.plan import plan
-    from data_platform.review_formats import plan_json, plan_lines, plan_markdown
+    from data_platform.plan_formats import plan_json, plan_lines, plan_markdown
     from data_platform.snapshot import snapshot
 
     with snapshot(call.settings, call.settings.lakehouse) as copy:
@@ -95,12 +96,12 @@ def _diff(
     show_personal: bool,
 ) -> int:
     """Compare on a snapshot, so that whatever goes on beside it is not in the way."""
+    from data_platform.connection import reading
     from data_platform.diff import TOTAL, diff
-    from data_platform.lakehouse import reading
+    from data_platform.diff_formats import diff_json, diff_lines, diff_markdown
+    from data_platform.loaded import loaded
     from data_platform.project import open_project
-    from data_platform.review_formats import diff_json, diff_lines, diff_markdown
     from data_platform.snapshot import snapshot
-    from data_platform.transform import loaded
 
     with call.reporter.busy("comparing"), snapshot(call.settings, call.settings.lakehouse) as copy:
         with reading(copy.lakehouse) as connection:
@@ -141,7 +142,7 @@ def _promote(call: Call, environment: str | None, file_format: str) -> None:
             done = promote(call.settings, environment, step.advance, with_lineage)
         else:
             done = rollback(call.settings, step.advance, with_lineage)
-        run_of(call).renews_production, run_of(call).lineage = True, done.transformed.lineage
+        run_of(call).renews_production, call.known.lineage = True, done.transformed.lineage
         step.done(done.summary, None, done.transformed.ran, done.audits)
     if done.back_to:
         call.reporter.say_when_published(f"Production has the code of {done.back_to} again.")
@@ -151,7 +152,7 @@ def _promote(call: Call, environment: str | None, file_format: str) -> None:
     write_exports(call, file_format, None, done.exports_unchanged, done.since)
 
 
-@click.command("plan", cls=options.Interspersed)
+@click.command("plan", cls=parsing.Interspersed)
 @click.argument("environment", default="dev", metavar="ENVIRONMENT")
 @options.review_format
 @options.dry_run
@@ -164,7 +165,7 @@ def plan_command(environment: str, review_format: str, dry_run: bool) -> Step:
     return Step(f"plan {environment}", act, writes=True)
 
 
-@click.command("diff", cls=options.Interspersed)
+@click.command("diff", cls=parsing.Interspersed)
 @click.argument("environment", default="dev", metavar="ENVIRONMENT")
 @options.model
 @options.review_format
@@ -203,7 +204,7 @@ def _review(call: Call, base: str, scale: float | None, output: Path | None) -> 
     return 0 if found.passed else 1
 
 
-@click.command("review", cls=options.Interspersed)
+@click.command("review", cls=parsing.Interspersed)
 @click.argument("base", default="main", metavar="BASE")
 @click.option(
     "--output",
@@ -222,7 +223,7 @@ def review_command(ctx: click.Context, base: str, output: Path | None) -> Step:
     return Step(f"review {base}", act, writes=False)
 
 
-@click.command("promote", cls=options.Interspersed)
+@click.command("promote", cls=parsing.Interspersed)
 @click.argument("environment", default="dev", metavar="ENVIRONMENT")
 @options.export_format
 def promote_command(environment: str, file_format: str) -> Step:
@@ -231,7 +232,7 @@ def promote_command(environment: str, file_format: str) -> Step:
     return Step(f"promote {environment}", act, writes=True)
 
 
-@click.command("rollback", cls=options.Command)
+@click.command("rollback", cls=parsing.Command)
 @options.export_format
 def rollback_command(file_format: str) -> Step:
     """Take production's code back to before its last change, with the data of the last load."""

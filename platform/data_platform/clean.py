@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_platform.errors import PlatformError
-from data_platform.lakehouse import last_load
+from data_platform.loads import last_load
 from data_platform.lock import holding, writers_lock
 from data_platform.releases import PARTS, Releases
 from data_platform.result import counted

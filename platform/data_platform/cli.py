@@ -14,11 +14,12 @@ from typing import Any
 
 import click
 
-from data_platform import __version__, changers, interruption, options, readers, writers
-from data_platform.command import Call, Step, tell_catalogue
+from data_platform import __version__, changers, interruption, options, readers, upkeep, writers
+from data_platform.command import Call, Step
 from data_platform.console import Reporter
 from data_platform.errors import PlatformError, UsageError, without_values
 from data_platform.settings import Settings, checked_data_dir, find_project, yesterday
+from data_platform.telling import tell_catalogue
 
 # What SQLMesh and others put into messages for a terminal.
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -59,7 +60,7 @@ for command in (
     writers.export_command,
     writers.run_command,
     writers.backfill_command,
-    writers.clean_command,
+    upkeep.clean_command,
     changers.plan_command,
     changers.diff_command,
     changers.promote_command,

@@ -2,19 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from data_platform.lineage import Impact, Lineage, ModelLineage
-
-
-class How(StrEnum):
-    """How a model differs from production's."""
-
-    ADDED = "added"
-    REMOVED = "removed"
-    CHANGED = "changed"  # its own code
-    FOLLOWS = "follows"  # its code is the same, what it reads is not
-    DESCRIBED = "described"  # what is said of it: no row of it can differ
+from data_platform.environments import How
+from data_platform.graph import Impact, Lineage, ModelLineage
 
 
 @dataclass(frozen=True)

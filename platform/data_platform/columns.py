@@ -15,7 +15,7 @@ from sqlmesh.core.dialect import normalize_model_name
 from sqlmesh.core.model import Model, SqlModel
 
 from data_platform.evaluation import short_name
-from data_platform.lineage import ModelLineage
+from data_platform.graph import ModelLineage
 
 # The parts of a SELECT that decide which rows there are, not what they say.
 _CHOOSING = ("joins", "where", "group", "having", "qualify", "distinct", "laterals")

@@ -4,18 +4,28 @@ The command line is read to its end before anything runs, so that a slip in the 
 changes nothing, and the steps that write are known beforehand: they share one run.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from data_platform.console import Reporter, ShownStep
 from data_platform.settings import Settings
 
 if TYPE_CHECKING:
+    from data_platform.graph import Lineage
     from data_platform.record import Audited, ModelRan
     from data_platform.run import RunningRun, RunningStep
+
+
+@dataclass
+class Known:
+    """What a step has found out that later steps of the run, or its end, need to know."""
+
+    # The lineage of the models that ran.
+    lineage: "Lineage | None" = None
+    # Whether raw tables have followed the contract.
+    contract_changed: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,7 @@ class Call:
     reporter: Reporter
     wait: float
     run: "RunningRun | None" = None
+    known: Known = field(default_factory=Known)
 
     def within(self, run: "RunningRun") -> "Call":
         """The same for the steps of a run."""
@@ -94,35 +105,3 @@ def run_of(call: Call) -> "RunningRun":
     """The run of a step that writes."""
     assert call.run is not None
     return call.run
-
-
-def warn_of_stale_sources(call: Call, as_of: Mapping[str, date]) -> None:
-    """Warn of each source whose data is older than config.yaml allows."""
-    from data_platform.freshness import freshness
-
-    for source in freshness(call.settings.project_dir, as_of):
-        if source.is_stale:
-            call.reporter.warn(str(source))
-
-
-def warn_of_environments(
-    call: Call, behind: Mapping[str, tuple[str, ...]], load_number: int
-) -> None:
-    """Warn of each environment with tables that do not show the last load."""
-    for environment, models in behind.items():
-        call.reporter.warn(
-            f"environment {environment} does not show load {load_number} in "
-            f"{', '.join(models)}; to refresh it: just plan {environment}"
-        )
-
-
-def tell_catalogue(call: Call, run: "RunningRun") -> None:
-    """Send what a run was about as lineage events; a catalogue that is away fails no run."""
-    from data_platform.lineage_events import emit, run_events
-
-    try:
-        emit(run_events(run.lineage, run.row, run.noted, call.settings), call.settings)
-    except Exception as error:  # whatever the client's transports raise
-        call.reporter.warn(
-            f"the run's lineage events were not sent: {' '.join(str(error).split())}"
-        )

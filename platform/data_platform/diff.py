@@ -14,22 +14,24 @@ from sqlglot import exp
 from sqlmesh.core.snapshot import Snapshot
 from sqlmesh.core.table_diff import TableDiff
 
-from data_platform.code_changes import How, renamed_columns
-from data_platform.environment import (
-    Tables,
+from data_platform.code_changes import renamed_columns
+from data_platform.environments import (
+    How,
     differing,
     environments_behind,
+    find_environment,
     own_tables,
     tables_of,
 )
 from data_platform.errors import PlatformError, UsageError, near
-from data_platform.lakehouse import LastLoad, quoted
-from data_platform.lineage import ModelLineage
+from data_platform.graph import ModelLineage
+from data_platform.loads import LastLoad
+from data_platform.model_tables import Tables
 from data_platform.production import Production
 from data_platform.project import Project
-from data_platform.promote import find_environment
 from data_platform.result import counted
 from data_platform.row_comparison import Pair, Sample, compare_rows
+from data_platform.sql import quoted
 from data_platform.standing_warnings import Beside, warnings_beside
 
 

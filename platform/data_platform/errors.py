@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from data_platform.record import Audited, ModelRan
 
-
 # DuckDB's errors about the values of rows, which its messages quote; others speak of the SQL alone.
 _ABOUT_VALUES = (
     "Conversion Error",
@@ -16,6 +15,8 @@ _ABOUT_VALUES = (
     "Out of Range Error",
     "Constraint Error",
 )
+
+
 _SAFE_PARTS = re.compile(
     r"NOT NULL constraint failed: \S+|CHECK constraint failed on table \S+"
     r"|casting from source column \w+|LINE \d+: .*",
@@ -81,3 +82,8 @@ def near(name: str, known: Iterable[str]) -> str:
     """What else somebody may have meant, to go on an error; empty where nothing is near."""
     found = get_close_matches(name, dict.fromkeys(known), n=3, cutoff=0.3)
     return f"; did you mean {' or '.join(found)}?" if found else ""
+
+
+def one_line(message: str) -> str:
+    """A message without its line breaks."""
+    return " ".join(message.split())

@@ -18,7 +18,7 @@ from data_platform.errors import without_values
 from data_platform.evaluator import SampledResult
 from data_platform.kinds import kind_of
 from data_platform.record import Audited, FailedAudit, ModelRan, failures
-from data_platform.restatement import Kind, Window
+from data_platform.window import Kind, Window
 
 # The arguments of an audit that tell two uses of it in one model apart.
 _TELLING_ARGUMENTS = {"column", "columns", "key_column", "key_columns", "criteria"}

@@ -9,33 +9,42 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from data_platform.connection import reading, require, writing
 from data_platform.errors import PlatformError, is_about_values, without_values
 from data_platform.files import replacing, writable_folder
-from data_platform.lakehouse import (
-    change_number,
-    exported_files,
-    last_load,
-    last_transformed,
-    quoted,
-    reading,
-    require,
-    writing,
-)
+from data_platform.loads import last_load
 from data_platform.names import ExportFormat, Layer
 from data_platform.settings import Settings
+from data_platform.sql import literal, quoted
+from data_platform.transforms import change_number, exported_files, last_transformed
 
 SCHEMA = Layer.EXPORTS
+
+
 _XLSX_ROWS = 1_048_575  # a sheet's rows, less the header
+
+
 _XLSX_CHARACTERS = 32_767  # of a cell
+
+
 _LONGEST_LINE = 1 << 30  # of a file that is read back; the reader's own limit is 2 MB
+
 
 # A spreadsheet runs a cell that starts like this, unless it is a number. One that reads a CSV file
 # with another separator than it was written with, as a French Excel does by double click, sees
 # cells begin within a text.
 _STARTS_A_FORMULA = r"[=+\-@＝＋－＠]"
+
+
 _UNSEEN = r"[\s\"'\x00\x0B\x{A0}\x{AD}\x{200B}-\x{200F}\x{202F}\x{2060}\x{3000}\x{FEFF}]*"
+
+
 _FORMULA = rf"^[\t\r\n]|^{_UNSEEN}{_STARTS_A_FORMULA}"
+
+
 _FORMULA_WITHIN = rf"([,;|\t\r\n]{_UNSEEN})({_STARTS_A_FORMULA})"
+
+
 _NUMBER = r"^[+-]?[0-9][0-9 .,]*$"
 
 
@@ -51,10 +60,6 @@ class ExportedFile:
 
 def _name(view: str) -> str:
     return f"{SCHEMA}.{quoted(view)}"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _check_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
@@ -73,10 +78,10 @@ def _neutral(column: str, file_format: ExportFormat) -> str:
     """A text with an apostrophe before whatever a spreadsheet would run."""
     neutral = column
     if file_format == ExportFormat.CSV:
-        neutral = f"REGEXP_REPLACE({column}, {_literal(_FORMULA_WITHIN)}, '\\1''\\2', 'g')"
+        neutral = f"REGEXP_REPLACE({column}, {literal(_FORMULA_WITHIN)}, '\\1''\\2', 'g')"
     return (
-        f"CASE WHEN REGEXP_MATCHES({column}, {_literal(_NUMBER)}) THEN {column} "
-        f"WHEN REGEXP_MATCHES({column}, {_literal(_FORMULA)}) THEN '''' || {neutral} "
+        f"CASE WHEN REGEXP_MATCHES({column}, {literal(_NUMBER)}) THEN {column} "
+        f"WHEN REGEXP_MATCHES({column}, {literal(_FORMULA)}) THEN '''' || {neutral} "
         f"ELSE {neutral} END"
     )
 
@@ -116,7 +121,7 @@ def _write(
         frame.write_excel(path, worksheet=view[:31])
         return len(frame)
     options = "FORMAT parquet" if file_format == ExportFormat.PARQUET else "FORMAT csv, HEADER true"
-    written = connection.execute(f"COPY ({query}) TO {_literal(str(path))} ({options})").fetchone()
+    written = connection.execute(f"COPY ({query}) TO {literal(str(path))} ({options})").fetchone()
     return 0 if written is None else int(written[0])
 
 
@@ -137,7 +142,7 @@ def _read_back(
     if file_format == ExportFormat.XLSX:
         return None
     names = [name for name, *_ in connection.execute(f"DESCRIBE {_name(view)}").fetchall()]
-    columns = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in names)
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     source = (
         f"read_csv($path, header = true, auto_detect = false, delim = ',', quote = '\"', "
         f"escape = '\"', max_line_size = {_LONGEST_LINE}, columns = {{{columns}}})"

@@ -16,13 +16,9 @@ import polars as pl
 from data_platform.contract import Contract, SourceTable, read_contract
 from data_platform.errors import NewerError, PlatformError, UsageError
 from data_platform.files import file_digest, replace_text, replacing, writable_folder
-from data_platform.manifest import (
-    Batch,
-    ExtractedFile,
-    Manifest,
-    read_manifest,
-    write_manifest,
-)
+from data_platform.loaded_files import ExtractedFile
+from data_platform.loads import Batch
+from data_platform.manifest import Manifest, read_manifest, write_manifest
 from data_platform.names import SourceName
 from data_platform.settings import Settings
 from data_platform.sources import SOURCES

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from data_platform.lakehouse import has_table
 from data_platform.record import RUN_NUMBER, TABLES, Outcome, Row, Run, StepRan, columns
+from data_platform.sql import has_table
 
 _NAMES = {row: name for name, row in TABLES.items()}
 

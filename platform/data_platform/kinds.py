@@ -17,7 +17,7 @@ from sqlmesh.core.snapshot import Snapshot
 from data_platform.errors import PlatformError, listed
 from data_platform.names import Layer
 from data_platform.purity import impurities_of_python, impurities_of_query
-from data_platform.restatement import Kind
+from data_platform.window import Kind
 
 # A model by time range that says so by this tag is computed again over the months that a change
 # reaches; without it, over all of time, as a full rebuild would.

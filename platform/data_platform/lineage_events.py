@@ -16,7 +16,7 @@ from openlineage.client import event_v2 as event
 from openlineage.client import facet_v2 as facet
 
 from data_platform import __version__
-from data_platform.lineage import Lineage, ModelLineage, column_of, model_of
+from data_platform.graph import Lineage, ModelLineage, column_of, model_of
 from data_platform.record import Audited, ModelRan, Outcome, Row, Run, StepRan
 from data_platform.settings import Settings
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from data_platform.lineage import Impact, Lineage, column_of, model_of
+from data_platform.graph import Impact, Lineage, column_of, model_of
 
 
 def edges(lineage: Lineage, name: str) -> list[tuple[str, str]]:

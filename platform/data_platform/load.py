@@ -10,26 +10,30 @@ import duckdb
 
 from data_platform.anomalies import anomalies
 from data_platform.bookkeeping import prepare
-from data_platform.changes import Change
+from data_platform.connection import writing
 from data_platform.contract import EXTRACTS as _EXTRACTS
 from data_platform.contract import LOG, LOGGED, Contract, SourceTable, read_contract
 from data_platform.errors import PlatformError
-from data_platform.lakehouse import (
+from data_platform.loaded_files import loaded_files, record_files
+from data_platform.loads import (
+    Batch,
+    Change,
     LastLoad,
     LoadedTable,
-    has_table,
     last_load,
     loaded_tables,
-    writing,
+    record_load,
 )
-from data_platform.manifest import Batch, ExtractedFile, read_manifest, refuse_mixture
+from data_platform.manifest import read_manifest, refuse_mixture
 from data_platform.raw import Difference, append_new_states, differ, update_table
 from data_platform.record import Audited, FailedAudit
 from data_platform.result import counted
 from data_platform.schema_changes import SchemaChange, migrate, schema_change
 from data_platform.settings import Settings
+from data_platform.sql import has_table
 from data_platform.standing_warnings import renew_warnings, standing_warnings
-from data_platform.verify import SeenFile, refuse_unlisted, verify_file
+from data_platform.transforms import take_stock
+from data_platform.verify import refuse_unlisted, verify_file
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def load(
 
     with writing(settings.lakehouse) as connection:
         prepare(connection)
-        held, held_files = loaded_tables(connection), _loaded_files(connection)
+        held, held_files = loaded_tables(connection), loaded_files(connection)
         previous = last_load(connection)
         if previous is not None and not starts_over:
             refuse_other_company(connection, previous, batch.random_seed, batch.scale)
@@ -141,7 +145,7 @@ def load(
         if is_news:
             number += 1
             with _transaction(connection):
-                _take_stock(connection, number - 1)
+                take_stock(connection, number - 1)
                 for done, (table, difference) in enumerate(differences.items()):
                     progress(done, len(tables))
                     known, folder = held.get(table.name), settings.sources_dir
@@ -156,7 +160,8 @@ def load(
                         if "now" in table.dates and not change.is_nothing:
                             change = replace(change, first_day=batch.as_of)
                         changes.append(change)
-                    _record_files(connection, table, difference, seen[table])
+                    fresh = [one for one in seen[table] if one.file in difference.fresh]
+                    record_files(connection, table.name, difference.gone, fresh)
                 for table in kept:
                     if table in migrations:
                         migrate(connection, table, starts_over)
@@ -165,7 +170,7 @@ def load(
                 )
                 if kept[0] in migrations:  # whatever reads the log is to be computed again
                     changes = [Change(c.table, 1, 1) if c.table == LOG else c for c in changes]
-                _record_load(connection, number, batch, changes)
+                record_load(connection, number, batch, changes)
                 _record_schema_changes(connection, number, list(migrations.values()))
                 audits = anomalies(connection, seen, held, batch, number)
                 looked_at = {audit.model_name for audit in audits}
@@ -206,20 +211,6 @@ def refuse_other_company(
         f"found seed {previous.random_seed}, scale {previous.scale:g}; its history would be lost "
         f"for good: {counted(previous.load_number, 'load')}, {states:,} states of CRM entries; to "
         "keep it, use another --data-dir; to give it up: --start-over"
-    )
-
-
-def _take_stock(connection: duckdb.DuckDBPyConnection, load_number: int) -> None:
-    """Note that tables of models which nobody has noted reflect the last load, whatever clocks say.
-
-    SQLMesh's own commands have built them since.
-    """
-    connection.execute(
-        "INSERT INTO ops.model_tables "
-        "SELECT concat_ws('.', table_catalog, table_schema, table_name) AS name, ? "
-        "FROM information_schema.tables WHERE table_schema LIKE 'sqlmesh\\_\\_%' ESCAPE '\\' "
-        "AND name NOT IN (SELECT physical_name FROM ops.model_tables)",
-        [load_number],
     )
 
 
@@ -270,52 +261,6 @@ def _refuse_mixtures(
             )
 
 
-def _loaded_files(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, SeenFile]]:
-    """The files that the raw tables hold, by table and path."""
-    found: dict[str, dict[str, SeenFile]] = {}
-    if has_table(connection, "ops", "loaded_files"):
-        for name, path, digest, rows, first, last, *rest in connection.execute(
-            "SELECT table_name, path, digest, number_of_rows, first_date, last_date, size, "
-            "modified_ns, unknown_columns FROM ops.loaded_files"
-        ).fetchall():
-            size, modified, unknown = rest
-            file = ExtractedFile(path, rows, digest, first, last)
-            found.setdefault(name, {})[path] = SeenFile(file, size, modified, tuple(unknown or ()))
-    return found
-
-
-def _record_files(
-    connection: duckdb.DuckDBPyConnection,
-    table: SourceTable,
-    difference: Difference,
-    files: Sequence[SeenFile],
-) -> None:
-    """Note which files' rows a raw table holds now."""
-    connection.execute(
-        "DELETE FROM ops.loaded_files WHERE table_name = $table AND list_contains($paths, path)",
-        {"table": table.name, "paths": [file.path for file in difference.gone]},
-    )
-    fresh = [seen for seen in files if seen.file in difference.fresh]
-    if fresh:
-        connection.executemany(
-            "INSERT INTO ops.loaded_files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                [
-                    table.name,
-                    seen.file.path,
-                    seen.file.digest,
-                    seen.file.rows,
-                    seen.file.first_date,
-                    seen.file.last_date,
-                    seen.size,
-                    seen.modified_ns,
-                    list(seen.unknown_columns) or None,
-                ]
-                for seen in fresh
-            ],
-        )
-
-
 def _update_kept_tables(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
@@ -347,27 +292,3 @@ def _update_kept_tables(
     else:
         changes.append(Change(LOG))
     return changes
-
-
-def _record_load(
-    connection: duckdb.DuckDBPyConnection, number: int, batch: Batch, changes: Sequence[Change]
-) -> None:
-    for change in changes:
-        connection.execute(
-            "INSERT INTO ops.loads SELECT ?, ?, ?, ?, ?, ?, ?, COUNT(*), ?, ?, ?, ?, ?, NULL "
-            f"FROM sources.{change.table}",
-            [
-                number,
-                change.table,
-                batch.batch_id,
-                batch.random_seed,
-                batch.scale,
-                batch.as_of,
-                batch.variant,
-                change.kind,
-                change.added,
-                change.removed,
-                change.first_day,
-                change.last_day,
-            ],
-        )

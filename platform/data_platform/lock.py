@@ -15,9 +15,9 @@ import duckdb
 from filelock import FileLock, Timeout
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
+from data_platform.connection import is_in_use, refusal
 from data_platform.errors import PlatformError
 from data_platform.files import replace_text
-from data_platform.lakehouse import is_in_use, refusal
 
 _POLL_SECONDS = 0.1
 

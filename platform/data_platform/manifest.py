@@ -8,39 +8,13 @@ from pathlib import Path
 
 from data_platform.errors import NewerError, PlatformError
 from data_platform.files import replace_text
+from data_platform.loaded_files import ExtractedFile
+from data_platform.loads import Batch
 
 SCHEMA_VERSION = 1
+
+
 FILE_NAME = "manifest.json"
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Which company, as of which date, a source was extracted from."""
-
-    batch_id: str
-    random_seed: int
-    scale: float
-    as_of: date
-    variant: str
-
-    @property
-    def company(self) -> tuple[int, float, str]:
-        """Which company it is of: all but the date."""
-        return self.random_seed, self.scale, self.variant
-
-    def __str__(self) -> str:
-        return f"as of {self.as_of}, seed {self.random_seed}, scale {self.scale:g}, {self.variant}"
-
-
-@dataclass(frozen=True)
-class ExtractedFile:
-    """A Parquet file; `path` is relative to the folder of the manifest, `digest` its SHA-256."""
-
-    path: str
-    rows: int
-    digest: str
-    first_date: date | None = None
-    last_date: date | None = None
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,6 @@
 """The options of the command line: what they are called, take and mean."""
 
-import copy
-import math
 from collections.abc import Callable
-from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,70 +17,9 @@ from data_platform.names import (
     SourceName,
     StatusFormat,
 )
-from data_platform.settings import FIRST_DAY, yesterday
+from data_platform.parsing import AsOf, Folder, Scale, Seed
 
-_LARGEST_SCALE = 10_000  # 150 million invoices
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-class AsOf(click.ParamType[date]):
-    """A day that the simulated company has lived to its end."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            day = date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a date; write it like 2026-11-22", param, ctx)
-        if day < FIRST_DAY:
-            self.fail(f"{day} is before {FIRST_DAY}, the company's first day", param, ctx)
-        if day > yesterday():
-            self.fail(f"{day} is after {yesterday()}, the last complete day (UTC)", param, ctx)
-        return day
-
-
-class Scale(click.ParamType[float]):
-    """A size of the simulated company."""
-
-    name = "number"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        try:
-            scale = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number", param, ctx)
-        if not (math.isfinite(scale) and 0 < scale <= _LARGEST_SCALE):
-            self.fail(f"{value} is not above 0 and at most {_LARGEST_SCALE:,}", param, ctx)
-        return scale
-
-
-class Seed(click.ParamType[int]):
-    """A whole number of 64 bits."""
-
-    name = "integer"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            seed = int(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a whole number", param, ctx)
-        if not -(2**63) <= seed < 2**63:
-            self.fail(f"{value} does not fit into 64 bits", param, ctx)
-        return seed
-
-
-class Folder(click.Path):
-    """A folder; a name that is empty is an unset variable of a script, not the current folder."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == "":
-            self.fail("the name of the folder is empty", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 def _choice(names: type[StrEnum]) -> click.Choice[str]:
@@ -99,7 +35,11 @@ source = click.option(
     multiple=True,
     help="Only this source; repeatable.",
 )
+
+
 pristine = click.option("--pristine", is_flag=True, help="Leave out the life-like dirt.")
+
+
 inject = click.option(
     "--inject",
     "kinds",
@@ -107,6 +47,8 @@ inject = click.option(
     multiple=True,
     help="Plant a real error, which an audit must stop; repeatable.",
 )
+
+
 layer = click.option(
     "--layer",
     "layers",
@@ -114,21 +56,33 @@ layer = click.option(
     multiple=True,
     help="Compute only this layer and what it reads; repeatable.",
 )
+
+
 accept_new_columns = click.option(
     "--accept-new-columns",
     is_flag=True,
     help="Load files with columns that the contract does not know; the columns are left out.",
 )
+
+
 start_over = click.option(
     "--start-over",
     is_flag=True,
     help="Give up the history that only the lakehouse holds; another company may replace it.",
 )
+
+
 deploy = click.option(
     "--deploy", is_flag=True, help="Promote the working tree's models to production first."
 )
+
+
 first_day = click.option("--from", "first", type=AsOf(), required=True, help="First day to replay.")
+
+
 last_day = click.option("--to", "last", type=AsOf(), required=True, help="Last day to replay.")
+
+
 export_format = click.option(
     "--format",
     "file_format",
@@ -136,6 +90,8 @@ export_format = click.option(
     default=ExportFormat.CSV.value,
     help="Format of the exports.",
 )
+
+
 output_dir = click.option(
     "--output-dir",
     type=Folder(file_okay=False, path_type=Path),
@@ -143,6 +99,8 @@ output_dir = click.option(
     show_default="exports in the data folder",
     help="Where the exports go.",
 )
+
+
 result_format = click.option(
     "--format",
     "result_format",
@@ -151,9 +109,12 @@ result_format = click.option(
     help="Shape of the result.",
 )
 
+
 failed = click.option(
     "--failed", is_flag=True, help="Read the copy of the last run that an audit or a model stopped."
 )
+
+
 status_format = click.option(
     "--format",
     "status_format",
@@ -161,6 +122,8 @@ status_format = click.option(
     default=StatusFormat.TABLE.value,
     help="Shape of the status.",
 )
+
+
 lineage_format = click.option(
     "--format",
     "lineage_format",
@@ -168,9 +131,13 @@ lineage_format = click.option(
     default=LineageFormat.TREE.value,
     help="Shape of the lineage.",
 )
+
+
 impact = click.option(
     "--impact", is_flag=True, help="Tell instead what would change with it, the exports first."
 )
+
+
 review_format = click.option(
     "--format",
     "review_format",
@@ -178,9 +145,13 @@ review_format = click.option(
     default=ReviewFormat.TEXT.value,
     help="Shape of what is shown.",
 )
+
+
 model = click.option(
     "--model", "models", multiple=True, help="Only this model, like marts.kpi__nps; repeatable."
 )
+
+
 fail_on_change = click.option(
     "--fail-on-change",
     "fail_on",
@@ -188,10 +159,15 @@ fail_on_change = click.option(
     multiple=True,
     help="Exit with 1 if this model, or any total of money, changed; repeatable.",
 )
+
+
 show_personal = click.option(
     "--show-personal", is_flag=True, help="Show names, e-mails and scores in samples as they are."
 )
+
+
 dry_run = click.option("--dry-run", is_flag=True, help="Only show it; build nothing.")
+
 
 # What the program as a whole takes, on either side of a command's name.
 _GLOBAL = (
@@ -249,53 +225,3 @@ def globally(command: _Command) -> _Command:
     for option in reversed(_GLOBAL):
         command = option(command)
     return command
-
-
-class Command(click.Command):
-    """A command that understands the options of the program as a whole, too."""
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Its own options, and those of the program, which its help leaves out."""
-        of_program = [
-            _for_the_program(option)
-            for option in ctx.find_root().command.params
-            if isinstance(option, click.Option) and not option.is_eager  # --version is asked alone
-        ]
-        return [*super().get_params(ctx), *of_program]
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Say where the other options are told."""
-        with formatter.indentation():
-            formatter.write_paragraph()
-            formatter.write_text("It takes the program's options too: data-platform --help")
-
-
-class Interspersed(Command):
-    """A command whose options may follow its argument, also in a chain."""
-
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,
-    ) -> click.Context:
-        """Read the words that belong to the command."""
-        return super().make_context(
-            info_name, args, parent, **{**extra, "allow_interspersed_args": True}
-        )
-
-
-def _for_the_program(option: click.Option) -> click.Option:
-    found = copy.copy(option)
-    found.hidden, found.expose_value, found.callback = True, False, _tell_the_program
-    found.envvar, found.allow_from_autoenv = None, False  # the program has read those
-    return found
-
-
-def _tell_the_program(ctx: click.Context, option: click.Parameter, value: Any) -> None:
-    """What is said after a command's name holds as if it were said before."""
-    name, source = str(option.name), ctx.get_parameter_source(str(option.name))
-    if source is click.core.ParameterSource.COMMANDLINE:
-        ctx.find_root().params[name] = value
-        ctx.find_root().set_parameter_source(name, source)

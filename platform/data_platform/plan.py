@@ -8,18 +8,21 @@ from sqlmesh.core.plan import Plan
 from sqlmesh.utils.errors import SQLMeshError
 
 from data_platform.code_changes import CodeChanges, compare
-from data_platform.environment import PROD, Tables, differing, own_tables, tables_of
+from data_platform.code_history import note_plan
+from data_platform.connection import reading
+from data_platform.environments import PROD, differing, own_tables, tables_of
 from data_platform.errors import PlatformError, UsageError
 from data_platform.evaluation import short_name
-from data_platform.lakehouse import LastLoad, reading
 from data_platform.lineage import lineage_of
-from data_platform.production import Production, failure
+from data_platform.loaded import loaded
+from data_platform.loads import LastLoad
+from data_platform.model_tables import Tables
+from data_platform.production import Production
 from data_platform.project import Project, open_project
-from data_platform.promotions import note_plan
 from data_platform.record import Audited, ModelRan
 from data_platform.settings import Settings
 from data_platform.standing_warnings import Beside, warnings_beside
-from data_platform.transform import loaded
+from data_platform.transformed import failure
 
 
 @dataclass(frozen=True)

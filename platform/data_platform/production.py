@@ -1,7 +1,7 @@
 """Production: SQLMesh's environment prod, brought up to a load through its promoted code."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlmesh.core.plan import PlanBuilder
@@ -9,102 +9,29 @@ from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot
 from sqlmesh.utils.errors import SQLMeshError
 
 from data_platform.bookkeeping import prepare
-from data_platform.code_changes import How
-from data_platform.environment import (
-    PROD,
-    Tables,
-    differing,
-    environments_behind,
-    tables_of,
-)
-from data_platform.errors import StoppedError, listed
-from data_platform.evaluation import Evaluation, innermost, short_name
+from data_platform.code_history import note_promotion
+from data_platform.environments import PROD, How, differing, environments_behind, tables_of
+from data_platform.evaluation import short_name
+from data_platform.graph import Lineage
 from data_platform.kinds import refuse_forward_only
-from data_platform.lakehouse import LastLoad
-from data_platform.lineage import Lineage
+from data_platform.loads import LastLoad
+from data_platform.model_tables import Tables
 from data_platform.names import Layer
 from data_platform.project import Project
-from data_platform.promotions import Action, note_promotion
-from data_platform.record import Audited, FailedAudit, ModelRan
-from data_platform.restatement import Kind, Restatement
-from data_platform.result import counted
+from data_platform.promotions import Action
+from data_platform.record import Audited, FailedAudit
+from data_platform.restatement import Restatement
 from data_platform.standing_warnings import renew_warnings, standing_warnings
+from data_platform.transformed import Deployment, Progress, Transformed, failure
+from data_platform.transforms import (
+    forget_what_is_gone,
+    last_transformed,
+    record_complete,
+    record_control_totals,
+    record_environments,
+)
 
 _CONTROL_TOTAL_TAG = "control_total:"
-Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Transformed:
-    """What a transform did."""
-
-    load_number: int
-    # Models that a deployment computed, and those that were computed again over what is loaded.
-    deployed: tuple[str, ...]
-    restated: Mapping[str, Restatement]
-    ran: tuple[ModelRan, ...]
-    audits: tuple[Audited, ...]
-    # Of this transform, and those that stand from an earlier one.
-    warnings: tuple[FailedAudit, ...]
-    # Those of them that were not there before, as they are.
-    new_warnings: tuple[FailedAudit, ...]
-    # Models whose code in the working tree is not production's, which was kept.
-    undeployed: tuple[str, ...]
-    # The models of other environments that do not reflect the load.
-    environments_behind: Mapping[str, tuple[str, ...]]
-    lineage: Lineage | None = None
-
-    def with_notes(
-        self, environments_behind: Mapping[str, tuple[str, ...]], lineage: Lineage | None
-    ) -> "Transformed":
-        """The same, with what is found out at the end."""
-        return replace(self, environments_behind=environments_behind, lineage=lineage)
-
-    @property
-    def computed(self) -> tuple[str, ...]:
-        """The models whose tables were computed."""
-        restated = (name for name, why in self.restated.items() if why.kind is not Kind.VIEW)
-        return (*self.deployed, *restated)
-
-    @property
-    def summary(self) -> str:
-        """What was computed, in a few words."""
-        parts = [f"deployed {counted(len(self.deployed), 'model')}"] if self.deployed else []
-        over: dict[str, int] = {}
-        for restatement in self.restated.values():
-            if restatement.kind is not Kind.VIEW:
-                by_period = restatement.kind is Kind.INCREMENTAL
-                period = f"over {restatement.window}" if by_period else "in full"
-                over[period] = over.get(period, 0) + 1
-        restated = [
-            f"{counted(count, 'model')} {period}" for period, count in sorted(over.items())[::-1]
-        ]
-        if restated:
-            parts.append(f"restated {' and '.join(restated)}")
-        if not parts and not self.restated:
-            return f"nothing to do, production reflects load {self.load_number}"
-        passed = sum(audit.number_of_rows == 0 for audit in self.audits)
-        return ", ".join([*parts, f"{passed} audits passed"])
-
-
-def failure(evaluation: Evaluation, error: BaseException | None = None) -> StoppedError:
-    """What to say when models failed."""
-    if evaluation.stops:
-        message = listed("an audit stopped the run", [str(stop) for stop in evaluation.stops])
-    else:
-        reasons = evaluation.errors or [innermost(error) if error else "no reason given"]
-        message = listed("SQLMesh failed", list(dict.fromkeys(reasons)))
-    return StoppedError(message, evaluation.ran, evaluation.audits, evaluation.queries)
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """Models to make production's, by SQLMesh's names, and why, for the record."""
-
-    snapshots: Mapping[str, Snapshot]
-    action: Action
-    environment: str = ""
-    goes_back_to: int | None = None
 
 
 @dataclass
@@ -151,7 +78,7 @@ class Production:
         evaluation = self.project.evaluation
         evaluation.start(load.load_number, PROD)
         # The first deployment goes on until all of production has once reflected a load.
-        is_first = not self._was_ever_complete()
+        is_first = last_transformed(self.project.cursor) is None
         deployed: tuple[str, ...] = ()
         restated: dict[str, Restatement] = {}
         self.note_other_hands(load)
@@ -177,7 +104,7 @@ class Production:
         self._record_control_totals(tables)
         if not tables.behind(load) and not (is_first and layers):
             has_changed = deployment is not None or bool(restated)
-            self._record_complete(load, has_changed)
+            record_complete(self.project.cursor, load.load_number, has_changed)
         return Transformed(
             load_number=load.load_number,
             deployed=deployed,
@@ -205,18 +132,12 @@ class Production:
         tables = self.tables
         assert tables is not None
         behind = environments_behind(self.project, tables, load)
-        self.project.cursor.execute("DELETE FROM ops.environments")
-        for found in self.project.context.state_reader.get_environments_summary():
-            if found.name != PROD and not found.expired:
-                self.project.cursor.execute(
-                    "INSERT INTO ops.environments VALUES (?, MAKE_TIMESTAMPTZ(? * 1000))",
-                    [found.name, found.expiration_ts],
-                )
-        self.project.cursor.execute("DELETE FROM ops.environments_behind")
-        for name, models in behind.items():
-            self.project.cursor.execute(
-                "INSERT INTO ops.environments_behind VALUES (?, ?)", [name, list(models)]
-            )
+        expiry = {
+            found.name: found.expiration_ts
+            for found in self.project.context.state_reader.get_environments_summary()
+            if found.name != PROD and not found.expired
+        }
+        record_environments(self.project.cursor, expiry, behind)
         return behind
 
     def tidy(self) -> None:
@@ -224,18 +145,10 @@ class Production:
 
         It also merges the many intervals that its state remembers.
         """
-        context, cursor = self.project.context, self.project.cursor
+        context = self.project.context
         context.run_janitor(ignore_ttl=False)
-        cursor.execute(
-            "DELETE FROM ops.model_tables WHERE physical_name NOT IN ("
-            "SELECT concat_ws('.', database_name, schema_name, table_name) FROM duckdb_tables() "
-            "UNION ALL "
-            "SELECT concat_ws('.', database_name, schema_name, view_name) FROM duckdb_views())"
-        )
-        cursor.execute(
-            "DELETE FROM ops.plans WHERE NOT list_contains(?, environment)",
-            [[found.name for found in context.state_reader.get_environments_summary()]],
-        )
+        known = [found.name for found in context.state_reader.get_environments_summary()]
+        forget_what_is_gone(self.project.cursor, known)
 
     def lineage(self) -> Lineage:
         """The lineage of production's models, which may not be the working tree's."""
@@ -254,10 +167,6 @@ class Production:
     def _edited(self, snapshots: Mapping[str, Snapshot]) -> tuple[str, ...]:
         found = differing(self.tables, snapshots.values())
         return tuple(sorted(name for name, how in found.items() if how is not How.FOLLOWS))
-
-    def _was_ever_complete(self) -> bool:
-        row = self.project.cursor.execute("SELECT COUNT(*) FROM ops.transforms").fetchone()
-        return row is not None and row[0] > 0
 
     def _chosen(self, tables: Tables, layers: Sequence[str]) -> set[str]:
         """The models of some layers and what those read; all of them without layers."""
@@ -421,36 +330,9 @@ class Production:
     def _record_control_totals(self, tables: Tables) -> None:
         """Keep for the export step, which reads no models, what their tags say of totals."""
         found = [
-            [name.removeprefix(f"{Layer.EXPORTS}."), tag.removeprefix(_CONTROL_TOTAL_TAG)]
+            (name.removeprefix(f"{Layer.EXPORTS}."), tag.removeprefix(_CONTROL_TOTAL_TAG))
             for name, snapshot in tables.by_name.items()
             for tag in snapshot.model.tags
             if tag.startswith(_CONTROL_TOTAL_TAG)
         ]
-        cursor = self.project.cursor
-        if cursor.execute("FROM ops.control_totals ORDER BY ALL").fetchall() != sorted(
-            map(tuple, found)
-        ):
-            cursor.execute("DELETE FROM ops.control_totals")
-            for row in found:
-                cursor.execute("INSERT INTO ops.control_totals VALUES (?, ?)", row)
-
-    def _record_complete(self, load: LastLoad, has_changed: bool) -> None:
-        """Note that production reflects a load, and when it last changed."""
-        cursor, number = self.project.cursor, {"number": load.load_number}
-        if has_changed:
-            cursor.execute(
-                "INSERT INTO ops.transforms SELECT $number, NOW(), "
-                "(SELECT COALESCE(MAX(change_number), 0) + 1 FROM ops.transforms)",
-                number,
-            )
-            cursor.execute(
-                "DELETE FROM ops.transforms WHERE load_number = $number "
-                "AND change_number < (SELECT MAX(change_number) FROM ops.transforms)",
-                number,
-            )
-        cursor.execute(
-            "INSERT INTO ops.transforms SELECT $number, NOW(), "
-            "(SELECT COALESCE(MAX(change_number), 0) + 1 FROM ops.transforms) "
-            "WHERE NOT EXISTS (SELECT 1 FROM ops.transforms WHERE load_number = $number)",
-            number,
-        )
+        record_control_totals(self.project.cursor, found)

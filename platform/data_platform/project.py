@@ -22,19 +22,19 @@ from sqlmesh.core.snapshot import Snapshot
 from sqlmesh.utils.date import to_date
 from sqlmesh.utils.errors import SQLMeshError
 
+from data_platform.connection import refusal
 from data_platform.errors import PlatformError, UsageError
 from data_platform.evaluation import Evaluation, Recorder, place_of, short_name
 from data_platform.evaluator import RememberingEvaluator
 from data_platform.files import cache_folder
 from data_platform.kinds import kind_of, refuse_unsupported
-from data_platform.lakehouse import refusal
 from data_platform.model_cache import (
     ContentConfig,
     ContentLoader,
     ContentLoaderWithoutTests,
 )
-from data_platform.restatement import Kind, Window
 from data_platform.settings import Settings
+from data_platform.window import Kind, Window
 
 
 @dataclass(frozen=True)

@@ -2,29 +2,31 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from sqlmesh.core.environment import Environment
 
-from data_platform.environment import PROD, Tables, environments_behind, own_tables, tables_of
-from data_platform.errors import PlatformError, UsageError
-from data_platform.lakehouse import LastLoad, change_number, reading
-from data_platform.names import Layer
-from data_platform.production import Deployment, Production, Progress, Transformed, failure
-from data_platform.project import Project, open_project
-from data_platform.promotions import (
-    Action,
-    Promotion,
-    last_and_before,
-    planned_after,
-    promotions,
-    snapshots_of,
-    undone_by,
+from data_platform.code_history import planned_after, snapshots_of
+from data_platform.connection import reading
+from data_platform.environments import (
+    environments_behind,
+    find_environment,
+    own_tables,
+    tables_of,
+    versions,
 )
+from data_platform.errors import PlatformError
+from data_platform.loaded import loaded
+from data_platform.loads import LastLoad
+from data_platform.model_tables import Tables
+from data_platform.names import Layer
+from data_platform.production import Production
+from data_platform.project import Project, open_project
+from data_platform.promotions import Action, Promotion, last_and_before, promotions, undone_by
 from data_platform.record import Audited
 from data_platform.result import counted
 from data_platform.settings import Settings
-from data_platform.transform import loaded
+from data_platform.transformed import Deployment, Progress, Transformed, failure
+from data_platform.transforms import change_number
 
 
 @dataclass(frozen=True)
@@ -159,36 +161,6 @@ def _deploy(
             production.note_environments(load), production.lineage() if with_lineage else None
         ),
     )
-
-
-def versions(tables: Tables | None) -> dict[str, str]:
-    """The version of each model of an environment, by its short name."""
-    return {name: s.identifier for name, s in (tables.by_name if tables else {}).items()}
-
-
-def find_environment(project: Project, name: str) -> Environment:
-    """An environment beside production.
-
-    Raises:
-        UsageError: there is none of that name, or it is production.
-        PlatformError: it has expired.
-    """
-    known = {e.name: e for e in project.context.state_reader.get_environments()}
-    if name.lower() == PROD:
-        raise UsageError("name an environment beside production, like dev")
-    found = known.get(Environment.sanitize_name(name).lower())
-    if found is None:
-        others = ", ".join(sorted(known.keys() - {PROD})) or "none yet"
-        raise UsageError(
-            f"there is no environment {name} (there are: {others}); just plan makes it"
-        )
-    if found.expired:
-        expired = datetime.fromtimestamp((found.expiration_ts or 0) / 1000, UTC)
-        raise PlatformError(
-            f"environment {name} has expired at {expired:%Y-%m-%d %H:%M} UTC; "
-            f"to build it anew: just plan {name}"
-        )
-    return found
 
 
 def _refuse_what_is_behind(

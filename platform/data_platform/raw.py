@@ -8,10 +8,10 @@ from typing import Any
 
 import duckdb
 
-from data_platform.changes import Change
 from data_platform.contract import SourceTable
-from data_platform.lakehouse import has_table
-from data_platform.manifest import ExtractedFile
+from data_platform.loaded_files import ExtractedFile
+from data_platform.loads import Change
+from data_platform.sql import has_table
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from data_platform import options
+from data_platform import options, parsing
 from data_platform.command import Call, Step
 from data_platform.names import LineageFormat, ResultFormat, StatusFormat
 
 if TYPE_CHECKING:
-    from data_platform.lineage import Impact
+    from data_platform.graph import Impact
     from data_platform.result import Result
 
 
@@ -20,7 +20,9 @@ def _query(call: Call, sql: str | None, result_format: str, failed: bool) -> int
 
     database = query.database(call.settings, failed)
     if sql is None:
-        return query.shell(database, call.settings)
+        from data_platform.browse import shell
+
+        return shell(database, call.settings)
     _show_rows(call, query.query(database, sql), result_format)
     return 0
 
@@ -39,7 +41,7 @@ def _show_rows(call: Call, found: "Result", result_format: str) -> None:
         call.reporter.table(found)
 
 
-@click.command("query", cls=options.Interspersed)
+@click.command("query", cls=parsing.Interspersed)
 @click.argument("sql", required=False)
 @options.result_format
 @options.failed
@@ -55,7 +57,7 @@ def _tables(call: Call, result_format: str) -> None:
     _show_rows(call, tables(call.settings), result_format)
 
 
-@click.command("tables", cls=options.Command)
+@click.command("tables", cls=parsing.Command)
 @options.result_format
 def tables_command(result_format: str) -> Step:
     """List what can be read: the tables and views of the lakehouse, a line each."""
@@ -63,7 +65,8 @@ def tables_command(result_format: str) -> Step:
 
 
 def _status(call: Call, status_format: str) -> int:
-    from data_platform.status import as_json, lines, runs_table, sources_table, status
+    from data_platform.status import status
+    from data_platform.status_formats import as_json, lines, runs_table, sources_table
 
     found = status(call.settings)
     if status_format == StatusFormat.JSON:
@@ -78,7 +81,7 @@ def _status(call: Call, status_format: str) -> int:
     return 0 if found.is_healthy else 1
 
 
-@click.command("status", cls=options.Command)
+@click.command("status", cls=parsing.Command)
 @options.status_format
 def status_command(status_format: str) -> Step:
     """Tell what is published and what the last runs did; fails when one failed or data is stale."""
@@ -86,7 +89,8 @@ def status_command(status_format: str) -> Step:
 
 
 def _lineage(call: Call, name: str, lineage_format: str, impact: bool) -> None:
-    from data_platform.lineage import PERSONAL, model_of, read_lineage
+    from data_platform.graph import PERSONAL, model_of
+    from data_platform.lineage import read_lineage
     from data_platform.lineage_formats import as_json, as_mermaid, edges, impact_as_json
 
     lineage = read_lineage(call.settings.project_dir)
@@ -136,7 +140,7 @@ def impact_lines(name: str, impact: "Impact") -> list[str]:
     return lines
 
 
-@click.command("lineage", cls=options.Interspersed)
+@click.command("lineage", cls=parsing.Interspersed)
 @click.argument("name", metavar="MODEL[.COLUMN]")
 @options.lineage_format
 @options.impact
@@ -149,7 +153,7 @@ def lineage_command(name: str, lineage_format: str, impact: bool) -> Step:
 
 
 def _ui(call: Call, host: str, port: int) -> int:
-    from data_platform.query import ui
+    from data_platform.browse import ui
 
     def say_where() -> None:
         call.reporter.say(f"SQLMesh's UI: http://{host}:{port} (end it with Ctrl-C)")
@@ -158,7 +162,7 @@ def _ui(call: Call, host: str, port: int) -> int:
     return ui(call.settings, host, port, say_where, call.reporter.verbose)
 
 
-@click.command("ui", cls=options.Command)
+@click.command("ui", cls=parsing.Command)
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", default=8000, help="Port to listen on.")
 def ui_command(host: str, port: int) -> Step:

@@ -11,16 +11,16 @@ exports are hard links to files that are only ever replaced, the lakehouse is a 
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_platform.copying import Copying, copy_database
 from data_platform.errors import PlatformError
 from data_platform.files import sync_file, sync_folders, writable_folder
 
 PARTS = ("lakehouse", "sources", "exports")
+
+
 DATABASE = "lakehouse.duckdb"
 
 
@@ -192,75 +192,6 @@ class Releases:
         fresh.symlink_to(Path("releases") / str(number))
         fresh.replace(link)
         sync_folders(self.data_dir, recursive=False)
-
-
-@dataclass(frozen=True)
-class Copying:
-    """A database that is being copied, in a process of its own.
-
-    DuckDB's lock is a POSIX record lock: any other open and close of the file by the process that
-    holds it would drop it.
-    """
-
-    process: subprocess.Popen[str]
-
-    @classmethod
-    def start(cls, database: Path, folder: Path) -> "Copying | None":
-        """Begin to copy, sharing blocks where the file system can; None where nothing is there.
-
-        A writer that was killed has left its log beside the database: it is copied too, and DuckDB
-        reads it into the copy.
-        """
-        files = [str(file) for file in database.parent.glob(f"{database.name}*") if file.is_file()]
-        if not files:
-            return None
-        shared = "-c" if sys.platform == "darwin" else "--reflink=auto"
-        words = ["cp", "-p", shared, *files, str(folder)]
-        return cls(
-            subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                start_new_session=True,  # Ctrl-C is for the run to decide about
-            )
-        )
-
-    def wait(self) -> None:
-        """Wait for the end; a second call has nothing to wait for.
-
-        Raises:
-            PlatformError: it failed and says why, a full disk for example.
-        """
-        complaint = self.process.communicate()[1] if self.process.returncode is None else ""
-        if self.process.returncode:
-            reason = complaint.strip().removeprefix("cp: ") or _how_it_ended(
-                self.process.returncode
-            )
-            raise PlatformError(f"cannot copy the lakehouse: {reason}")
-
-    def stop(self) -> None:
-        """End it, done or not."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.communicate()
-
-
-def _how_it_ended(code: int) -> str:
-    if code == -signal.SIGXFSZ:
-        return "it is larger than files may be here (ulimit -f)"
-    return f"cp was ended by {signal.Signals(-code).name}" if code < 0 else f"cp ended with {code}"
-
-
-def copy_database(database: Path, folder: Path) -> None:
-    """Copy a database and wait for it.
-
-    Raises:
-        PlatformError: it says why it failed.
-    """
-    if copying := Copying.start(database, folder):
-        copying.wait()
 
 
 def _link_files(source: Path, target: Path) -> None:

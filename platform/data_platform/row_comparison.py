@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from data_platform.lakehouse import quoted
+from data_platform.sql import quoted
 
 MASK = "•••"
 _SAMPLES = 5

@@ -1,9 +1,5 @@
 """A run is a transaction: it works on a private copy, which is published whole or not at all."""
 
-import getpass
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,25 +8,20 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from data_platform import __version__, interruption
+from data_platform import interruption
 from data_platform.bookkeeping import prepare
+from data_platform.connection import writing
+from data_platform.copying import Copying
 from data_platform.errors import PlatformError, StoppedError, UsageError
+from data_platform.failed_copy import show_failures
 from data_platform.journal import Journal, fold, journals, last_recorded_number
-from data_platform.lakehouse import LastLoad, last_load, writing
-from data_platform.lineage import Lineage
+from data_platform.loads import Batch, last_load
 from data_platform.lock import holding, write_holder, writers_lock
-from data_platform.manifest import Batch
 from data_platform.record import Audited, ModelRan, Outcome, Row, Run, StepRan
-from data_platform.releases import Copying, Releases
+from data_platform.releases import Releases
+from data_platform.run_row import BRING_DATA, about, ended, first_row, message_of, outcome_of
 from data_platform.settings import Settings
 from data_platform.snapshot import remove_abandoned_snapshots
-
-# The schema of the copy that is kept aside, with a view for each audit that stopped the run.
-FAILED_SCHEMA = "failed"
-# What the record keeps of an error, in characters.
-_LONGEST = 4_000
-# The first words of commands that are about the day that the options ask for.
-_BRING_DATA = ("extract", "run", "backfill")
 
 
 @dataclass
@@ -53,15 +44,12 @@ class RunningRun:
     _releases: Releases
     # Whether its publication means that what stopped an earlier run is overcome.
     renews_production: bool = field(default=False, init=False)
-    # The steps, models and audits so far, and the lineage of the models, if a step knew it.
+    # The steps, models and audits so far.
     noted: list[Row] = field(default_factory=list, init=False)
-    lineage: Lineage | None = field(default=None, init=False)
     _copying: Copying | None = field(default=None, init=False)
     _steps: int = field(default=0, init=False)
     _is_last: bool = field(default=False, init=False)
     _is_known: bool = field(default=False, init=False)
-    # Whether raw tables have followed the contract in this run.
-    contract_changed: bool = field(default=False, init=False)
     _published: int | None = field(default=None, init=False)  # the last release of this run
 
     def begin(self) -> None:
@@ -91,7 +79,7 @@ class RunningRun:
         try:
             yield step
         except BaseException as error:
-            outcome = _outcome_of(error)
+            outcome = outcome_of(error)
             if isinstance(error, StoppedError):
                 step.ran, step.audits = error.ran, error.audits
             raise
@@ -137,7 +125,7 @@ class RunningRun:
         self._is_last = connection is None
         self.row = replace(self.row, release=number)
         if self._is_last:
-            self.row = _ended(self.row, outcome)
+            self.row = ended(self.row, outcome)
         folded: list[Journal] = []
         if connection is not None:
             folded = self._fold(connection)
@@ -160,12 +148,12 @@ class RunningRun:
         if self._is_last and self._releases.current == self.row.release:
             return  # interrupted just after it was published
         with suppress(OSError):  # a full disk must not hide what went wrong
-            self.row = replace(self.row, release=self._published, error=_message_of(error))
-            self.row = _ended(self.row, _outcome_of(error))
+            self.row = replace(self.row, release=self._published, error=message_of(error))
+            self.row = ended(self.row, outcome_of(error))
             self._journal.note(self.row)
         with suppress(OSError, duckdb.Error):
             if isinstance(error, StoppedError) and not interruption.received():
-                _show_failures(self.settings, error)
+                show_failures(self.settings, error)
                 self._releases.keep_failed(self.settings.data_dir)
         with suppress(OSError):
             self.discard()
@@ -184,7 +172,7 @@ class RunningRun:
         if load is not None:
             self.row = replace(self.row, batch_id=load.batch_id, load_number=load.load_number)
             if not self._is_known:
-                self.row = _about(self.row, load)
+                self.row = about(self.row, load)
         connection.execute(
             "UPDATE ops.loads SET run_number = ? WHERE run_number IS NULL", [self.row.run_number]
         )
@@ -197,33 +185,6 @@ class RunningRun:
             fold(connection, journal, self.row if journal == self._journal else None)
         connection.commit()
         return found
-
-
-def _about(row: Run, load: LastLoad) -> Run:
-    """A run that extracts and loads nothing is about what was loaded before."""
-    return replace(row, as_of=load.as_of, random_seed=load.random_seed, scale=load.scale)
-
-
-def _ended(row: Run, outcome: Outcome) -> Run:
-    now = datetime.now(UTC)
-    seconds = round((now - row.started_at).total_seconds(), 3)
-    return replace(row, outcome=outcome, finished_at=now, seconds=seconds)
-
-
-def _show_failures(private: Settings, error: StoppedError) -> None:
-    """Make a view of each failed audit's rows in the copy that is kept, and tell of them."""
-    names: list[str] = []
-    with writing(private.lakehouse) as connection:
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {FAILED_SCHEMA}")
-        for (model, audit), query in error.queries.items():
-            name = f"{model.replace('.', '__')}__{audit.partition('(')[0]}"
-            name += f"_{names.count(name) + 1}" if name in names else ""
-            names.append(name)
-            connection.execute(f'CREATE OR REPLACE VIEW {FAILED_SCHEMA}."{name}" AS {query}')
-    if names:
-        seen = f'just query "FROM {FAILED_SCHEMA}.{names[0]}" --failed'
-        others = f" (and {', '.join(names[1:])})" if names[1:] else ""
-        error.args = (f"{error}; to see the rows: {seen}{others}",)
 
 
 @contextmanager
@@ -255,10 +216,10 @@ def running(
             number = max([last_recorded_number(published) if published else 0, *known]) + 1
             write_holder(runs_dir, number, command)
             journal = Journal(runs_dir / f"{number}.jsonl", number)
-            row = _first_row(settings, command, number)
+            row = first_row(settings, command, number)
             load = last_load(published) if published else None
-            if load is not None and command.split()[0] not in _BRING_DATA:
-                row = _about(row, load)
+            if load is not None and command.split()[0] not in BRING_DATA:
+                row = about(row, load)
             private = replace(settings, data_dir=releases.private_dir(number))
             run = RunningRun(private, row, journal, releases)
             journal.note(run.row)
@@ -274,59 +235,6 @@ def running(
                 _speak_of_what_is_published(error, settings, run.settings)
                 run.end(error)
                 raise
-
-
-def _first_row(settings: Settings, command: str, number: int) -> Run:
-    return Run(
-        run_number=number,
-        command=command,
-        outcome=Outcome.RUNNING,
-        started_at=datetime.now(UTC),
-        user_name=_user_name(),
-        host=platform.node(),
-        process_id=os.getpid(),
-        version=__version__,
-        git_commit=_git_commit(settings),
-        random_seed=settings.random_seed,
-        scale=settings.scale,
-        as_of=settings.as_of,
-    )
-
-
-def _user_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no name for this number, as in some containers
-        return str(os.getuid())
-
-
-def _git_commit(settings: Settings) -> str | None:
-    words = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(
-            words,
-            cwd=settings.project_dir,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-    except OSError:  # no git
-        return None
-    return done.stdout.strip() or None
-
-
-def _outcome_of(error: BaseException) -> Outcome:
-    is_failure = isinstance(error, Exception) and not interruption.received()
-    return Outcome.FAILED if is_failure else Outcome.INTERRUPTED
-
-
-def _message_of(error: BaseException) -> str | None:
-    if _outcome_of(error) is Outcome.INTERRUPTED:
-        return None  # there is nothing to say
-    if not isinstance(error, PlatformError | OSError):
-        return f"unexpected {type(error).__name__}"  # its text may hold data
-    message = " ".join(str(error).split())
-    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
 
 
 @contextmanager

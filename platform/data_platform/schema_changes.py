@@ -7,7 +7,7 @@ import duckdb
 
 from data_platform.contract import SCHEMA, Column, SourceTable
 from data_platform.errors import PlatformError
-from data_platform.lakehouse import quoted
+from data_platform.sql import literal, quoted
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def migrate(
                     f"there; let it be null, or give it a default with a tag like "
                     f"default:{column.name}=value"
                 )
-            value = "NULL" if column.default is None else _literal(column.default)
+            value = "NULL" if column.default is None else literal(column.default)
             if column.default is not None and _number(
                 connection, f"SELECT COUNT(*) WHERE TRY_CAST({value} AS {column.type}) IS NULL"
             ):
@@ -129,7 +129,3 @@ def _columns(
 def _number(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
     row: Any = connection.execute(sql).fetchone()
     return int(row[0])
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

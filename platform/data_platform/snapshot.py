@@ -9,10 +9,11 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
+from data_platform.connection import require
+from data_platform.copying import copy_database
 from data_platform.files import writable_folder
-from data_platform.lakehouse import require
 from data_platform.lock import holding
-from data_platform.releases import Releases, copy_database
+from data_platform.releases import Releases
 from data_platform.settings import Settings
 
 _LOCK = ".lock"

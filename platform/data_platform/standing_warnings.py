@@ -6,9 +6,9 @@ from datetime import date
 
 import duckdb
 
-from data_platform.lakehouse import has_table, quoted
 from data_platform.record import Audited, FailedAudit
 from data_platform.result import counted
+from data_platform.sql import has_table, quoted
 
 # A view for each warning of a model, with all of its rows.
 SCHEMA = "warnings"

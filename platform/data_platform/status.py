@@ -1,35 +1,36 @@
 """What is published and by which run, what the last runs did, and whether somebody should look."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+from data_platform.connection import reading
 from data_platform.errors import PlatformError
 from data_platform.freshness import Freshness, freshness
 from data_platform.journal import has_record, journals, recorded_runs, recorded_steps
-from data_platform.lakehouse import (
-    LastLoad,
+from data_platform.loads import LastLoad, last_load, loaded_tables
+from data_platform.lock import is_alive
+from data_platform.promotions import promotion_in_force
+from data_platform.record import FailedAudit, Outcome, Run, StepRan
+from data_platform.releases import Releases
+from data_platform.settings import Settings
+from data_platform.standing_warnings import standing_warnings, told
+from data_platform.transforms import (
     change_number,
     environments,
     environments_behind,
     exported_files,
-    last_load,
     last_transformed,
-    loaded_tables,
-    promotion_in_force,
-    reading,
 )
-from data_platform.lock import is_alive
-from data_platform.record import FailedAudit, Outcome, Run, StepRan
-from data_platform.releases import Releases
-from data_platform.result import Result
-from data_platform.settings import Settings
-from data_platform.standing_warnings import standing_warnings, told
 
 _RUNS_SHOWN = 10
+
+
 # The first words of commands that change nothing in production.
 _BESIDE_PRODUCTION = ("plan",)
+
+
 _REFUSED = ("promote", "rollback")
 
 
@@ -230,91 +231,3 @@ def _with_its_ending(one: RunStatus) -> RunStatus:
         for step in one.steps
     )
     return RunStatus(replace(one.run, outcome=Outcome.KILLED), tuple(steps))
-
-
-def as_json(found: Status) -> dict[str, Any]:
-    """The status for machines."""
-    document = asdict(found)
-    document["runs"] = [
-        {**asdict(one.run), "steps": [asdict(step) for step in one.steps]} for one in found.runs
-    ]
-    for name in ("is_current", "is_healthy", "last_run_failed", "problems", "reasons"):
-        document[name] = getattr(found, name)
-    document["healthy"] = found.is_healthy
-    for source, entry in zip(found.sources, document["sources"], strict=True):
-        entry["is_stale"] = source.is_stale
-    return document
-
-
-def lines(found: Status) -> list[str]:
-    """What there is to say of a status, apart from its problems."""
-    said = []
-    if (load := found.load) is not None:
-        said.append(
-            f"Load {load.load_number} as of {load.as_of}, seed {load.random_seed}, "
-            f"scale {load.scale:g}, loaded at {load.loaded_at:%F %T} UTC"
-        )
-        if found.is_current:
-            said.append("Production reflects it.")
-    else:
-        said.append("Nothing is loaded yet.")
-    if found.release and found.published_by:
-        said.append(f"Release {found.release}, published by run {found.published_by}.")
-    if promotion := found.promotion:
-        what = f"{promotion['action']} {promotion['environment']}".strip()
-        said.append(
-            f"Production has the code of promotion {promotion['promotion_number']} ({what}, "
-            f"{promotion['promoted_at']:%F %H:%M} UTC)."
-        )
-    if found.environments:
-        said.append(
-            "Environments: "
-            + ", ".join(
-                f"{name} (until {expires:%F})" if expires else name
-                for name, expires in found.environments.items()
-            )
-        )
-    for one in found.runs:
-        if one.run.outcome == Outcome.RUNNING:
-            said.append(
-                f"Run {one.run.run_number} (`{one.run.command}`, process {one.run.process_id}) "
-                f"has been at work since {one.run.started_at:%F %T} UTC."
-            )
-    return said
-
-
-def runs_table(found: Status) -> Result:
-    """The last runs, the latest first."""
-    return Result(
-        ("run", "command", "outcome", "began (UTC)", "seconds", "as of", "release"),
-        [
-            (
-                run.run_number,
-                run.command,
-                run.outcome,
-                f"{run.started_at:%m-%d %H:%M}",
-                "" if run.seconds is None else f"{run.seconds:.1f}",
-                run.as_of,
-                run.release,
-            )
-            for run in (one.run for one in found.runs)
-        ],
-    )
-
-
-def sources_table(found: Status) -> Result:
-    """The source tables and how old they are."""
-    ages = {source.source: source for source in found.sources}
-    return Result(
-        ("source table", "rows", "as of", "days behind", "variant"),
-        [
-            (
-                table.name,
-                f"{table.rows:,}",
-                table.as_of,
-                age.days_old if (age := ages.get(table.name.partition("__")[0])) else "",
-                table.variant,
-            )
-            for table in found.tables
-        ],
-    )

@@ -9,20 +9,14 @@ with "nothing missing".
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from data_platform.contract import read_contract
-from data_platform.errors import PlatformError
-from data_platform.lakehouse import (
-    LastLoad,
-    last_load,
-    last_transformed,
-    loaded_tables,
-    reading,
-)
-from data_platform.production import Production, Progress, Transformed
+from data_platform.connection import reading
+from data_platform.loaded import loaded
+from data_platform.production import Production
 from data_platform.project import open_project
 from data_platform.settings import Settings
+from data_platform.transformed import Progress, Transformed
+from data_platform.transforms import last_transformed
 
 
 def transform(
@@ -57,21 +51,3 @@ def transform(
         return done.with_notes(
             production.note_environments(load), production.lineage() if with_lineage else None
         )
-
-
-def loaded(connection: Any, settings: Settings) -> LastLoad:
-    """The load that the lakehouse holds, once every source is in it.
-
-    Raises:
-        PlatformError: nothing is loaded, or a source never was.
-    """
-    load, tables = last_load(connection), loaded_tables(connection)
-    if load is None or not tables:
-        raise PlatformError("nothing is loaded yet; run: data-platform extract load")
-    for table in read_contract(settings.project_dir).extracted:
-        if table.name not in tables:
-            raise PlatformError(
-                f"source {table.source} is not loaded; "
-                f"run: data-platform extract -s {table.source} load -s {table.source}"
-            )
-    return load

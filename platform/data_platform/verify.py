@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -12,22 +12,13 @@ import polars as pl
 from data_platform.contract import Column, SourceTable
 from data_platform.errors import PlatformError
 from data_platform.files import file_digest
-from data_platform.manifest import ExtractedFile
+from data_platform.loaded_files import ExtractedFile, SeenFile
 from data_platform.settings import FIRST_DAY
 
 _EPOCH, _FIRST = date(1970, 1, 1), date(1, 1, 1)
+
+
 _DAY = 24 * 60 * 60 * 1_000_000  # in microseconds, of which a timestamp is a number
-
-
-@dataclass(frozen=True)
-class SeenFile:
-    """A file whose content was verified, and how the file system described it then."""
-
-    file: ExtractedFile
-    size: int
-    modified_ns: int
-    # Those that the contract does not know, and that the load was told to accept.
-    unknown_columns: tuple[str, ...] = field(default=(), compare=False)
 
 
 def refuse_unlisted(

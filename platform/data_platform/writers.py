@@ -1,6 +1,5 @@
 """The commands that write: each gives back a step of the run that they share."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -11,22 +10,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from data_platform import options
-from data_platform.command import (
-    Call,
-    Step,
-    run_of,
-    warn_of_environments,
-    warn_of_stale_sources,
-)
+from data_platform import options, parsing
+from data_platform.command import Call, Step, run_of
 from data_platform.errors import LakehouseInUseError, StoppedError, UsageError
 from data_platform.names import ExportFormat, SourceName
 from data_platform.result import counted
+from data_platform.telling import (
+    back_in_time,
+    tell_warnings,
+    warn_after_transform,
+    warn_of_stale_sources,
+)
 
 if TYPE_CHECKING:
     from data_platform.load import Loaded
-    from data_platform.production import Transformed
-    from data_platform.record import FailedAudit
+    from data_platform.transformed import Transformed
 
 
 def _extract(call: Call, sources: tuple[str, ...], pristine: bool, kinds: tuple[str, ...]) -> None:
@@ -54,7 +52,7 @@ def _load(
             f"{done.rows:,} rows {done.batch}, {_news(done)}", done.rows_changed, (), done.audits
         )
     for migration in done.schema_changes:
-        run_of(call).contract_changed = True
+        call.known.contract_changed = True
         call.reporter.say_when_published(f"{migration}.")
     if done.back_from:
         call.reporter.warn(back_in_time(done))
@@ -66,37 +64,13 @@ def _load(
     warn_of_stale_sources(call, as_of)
 
 
-def tell_warnings(
-    call: Call, news: Sequence["FailedAudit"], standing: Sequence["FailedAudit"]
-) -> None:
-    """Warn of what is new or has changed; of the rest, only that it stands."""
-    from data_platform.standing_warnings import told
-
-    for warning in news:
-        call.reporter.warn(told(warning))
-    known = {(warning.model, warning.audit) for warning in news}
-    old = [one for one in standing if (one.model, one.audit) not in known]
-    if old:
-        stand = "stands" if len(old) == 1 else "stand"
-        since = min(str(one.since) for one in old)
-        call.reporter.say(f"{counted(len(old), 'warning')} {stand} since {since}: just status")
-
-
-def back_in_time(done: "Loaded") -> str:
-    """What it means that a load is of an earlier day, and how to come back."""
-    return (
-        f"back in time: the lakehouse showed {done.back_from}, and is to show "
-        f"{done.batch.as_of}, every figure as of that day; what the CRM's log has seen since stays "
-        f"in it; to come back: just run --as-of {done.back_from}"
-    )
-
-
 def _check_company(call: Call, starts_over: bool) -> None:
     """Refuse another company before it is extracted; the load looks again."""
     if starts_over or not call.settings.lakehouse.exists():
         return
-    from data_platform.lakehouse import last_load, reading
+    from data_platform.connection import reading
     from data_platform.load import refuse_other_company
+    from data_platform.loads import last_load
 
     with suppress(LakehouseInUseError), reading(call.settings.lakehouse) as connection:
         if load := last_load(connection):
@@ -122,31 +96,19 @@ def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
                 call.settings, layers, deploy, step.advance, call.settings.tells_lineage
             )
         except StoppedError as error:
-            if run_of(call).contract_changed and not deploy:
+            if call.known.contract_changed and not deploy:
                 error.args = (
                     f"{error}; the contract has changed in this run: if the working tree's models "
                     "follow it, just run --deploy",
                 )
             raise
-        run_of(call).renews_production, run_of(call).lineage = True, done.lineage
+        run_of(call).renews_production, call.known.lineage = True, done.lineage
         step.done(done.summary, None, done.ran, done.audits)
     for model in done.ran:
         why = done.restated.get(model.model_name)
         reason = f", {why}" if why else ""
         call.reporter.detail(f"  {model.model_name}{reason}: {model.seconds:.2f} s")
     warn_after_transform(call, done)
-
-
-def warn_after_transform(call: Call, done: "Transformed") -> None:
-    """Warn of what audits found, of code that was kept and of environments left behind."""
-    standing = [warning for warning in done.warnings if not warning.is_of_a_source]
-    tell_warnings(call, done.new_warnings, standing)  # the load has told the others
-    if done.undeployed:
-        call.reporter.warn(
-            "production keeps its own code where the working tree differs: "
-            f"{', '.join(done.undeployed)}; to change it: just plan, then just promote"
-        )
-    warn_of_environments(call, done.environments_behind, done.load_number)
 
 
 def write_exports(
@@ -193,6 +155,7 @@ def _backfill(call: Call, first: date, last: date, pristine: bool) -> None:
         shown.advance(0, None, "starting SQLMesh")
         run.wait_for_lakehouse()
         from data_platform.backfill import backfill
+        from data_platform.record import Outcome
 
         def on_day(number: int, total: int, day: date, done: "Loaded", made: "Transformed") -> None:
             shown.advance(number, total, str(day))
@@ -202,6 +165,10 @@ def _backfill(call: Call, first: date, last: date, pristine: bool) -> None:
 
         replayed = backfill(settings, first, last, pristine, run, on_day)
         run.renews_production = replayed.last is not None
+        call.known.lineage = replayed.last.lineage if replayed.last else None
+        if replayed.is_interrupted:
+            run.publish(outcome=Outcome.INTERRUPTED)
+            raise KeyboardInterrupt
         there = f", {replayed.days_found} were there already" if replayed.days_found else ""
         shown.done(
             f"{replayed.days_replayed} days to {last}{there}, "
@@ -219,7 +186,7 @@ def _check_faults(sources: Iterable[str], kinds: Iterable[str]) -> None:
         )
 
 
-@click.command("extract", cls=options.Command)
+@click.command("extract", cls=parsing.Command)
 @options.source
 @options.pristine
 @options.inject
@@ -230,7 +197,7 @@ def extract_command(sources: tuple[str, ...], pristine: bool, kinds: tuple[str, 
     return Step("extract", act, writes=True)
 
 
-@click.command("load", cls=options.Command)
+@click.command("load", cls=parsing.Command)
 @options.source
 @options.accept_new_columns
 @options.start_over
@@ -242,7 +209,7 @@ def load_command(sources: tuple[str, ...], accept_new_columns: bool, start_over:
     return Step("load --start-over" if start_over else "load", act, writes=True)
 
 
-@click.command("transform", cls=options.Command)
+@click.command("transform", cls=parsing.Command)
 @options.layer
 @options.deploy
 def transform_command(layers: tuple[str, ...], deploy: bool) -> Step:
@@ -251,7 +218,7 @@ def transform_command(layers: tuple[str, ...], deploy: bool) -> Step:
     return Step(name, partial(_transform, layers=layers, deploy=deploy), writes=True)
 
 
-@click.command("export", cls=options.Command)
+@click.command("export", cls=parsing.Command)
 @options.export_format
 @options.output_dir
 def export_command(file_format: str, output_dir: Path | None) -> Step:
@@ -260,7 +227,7 @@ def export_command(file_format: str, output_dir: Path | None) -> Step:
     return Step("export", act, True, partial(_check_output_dir, output_dir=output_dir))
 
 
-@click.command("run", cls=options.Command)
+@click.command("run", cls=parsing.Command)
 @options.source
 @options.pristine
 @options.inject
@@ -300,7 +267,7 @@ def run_command(
     return Step(" ".join(["run", *said]), act, True, check)
 
 
-@click.command("backfill", cls=options.Command)
+@click.command("backfill", cls=parsing.Command)
 @options.first_day
 @options.last_day
 @options.pristine
@@ -315,38 +282,3 @@ def backfill_command(ctx: click.Context, first: date, last: date, pristine: bool
     act = partial(_backfill, first=first, last=last, pristine=pristine)
     check = partial(_check_company, starts_over=False)
     return Step(f"backfill {first} to {last}", act, True, check)
-
-
-def _clean(call: Call, is_sure: bool) -> None:
-    from data_platform.clean import clean, generated, history
-
-    found = generated(call.settings)
-    if not found:
-        call.reporter.say("There is nothing to remove.")
-        return
-    for one in found:
-        call.reporter.say(f"To remove: {one}")
-    if told := history(call.settings):
-        call.reporter.say(told)
-    if not (is_sure or _agrees("Remove all of it? [y/N] ")):
-        call.reporter.say("Nothing was removed.")
-        return
-    clean(call.settings, call.wait)
-    call.reporter.say("Removed.")
-
-
-def _agrees(question: str) -> bool:
-    """Whether who is there says yes; where nobody is there to be asked, who called has said it."""
-    try:
-        print(question, end="", flush=True)
-        return input().strip().lower() in ("y", "yes")
-    except (EOFError, OSError):
-        print()
-        return not sys.stdin.isatty()
-
-
-@click.command("clean", cls=options.Command)
-@click.option("--yes", "is_sure", is_flag=True, help="Do not ask, at a terminal either.")
-def clean_command(is_sure: bool) -> Step:
-    """Remove everything that was generated: data, caches and logs; says what, and asks."""
-    return Step("clean", partial(_clean, is_sure=is_sure), writes=False)

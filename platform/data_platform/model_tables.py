@@ -1,7 +1,7 @@
-"""An environment of SQLMesh: the models that it promotes, and the load that each table reflects."""
+"""The tables of some versions of models, the load that each reflects, and how they are computed."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -16,18 +16,19 @@ from sqlmesh.core.snapshot import (
     snapshots_to_dag,
 )
 
-from data_platform.changes import Change
-from data_platform.code_changes import How
 from data_platform.evaluation import innermost, short_name
+from data_platform.graph import Lineage
 from data_platform.kinds import kind_of
-from data_platform.lakehouse import LastLoad, changes_since, latest_as_of_since
-from data_platform.lineage import Lineage, lineage_of
+from data_platform.lineage import lineage_of
+from data_platform.loads import Change, LastLoad, changes_since, latest_as_of_since
 from data_platform.names import Layer
 from data_platform.project import Project
-from data_platform.restatement import Kind, Node, Restatement, Window, decide
+from data_platform.restatement import Node, Restatement, decide
+from data_platform.window import Kind, Window
 
-PROD = "prod"
 _ANY_MONTH_TAG = "any_month_of:"
+
+
 _AS_OF_TABLE = "sources.platform__extracts"
 
 
@@ -245,74 +246,3 @@ def _node(snapshot: Snapshot) -> Node:
             tag.removeprefix(_ANY_MONTH_TAG) for tag in model.tags if tag.startswith(_ANY_MONTH_TAG)
         ),
     )
-
-
-def tables_of(project: Project, environment: str) -> Tables | None:
-    """The models of an environment, None where there is no such environment."""
-    found = project.context.state_reader.get_environment(environment)
-    if found is None:
-        return None
-    snapshots = project.context.state_reader.get_snapshots(found.snapshots)
-    return Tables(project, snapshots, _deployability(environment, snapshots))
-
-
-def _deployability(
-    environment: str, snapshots: Mapping[SnapshotId, Snapshot]
-) -> DeployabilityIndex:
-    if environment == PROD:
-        return DeployabilityIndex.all_deployable()
-    return DeployabilityIndex.create(snapshots.values())
-
-
-def differing(production: Tables | None, snapshots: Iterable[Snapshot]) -> dict[str, How]:
-    """The models that are not what production has, and how; sources apart."""
-    theirs = {s.name: s for s in (production.in_order if production else ())}
-    ours = {snapshot.name: snapshot for snapshot in snapshots if not snapshot.is_external}
-    found = {short_name(name): How.REMOVED for name in theirs.keys() - ours.keys()}
-    for name, snapshot in ours.items():
-        if name not in theirs:
-            found[short_name(name)] = How.ADDED
-            continue
-        mine, other = snapshot.fingerprint, theirs[name].fingerprint
-        if mine.data_hash != other.data_hash:
-            found[short_name(name)] = How.CHANGED
-        elif mine.metadata_hash != other.metadata_hash:
-            found[short_name(name)] = How.DESCRIBED
-        elif mine != other:
-            found[short_name(name)] = How.FOLLOWS
-    return found
-
-
-def own_tables(tables: Tables, production: Tables) -> set[str]:
-    """The models that an environment does not share with production."""
-    shared = {production.table(snapshot) for snapshot in production.in_order}
-    return {
-        name for name, snapshot in tables.by_name.items() if tables.table(snapshot) not in shared
-    }
-
-
-def environments_behind(
-    project: Project, production: Tables, load: LastLoad
-) -> dict[str, tuple[str, ...]]:
-    """The tables of each environment beside production that do not reflect the load.
-
-    Tables that it shares with production are production's to bring up to date. One that the
-    platform has not seen was built by SQLMesh's own commands since the load, and reflects it: each
-    load takes stock of those that are there before it (`take_stock`).
-    """
-    found = {}
-    for summary in project.context.state_reader.get_environments_summary():
-        tables = (
-            None if summary.name == PROD or summary.expired else tables_of(project, summary.name)
-        )
-        if tables is None:
-            continue
-        own, reflected = own_tables(tables, production), tables.reflected()
-        behind = tuple(
-            name
-            for name, restatement in tables.behind(load).items()
-            if name in own and restatement.kind is not Kind.VIEW and reflected[name] is not None
-        )
-        if behind:
-            found[summary.name] = behind
-    return found

@@ -1,0 +1,122 @@
+"""How words of the command line are read: types of values, and options on either side."""
+
+import copy
+import math
+from datetime import date
+from typing import Any
+
+import click
+
+from data_platform.settings import FIRST_DAY, yesterday
+
+_LARGEST_SCALE = 10_000  # 150 million invoices
+
+
+class AsOf(click.ParamType[date]):
+    """A day that the simulated company has lived to its end."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            day = date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a date; write it like 2026-11-22", param, ctx)
+        if day < FIRST_DAY:
+            self.fail(f"{day} is before {FIRST_DAY}, the company's first day", param, ctx)
+        if day > yesterday():
+            self.fail(f"{day} is after {yesterday()}, the last complete day (UTC)", param, ctx)
+        return day
+
+
+class Scale(click.ParamType[float]):
+    """A size of the simulated company."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            scale = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not (math.isfinite(scale) and 0 < scale <= _LARGEST_SCALE):
+            self.fail(f"{value} is not above 0 and at most {_LARGEST_SCALE:,}", param, ctx)
+        return scale
+
+
+class Seed(click.ParamType[int]):
+    """A whole number of 64 bits."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            seed = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        if not -(2**63) <= seed < 2**63:
+            self.fail(f"{value} does not fit into 64 bits", param, ctx)
+        return seed
+
+
+class Folder(click.Path):
+    """A folder; a name that is empty is an unset variable of a script, not the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the name of the folder is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Command(click.Command):
+    """A command that understands the options of the program as a whole, too."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Its own options, and those of the program, which its help leaves out."""
+        of_program = [
+            _for_the_program(option)
+            for option in ctx.find_root().command.params
+            if isinstance(option, click.Option) and not option.is_eager  # --version is asked alone
+        ]
+        return [*super().get_params(ctx), *of_program]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Say where the other options are told."""
+        with formatter.indentation():
+            formatter.write_paragraph()
+            formatter.write_text("It takes the program's options too: data-platform --help")
+
+
+class Interspersed(Command):
+    """A command whose options may follow its argument, also in a chain."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read the words that belong to the command."""
+        return super().make_context(
+            info_name, args, parent, **{**extra, "allow_interspersed_args": True}
+        )
+
+
+def _for_the_program(option: click.Option) -> click.Option:
+    found = copy.copy(option)
+    found.hidden, found.expose_value, found.callback = True, False, _tell_the_program
+    found.envvar, found.allow_from_autoenv = None, False  # the program has read those
+    return found
+
+
+def _tell_the_program(ctx: click.Context, option: click.Parameter, value: Any) -> None:
+    """What is said after a command's name holds as if it were said before."""
+    name, source = str(option.name), ctx.get_parameter_source(str(option.name))
+    if source is click.core.ParameterSource.COMMANDLINE:
+        ctx.find_root().params[name] = value
+        ctx.find_root().set_parameter_source(name, source)

@@ -1,0 +1,133 @@
+"""What production, environments and exports show: which load, which change of production."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import duckdb
+
+from data_platform.sql import has_table
+
+
+def last_transformed(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The number of the last load that all of production reflected, None if there was none."""
+    if not has_table(connection, "ops", "transforms"):
+        return None
+    row = connection.execute("SELECT MAX(load_number) FROM ops.transforms").fetchone()
+    return None if row is None else row[0]
+
+
+def change_number(connection: duckdb.DuckDBPyConnection) -> int:
+    """The number of production's last change, 0 where it never changed."""
+    if not has_table(connection, "ops", "exports"):
+        return 0
+    row = connection.execute("SELECT MAX(change_number) FROM ops.transforms").fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def exported_files(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """The export files in the platform's own folder, and which change of production each shows."""
+    if not has_table(connection, "ops", "exports"):
+        return {}
+    return dict(connection.execute("SELECT file_name, change_number FROM ops.exports").fetchall())
+
+
+def environments(connection: duckdb.DuckDBPyConnection) -> dict[str, datetime | None]:
+    """The environments beside production and when each expires, as of the last plan or run."""
+    if not has_table(connection, "ops", "environments"):
+        return {}
+    rows = connection.execute(
+        "SELECT environment, expires_at AT TIME ZONE 'UTC' FROM ops.environments ORDER BY ALL"
+    ).fetchall()
+    return dict(rows)
+
+
+def environments_behind(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]]:
+    """The models of each environment beside production that do not reflect the last load."""
+    if not has_table(connection, "ops", "environments_behind"):
+        return {}
+    rows = connection.execute("SELECT environment, models FROM ops.environments_behind").fetchall()
+    return {environment: tuple(models) for environment, models in rows}
+
+
+def take_stock(connection: duckdb.DuckDBPyConnection, load_number: int) -> None:
+    """Note that tables of models which nobody has noted reflect the last load, whatever clocks say.
+
+    SQLMesh's own commands have built them since.
+    """
+    connection.execute(
+        "INSERT INTO ops.model_tables "
+        "SELECT concat_ws('.', table_catalog, table_schema, table_name) AS name, ? "
+        "FROM information_schema.tables WHERE table_schema LIKE 'sqlmesh\\_\\_%' ESCAPE '\\' "
+        "AND name NOT IN (SELECT physical_name FROM ops.model_tables)",
+        [load_number],
+    )
+
+
+def record_environments(
+    connection: duckdb.DuckDBPyConnection,
+    expiry: Mapping[str, int | None],
+    behind: Mapping[str, Sequence[str]],
+) -> None:
+    """Record the environments beside production as they are now.
+
+    Args:
+        expiry: when each expires, in milliseconds since 1970; None where it never does.
+        behind: the models of each that do not reflect the last load.
+    """
+    connection.execute("DELETE FROM ops.environments")
+    for name, milliseconds in expiry.items():
+        connection.execute(
+            "INSERT INTO ops.environments VALUES (?, MAKE_TIMESTAMPTZ(? * 1000))",
+            [name, milliseconds],
+        )
+    connection.execute("DELETE FROM ops.environments_behind")
+    for name, models in behind.items():
+        connection.execute("INSERT INTO ops.environments_behind VALUES (?, ?)", [name, [*models]])
+
+
+def record_control_totals(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[tuple[str, str]]
+) -> None:
+    """Record which column of which export adds up to the total of the invoices."""
+    known = connection.execute("FROM ops.control_totals ORDER BY ALL").fetchall()
+    if known != sorted(columns):
+        connection.execute("DELETE FROM ops.control_totals")
+        for row in columns:
+            connection.execute("INSERT INTO ops.control_totals VALUES (?, ?)", [*row])
+
+
+def record_complete(
+    connection: duckdb.DuckDBPyConnection, load_number: int, has_changed: bool
+) -> None:
+    """Record that all of production reflects a load, and whether it has changed."""
+    number = {"number": load_number}
+    if has_changed:
+        connection.execute(
+            "INSERT INTO ops.transforms SELECT $number, NOW(), "
+            "(SELECT COALESCE(MAX(change_number), 0) + 1 FROM ops.transforms)",
+            number,
+        )
+        connection.execute(
+            "DELETE FROM ops.transforms WHERE load_number = $number "
+            "AND change_number < (SELECT MAX(change_number) FROM ops.transforms)",
+            number,
+        )
+    connection.execute(
+        "INSERT INTO ops.transforms SELECT $number, NOW(), "
+        "(SELECT COALESCE(MAX(change_number), 0) + 1 FROM ops.transforms) "
+        "WHERE NOT EXISTS (SELECT 1 FROM ops.transforms WHERE load_number = $number)",
+        number,
+    )
+
+
+def forget_what_is_gone(connection: duckdb.DuckDBPyConnection, environments: Sequence[str]) -> None:
+    """Forget tables of models and plans of environments that are no longer there."""
+    connection.execute(
+        "DELETE FROM ops.model_tables WHERE physical_name NOT IN ("
+        "SELECT concat_ws('.', database_name, schema_name, table_name) FROM duckdb_tables() "
+        "UNION ALL "
+        "SELECT concat_ws('.', database_name, schema_name, view_name) FROM duckdb_views())"
+    )
+    connection.execute(
+        "DELETE FROM ops.plans WHERE NOT list_contains(?, environment)", [[*environments]]
+    )
