@@ -126,12 +126,13 @@ test-models *files: setup
 test-slow *options: setup-dev
     @{{ bin }}/pytest -n 2 -m slow "$@"
 
-# Check style and types, the models' format and the linter's rules, and the generated docs
+# Check style, types and which room imports which, the models' format and the linter's rules, and the generated docs
 [group('checks')]
 lint: setup-dev
     @{{ bin }}/ruff check .
     @{{ bin }}/ruff format --check .
     @{{ bin }}/mypy
+    @{{ bin }}/lint-imports
     @{{ bin }}/sqlmesh format --check
     @{{ bin }}/sqlmesh lint
     @{{ bin }}/cog --check README.md README.fr.md docs/*.md

@@ -20,7 +20,7 @@ from dbt_project import Dbt, copy_sources, dbt_name, write_dbt_project
 from rich.console import Console
 from rich.table import Table
 
-from data_platform.cli import cli
+from data_platform.cli.program import cli
 
 AS_OF = date(2026, 6, 15)
 CHANGES = {

@@ -10,8 +10,8 @@ import duckdb
 from sqlglot import exp
 from sqlmesh.core.model import Model
 
-from data_platform.evaluation import short_name
-from data_platform.project import read_project
+from data_platform.project.context import read_project
+from data_platform.project.evaluation import short_name
 
 PROFILE = """
 jump:

@@ -6,7 +6,7 @@ from sqlglot import exp
 from sqlmesh.core.linter.rule import Rule, RuleViolation
 from sqlmesh.core.model import Model, SqlModel
 
-from data_platform.evaluation import short_name
+from data_platform.project.evaluation import short_name
 
 _MAY_READ = {
     "staging": {"sources"},

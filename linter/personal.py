@@ -7,9 +7,9 @@ import typing as t
 from sqlmesh.core.linter.rule import Rule, RuleViolation
 from sqlmesh.core.model import Model
 
-from data_platform.evaluation import short_name
-from data_platform.graph import ANONYMOUS, PERSONAL, Lineage, column_of, model_of
-from data_platform.lineage import lineage_of
+from data_platform.project.evaluation import short_name
+from data_platform.project.lineage.graph import ANONYMOUS, PERSONAL, Lineage, column_of, model_of
+from data_platform.project.lineage.working_tree import lineage_of
 
 
 class NoUnmarkedPersonalData(Rule):

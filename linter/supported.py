@@ -6,8 +6,8 @@ from sqlmesh.core.linter.rule import Rule, RuleViolation
 from sqlmesh.core.model import Model
 
 from data_platform.errors import near
-from data_platform.evaluation import short_name
-from data_platform.kinds import STANDALONE, refusals
+from data_platform.project.evaluation import short_name
+from data_platform.project.kinds import STANDALONE, refusals
 
 
 class NoUnsupportedModel(Rule):

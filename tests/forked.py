@@ -22,8 +22,16 @@ from typing import Any
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
-        *("data_platform.cli", "data_platform.backfill", "data_platform.plan"),
-        *("data_platform.status", "data_platform.query", "data_platform.lineage"),
+        *(
+            "data_platform.cli",
+            "data_platform.operations.backfill",
+            "data_platform.deployment.plan",
+        ),
+        *(
+            "data_platform.operations.status",
+            "data_platform.delivery.query",
+            "data_platform.project.lineage.working_tree",
+        ),
         *("sqlmesh.cli.main", "pandas"),  # DuckDB imports the latter for parameters
     ]
 )
@@ -96,7 +104,7 @@ def _act(
         from sqlmesh.cli.main import cli
 
         cli.main(words)
-    from data_platform.cli import main
+    from data_platform.cli.program import main
 
     main(words)
 

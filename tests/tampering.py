@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from conftest import Platform
-from data_platform.extract import extract
-from data_platform.load import Loaded, load
-from data_platform.manifest import read_manifest, write_manifest
+from data_platform.ingest.extract import extract
+from data_platform.ingest.load import Loaded, load
+from data_platform.ingest.manifest import read_manifest, write_manifest
 
 EARLIER, LATER = date(2023, 3, 31), date(2023, 4, 30)
 

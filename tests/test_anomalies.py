@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import Platform
-from data_platform.anomalies import is_unusual
-from data_platform.extract import extract
-from data_platform.load import load
+from data_platform.ingest.anomalies import is_unusual
+from data_platform.ingest.extract import extract
+from data_platform.ingest.load import load
 from tampering import EARLIER, LATER, extract_and_load, rewrite
 
 

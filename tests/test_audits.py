@@ -11,12 +11,12 @@ import pytest
 
 from conftest import PROJECT, Platform
 from data_platform.errors import PlatformError
-from data_platform.extract import extract
-from data_platform.load import load
+from data_platform.ingest.extract import extract
+from data_platform.ingest.load import load
 from data_platform.names import FaultKind
-from data_platform.record import FailedAudit
+from data_platform.record.rows import FailedAudit
 from data_platform.settings import Settings
-from data_platform.transform import transform
+from data_platform.transform.transform import transform
 
 # What audits read beside the audited model.
 _NEIGHBOURS = {
@@ -152,7 +152,7 @@ def _project(folder: Path, models: dict[str, tuple[str, str]]) -> Iterator[list[
     """A project of one model a case, computed; gives the audits that failed."""
     from sqlmesh.utils.errors import SQLMeshError
 
-    from data_platform.project import open_project
+    from data_platform.project.context import open_project
 
     for name in ("audits", "macros", "linter", "config.yaml"):
         source = PROJECT / name

@@ -475,7 +475,9 @@ def test_a_table_fits_the_terminal_s_width(finished: Platform) -> None:
 def test_clean_says_what_goes_and_waits_for_nobody_s_run(analyst: Platform, tmp_path: Path) -> None:
     begin(analyst)
     (analyst.data / "notes.txt").write_text("mine")
-    running = analyst.start("run", boundary=Boundary("export", "_read_back"), gate=tmp_path / "g")
+    running = analyst.start(
+        "run", boundary=Boundary("delivery.export", "_read_back"), gate=tmp_path / "g"
+    )
     running.reach(tmp_path / "g")
     done = analyst.call("clean", check=False)
     assert done.returncode == 1
@@ -529,7 +531,7 @@ def test_a_reader_who_leaves_does_not_undo_what_is_done(begun: Platform) -> None
 def test_words_of_success_come_after_the_publication(begun: Platform, tmp_path: Path) -> None:
     """A run that dies at its publication has not said that anything is done."""
     options = ["--scale", "0.2", "--as-of", "2024-03-02"]
-    boundary = Boundary("releases", "Releases.publish")
+    boundary = Boundary("lakehouse.releases", "Releases.publish")
     for words, claim in ((["export"], "export: "), (["plan"], "plan dev: ")):
         dying = begun.start(*words, options=options, boundary=boundary)
         assert dying.join() < 0

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from conftest import PROJECT
-from data_platform.code_changes import compare, renamed_columns
-from data_platform.environments import How
-from data_platform.graph import Lineage, ModelLineage
-from data_platform.lineage import read_lineage
+from data_platform.deployment.code_changes import compare, renamed_columns
+from data_platform.project.lineage.graph import Lineage, ModelLineage
+from data_platform.project.lineage.working_tree import read_lineage
+from data_platform.transform.environments import How
 
 MONTHLY, EXPORT = "marts.kpi__monthly_turnover", "exports.monthly_turnover"
 BEFORE = read_lineage(PROJECT)

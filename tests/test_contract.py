@@ -12,9 +12,9 @@ import pytest
 
 from conftest import Platform
 from data_platform.errors import PlatformError
-from data_platform.extract import extract
-from data_platform.load import load
-from data_platform.manifest import read_manifest, write_manifest
+from data_platform.ingest.extract import extract
+from data_platform.ingest.load import load
+from data_platform.ingest.manifest import read_manifest, write_manifest
 from tampering import EARLIER, LATER, edit_manifest, everything, extract_and_load, file_of, rewrite
 
 CORRUPTIONS: dict[str, tuple[Callable[[Platform], object], str]] = {

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_platform.sources.draws import (
+from data_platform.sources.simulated.draws import (
     CHUNK_ROWS,
     chunk_words,
     every,

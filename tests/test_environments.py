@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from conftest import SCALE, Platform, begin
-from data_platform.transform import transform
+from data_platform.transform.transform import transform
 from test_production import double_the_turnover
 
 SHOWN = "SELECT SUM(amount) FROM {}.kpi__monthly_turnover"

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from sqlmesh import Context
 
 from conftest import Platform, begin
-from data_platform.bookkeeping import prepare
+from data_platform.deployment.plan import plan
+from data_platform.deployment.promote import promote, rollback
 from data_platform.errors import PlatformError
-from data_platform.extract import extract
-from data_platform.kinds import refusals, refuse_unsupported
-from data_platform.load import load
+from data_platform.ingest.extract import extract
+from data_platform.ingest.load import load
 from data_platform.names import Layer
-from data_platform.plan import plan
-from data_platform.project import read_project
-from data_platform.promote import promote, rollback
+from data_platform.project.context import read_project
+from data_platform.project.kinds import refusals, refuse_unsupported
+from data_platform.record.schema import prepare
 from data_platform.settings import Settings
-from data_platform.transform import transform
+from data_platform.transform.transform import transform
 from faults import state
 from tampering import rewrite
 from test_production import edit

@@ -13,8 +13,8 @@ import pytest
 from openlineage.client import event_v2, facet_v2
 
 from conftest import PROJECT, Platform, begin
-from data_platform.graph import MONEY, PERSONAL
-from data_platform.lineage import read_lineage
+from data_platform.project.lineage.graph import MONEY, PERSONAL
+from data_platform.project.lineage.working_tree import read_lineage
 from test_production import double_the_turnover
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from conftest import Platform
-from data_platform.project import read_project
+from data_platform.project.context import read_project
 
 SOUND = """
 MODEL (

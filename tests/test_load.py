@@ -6,12 +6,12 @@ import polars as pl
 import pytest
 
 from conftest import PROJECT, Platform
-from data_platform.contract import read_contract
 from data_platform.errors import PlatformError
-from data_platform.extract import extract
-from data_platform.load import Loaded, load
-from data_platform.loads import Change
-from data_platform.manifest import read_manifest
+from data_platform.ingest.extract import extract
+from data_platform.ingest.load import Loaded, load
+from data_platform.ingest.manifest import read_manifest
+from data_platform.record.loads import Change
+from data_platform.sources.contract import read_contract
 from tampering import EARLIER, LATER, edit_manifest, everything, extract_and_load, file_of, rewrite
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from conftest import Platform
-from data_platform.project import read_project
+from data_platform.project.context import read_project
 
 NPS = "models/marts/kpi__nps.sql"
 

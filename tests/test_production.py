@@ -7,13 +7,13 @@ import pytest
 
 from comparison import assert_exports_equal_the_reference, assert_models_equal_the_reference
 from conftest import SCALE, Platform, begin
+from data_platform.delivery.export import export
 from data_platform.errors import PlatformError
-from data_platform.evaluation import Evaluation, Recorder
-from data_platform.export import export
-from data_platform.extract import extract
-from data_platform.load import load
-from data_platform.transform import transform
-from data_platform.transformed import Transformed
+from data_platform.ingest.extract import extract
+from data_platform.ingest.load import load
+from data_platform.project.evaluation import Evaluation, Recorder
+from data_platform.transform.transform import transform
+from data_platform.transform.transformed import Transformed
 
 MONTHS = """
 MODEL (

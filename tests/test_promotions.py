@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from data_platform.errors import PlatformError
-from data_platform.promotions import Action, Promotion, last_and_before, undone_by
+from data_platform.record.promotions import Action, Promotion, last_and_before, undone_by
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

@@ -20,7 +20,7 @@ from forked import Boundary, Started
 FIRST, NEXT = AS_OF, date(2024, 3, 1)
 SHOWN = "SELECT as_of_date FROM intermediate.as_of"
 # In the middle of a run: everything is computed, nothing is published.
-MIDDLE = Boundary("export", "_read_back")
+MIDDLE = Boundary("delivery.export", "_read_back")
 
 
 def options(day: date) -> list[str]:
@@ -112,7 +112,7 @@ def test_a_second_writer_is_told_who_is_at_work_or_waits(begun: Platform, tmp_pa
 @pytest.mark.parametrize(
     "at",
     [
-        Boundary("releases", "Copying.wait", is_after=True),
+        Boundary("lakehouse.releases", "Copying.wait", is_after=True),
         pytest.param(MIDDLE, marks=pytest.mark.slow),
     ],
     ids=str,
@@ -178,7 +178,7 @@ def test_what_a_killed_writer_left_in_its_log_is_published_with_the_next_run(
 
 @pytest.mark.slow
 def test_the_lock_of_a_process_that_died_holds_up_nobody(begun: Platform) -> None:
-    boundary = Boundary("run", "writing")
+    boundary = Boundary("lakehouse.run", "writing")
     assert begun.start("run", options=options(NEXT), boundary=boundary).join() < 0
     assert (begun.data / "runs/lock").exists()
     begun.call("run", options=options(NEXT))

@@ -14,8 +14,8 @@ import pytest
 
 from conftest import PROJECT, Platform
 from data_platform import __version__
-from data_platform.bookkeeping import FORMAT
 from data_platform.names import FaultKind
+from data_platform.record.schema import FORMAT
 from data_platform.settings import yesterday
 from faults import status_of
 from forked import Boundary
@@ -101,7 +101,7 @@ def test_a_run_that_fails_is_recorded_and_a_copy_of_it_kept_until_one_succeeds(
 def test_a_run_that_was_killed_is_told_by_the_status_and_later_by_the_record(
     begun: Platform,
 ) -> None:
-    boundary = Boundary("model_tables", "Tables.compute")
+    boundary = Boundary("transform.model_tables", "Tables.compute")
     begun.start("run", options=NEXT, boundary=boundary).join()
     for _ in range(2):
         last = status_of(begun)["runs"][0]

@@ -5,9 +5,9 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_platform.loads import Change
-from data_platform.restatement import Node, decide
-from data_platform.window import Kind, Window
+from data_platform.project.window import Kind, Window
+from data_platform.record.loads import Change
+from data_platform.transform.restatement import Node, decide
 
 ALL_TIME = Window.of_months(date(2022, 1, 1), date(2024, 3, 20))
 MARCH = Window.of_months(date(2024, 3, 1), date(2024, 3, 1))

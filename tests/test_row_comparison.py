@@ -8,7 +8,7 @@ import duckdb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_platform.row_comparison import MASK, compare_rows
+from data_platform.deployment.row_comparison import MASK, compare_rows
 
 ONLY = ("only in production", "only in dev")
 Row = tuple[int | None, str | None, int | None]

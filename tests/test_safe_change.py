@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Platform, begin
-from data_platform.project import open_project
+from data_platform.project.context import open_project
 from test_environments import invoiced, options, total
 from test_production import EXPORT, MONTHLY, double_the_turnover, edit
 

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from conftest import AS_OF, Platform, begin
-from data_platform.contract import read_contract
 from data_platform.errors import PlatformError
-from data_platform.extract import extract
-from data_platform.load import load
+from data_platform.ingest.extract import extract
+from data_platform.ingest.load import load
+from data_platform.sources.contract import read_contract
 from faults import state
 from tampering import rewrite
 

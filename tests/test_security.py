@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 
 from conftest import PROJECT, Platform, begin
-from data_platform.export import export
-from data_platform.load import load
-from data_platform.manifest import read_manifest
+from data_platform.delivery.export import export
+from data_platform.ingest.load import load
+from data_platform.ingest.manifest import read_manifest
 from data_platform.names import ExportFormat
-from data_platform.transform import transform
+from data_platform.transform.transform import transform
 from faults import state
 from tampering import rewrite
 from test_lineage import IN_PYTHON

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import PROJECT
-from data_platform.contract import read_contract
-from data_platform.extract import extract
-from data_platform.manifest import Manifest, read_manifest
+from data_platform.ingest.extract import extract
+from data_platform.ingest.manifest import Manifest, read_manifest
 from data_platform.names import FaultKind
 from data_platform.settings import Settings
-from data_platform.sources.app import reference_digits
-from data_platform.sources.company import Company
+from data_platform.sources.contract import read_contract
+from data_platform.sources.simulated.app import reference_digits
+from data_platform.sources.simulated.company import Company
 from reference import clean, clean_email, is_test, person_key
 
 LAST = date(2026, 10, 31)

@@ -19,16 +19,16 @@ from hypothesis import strategies as st
 
 from comparison import assert_exports_equal_the_reference, assert_models_equal_the_reference
 from conftest import PROJECT, Platform
-from data_platform.backfill import backfill
-from data_platform.export import export
-from data_platform.extract import extract
-from data_platform.load import load
-from data_platform.loaded import loaded
-from data_platform.manifest import read_manifest
-from data_platform.production import Production
-from data_platform.project import open_project
+from data_platform.delivery.export import export
+from data_platform.ingest.extract import extract
+from data_platform.ingest.load import load
+from data_platform.ingest.loaded import loaded
+from data_platform.ingest.manifest import read_manifest
+from data_platform.operations.backfill import backfill
+from data_platform.project.context import open_project
 from data_platform.settings import Settings
-from data_platform.transformed import Transformed
+from data_platform.transform.production import Production
+from data_platform.transform.transformed import Transformed
 from reference import Company, person_key
 from tampering import rewrite
 

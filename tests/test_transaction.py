@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from conftest import SCALE, Platform, begin, template
-from data_platform.extract import extract
-from data_platform.load import load
+from data_platform.ingest.extract import extract
+from data_platform.ingest.load import load
 from data_platform.names import FaultKind
-from data_platform.status import status
+from data_platform.operations.status import status
 from faults import differences, recorded_outcomes, state
 from forked import Boundary
 
@@ -79,26 +79,26 @@ def assert_nothing_is_lost(
 
 # What happens in a run, in order, and whether it is published then.
 EARLIER = [
-    Boundary("run", "write_holder"),
-    Boundary("run", "Journal.note"),
-    Boundary("releases", "Releases.tidy"),
-    Boundary("releases", "Releases.begin"),
-    Boundary("releases", "Copying.start"),
-    Boundary("releases", "Copying.wait"),
-    Boundary("extract", "write_manifest"),
-    Boundary("extract", "_remove_unlisted"),
-    Boundary("load", "record_load"),
-    Boundary("load", "renew_warnings"),
-    Boundary("model_tables", "Tables.compute"),
-    Boundary("model_tables", "Tables.mark_as_reflecting"),
-    Boundary("production", "Production.tidy"),
-    Boundary("export", "_write", call=2),
-    Boundary("export", "_read_back", call=4),
-    Boundary("run", "fold"),
-    Boundary("run", "writing"),
-    Boundary("releases", "sync_folders"),
+    Boundary("lakehouse.run", "write_holder"),
+    Boundary("lakehouse.run", "Journal.note"),
+    Boundary("lakehouse.releases", "Releases.tidy"),
+    Boundary("lakehouse.releases", "Releases.begin"),
+    Boundary("lakehouse.releases", "Copying.start"),
+    Boundary("lakehouse.releases", "Copying.wait"),
+    Boundary("ingest.extract", "write_manifest"),
+    Boundary("ingest.extract", "_remove_unlisted"),
+    Boundary("ingest.load", "record_load"),
+    Boundary("ingest.load", "renew_warnings"),
+    Boundary("transform.model_tables", "Tables.compute"),
+    Boundary("transform.model_tables", "Tables.mark_as_reflecting"),
+    Boundary("transform.production", "Production.tidy"),
+    Boundary("delivery.export", "_write", call=2),
+    Boundary("delivery.export", "_read_back", call=4),
+    Boundary("lakehouse.run", "fold"),
+    Boundary("lakehouse.run", "writing"),
+    Boundary("lakehouse.releases", "sync_folders"),
 ]
-LATER = [Boundary("releases", "Releases._point_to")]
+LATER = [Boundary("lakehouse.releases", "Releases._point_to")]
 BOUNDARIES = [
     (replaced, not (replaced.function.endswith("_point_to") and replaced.is_after))
     for one in EARLIER + LATER

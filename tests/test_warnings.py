@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SCALE, Platform, begin
-from data_platform.transform import transform
+from data_platform.transform.transform import transform
 from faults import status_of
 from tampering import extract_and_load
 from test_production import edit

@@ -1,12 +1,8 @@
 """What the platform raises for a person to read."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from data_platform.record import Audited, ModelRan
 
 # DuckDB's errors about the values of rows, which its messages quote; others speak of the SQL alone.
 _ABOUT_VALUES = (
@@ -52,23 +48,6 @@ class LakehouseInUseError(PlatformError):
 
 class UsageError(PlatformError):
     """The caller asked for something that does not exist or cannot be (exit code 2)."""
-
-
-class StoppedError(PlatformError):
-    """A model or a blocking audit failed; carries what was done until then.
-
-    `queries` gives the rows that blocking audits found, by model and audit.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        ran: "Sequence[ModelRan]" = (),
-        audits: "Sequence[Audited]" = (),
-        queries: Mapping[tuple[str, str], str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.ran, self.audits, self.queries = tuple(ran), tuple(audits), dict(queries or {})
 
 
 def listed(what: str, findings: Sequence[str]) -> str:

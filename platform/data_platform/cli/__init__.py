@@ -1,0 +1,5 @@
+"""The command line: words in, words out, no logic."""
+
+from data_platform.cli.program import main
+
+__all__ = ["main"]  # the program that is installed

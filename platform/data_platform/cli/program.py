@@ -1,0 +1,186 @@
+"""The command line: reads the words, then runs the steps that they ask for."""
+
+import os
+import re
+import signal
+import sys
+import time
+import traceback
+from contextlib import ExitStack
+from datetime import date
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+import click
+
+from data_platform import __version__, interruption
+from data_platform.cli import deployment as changers
+from data_platform.cli import options, upkeep
+from data_platform.cli import pipeline as writers
+from data_platform.cli import reading as readers
+from data_platform.cli.step import Call, Step
+from data_platform.cli.telling import tell_catalogue
+from data_platform.cli.terminal import Reporter
+from data_platform.errors import PlatformError, UsageError, without_values
+from data_platform.settings import Settings, checked_data_dir, find_project, yesterday
+
+# What SQLMesh and others put into messages for a terminal.
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class _Steps(click.Group):
+    """Lists the commands in the order in which they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(
+    cls=_Steps,
+    chain=True,
+    no_args_is_help=True,
+    context_settings={
+        "auto_envvar_prefix": "DATA_PLATFORM",
+        "show_default": True,
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    },
+)
+@options.globally
+@click.version_option(__version__, prog_name="data-platform")
+def cli(**_options: Any) -> None:
+    """Jump's data platform: from the applications to the numbers people trust.
+
+    Steps are chained in one process, and published together:
+    data-platform extract load transform export.
+    """
+
+
+for command in (
+    writers.extract_command,
+    writers.load_command,
+    writers.transform_command,
+    writers.export_command,
+    writers.run_command,
+    writers.backfill_command,
+    upkeep.clean_command,
+    changers.plan_command,
+    changers.diff_command,
+    changers.promote_command,
+    changers.rollback_command,
+    changers.review_command,
+    readers.query_command,
+    readers.tables_command,
+    readers.status_command,
+    readers.lineage_command,
+    readers.ui_command,
+):
+    cli.add_command(command)
+
+
+@cli.result_callback()
+@click.pass_obj
+def _take(began: float | None, /, steps: list[Step], **options: Any) -> int:
+    """Take the steps, those up to the last one that writes in one run; the exit code."""
+    call, arrived = _call(**options), time.perf_counter()
+    for step in steps:
+        step.check(call)
+    last_writer = max((place for place, step in enumerate(steps, 1) if step.writes), default=0)
+    codes = [0]
+    if last_writer:
+        from data_platform.lakehouse.run import running
+
+        words = " ".join(step.name for step in steps[:last_writer])
+        run = None
+        try:
+            with ExitStack() as stack:
+                with call.reporter.busy("waiting until nobody else writes"):
+                    run = stack.enter_context(
+                        running(call.settings, words, call.wait, call.reporter.waits_for)
+                    )
+                codes += [step.act(call.within(run)) or 0 for step in steps[:last_writer]]
+        finally:
+            if run is not None and call.settings.tells_lineage:
+                tell_catalogue(call, run)
+        call.reporter.tell_what_was_put_off()
+    codes += [step.act(call) or 0 for step in steps[last_writer:]]
+    call.reporter.summary(time.perf_counter() - (began or arrived))
+    return max(codes)
+
+
+def _call(
+    random_seed: int,
+    scale: float,
+    as_of: date | None,
+    project_dir: Path | None,
+    data_dir: Path | None,
+    gateway: str,
+    wait: float,
+    verbose: bool,
+    quiet: bool,
+) -> Call:
+    """What the options of the program say, from either side of the commands' names."""
+    project = find_project(project_dir)
+    data = checked_data_dir(data_dir or project / "data", project)
+    settings = Settings(random_seed, scale, as_of or yesterday(), project, data, gateway)
+    return Call(settings, settings, Reporter(quiet, verbose), wait)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command line; exits with 0 (done), 1 (failed) or 2 (usage)."""
+    os.umask(0o077)  # what is written may hold personal data
+    interruption.listen()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without € shows the rest
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        if any(not word.isprintable() and _is_no_text(word) for word in words):
+            raise UsageError("a word of the command line is not valid UTF-8")
+        sys.exit(cli.main(words, "data-platform", standalone_mode=False, obj=time.perf_counter()))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(1)
+    except (Exception, KeyboardInterrupt) as error:
+        message, code = _explain(error)
+        if "-v" in words or "--verbose" in words:
+            traceback.print_exception(error)
+        plain = _COLOURS.sub("", message)
+        Reporter().fail("\n".join(line.rstrip() for line in plain.splitlines()))
+        sys.exit(code)
+
+
+def _is_no_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    """What to say of an error, and the exit code."""
+    if interruption.received():
+        error = KeyboardInterrupt()
+    match error:
+        case click.ClickException():
+            return " ".join(error.format_message().split()), error.exit_code
+        case UsageError():
+            return str(error), 2
+        case PlatformError():
+            return str(error), 1
+        case KeyboardInterrupt() | click.Abort():
+            number = interruption.received() or signal.SIGINT
+            return f"interrupted by {number.name}", 128 + number
+        case OSError(filename=str() as path, strerror=str() as reason):
+            return f"{path}: {reason}", 1
+        case OSError(strerror=str() as reason):
+            return f"the system says: {reason}", 1
+        case _ if type(error).__module__.endswith("duckdb"):
+            return f"DuckDB says: {without_values(str(error))}", 1
+        case _:
+            # What a library says may quote somebody's data.
+            return f"unexpected {type(error).__name__}; -v shows what it says, and where", 1

@@ -1,0 +1,170 @@
+"""The commands that read: what is published, also while a run is at work on its private copy."""
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from data_platform.cli import options, parsing
+from data_platform.cli.step import Call, Step
+from data_platform.names import LineageFormat, ResultFormat, StatusFormat
+
+if TYPE_CHECKING:
+    from data_platform.project.lineage.graph import Impact
+    from data_platform.result import Result
+
+
+def _query(call: Call, sql: str | None, result_format: str, failed: bool) -> int:
+    from data_platform.delivery import query
+
+    database = query.database(call.settings, failed)
+    if sql is None:
+        from data_platform.delivery.browse import shell
+
+        return shell(database, call.settings)
+    _show_rows(call, query.query(database, sql), result_format)
+    return 0
+
+
+def _show_rows(call: Call, found: "Result", result_format: str) -> None:
+    from data_platform import result
+
+    shapes = {
+        ResultFormat.CSV: result.as_csv,
+        ResultFormat.JSON: result.as_json,
+        ResultFormat.MARKDOWN: result.as_markdown,
+    }
+    if shape := shapes.get(ResultFormat(result_format)):
+        call.reporter.write(shape(found))
+    else:
+        call.reporter.table(found)
+
+
+@click.command("query", cls=parsing.Interspersed)
+@click.argument("sql", required=False)
+@options.result_format
+@options.failed
+def query_command(sql: str | None, result_format: str, failed: bool) -> Step:
+    """Run SQL on the lakehouse, read-only; without SQL, open the DuckDB shell."""
+    act = partial(_query, sql=sql, result_format=result_format, failed=failed)
+    return Step("query", act, writes=False)
+
+
+def _tables(call: Call, result_format: str) -> None:
+    from data_platform.delivery.query import tables
+
+    _show_rows(call, tables(call.settings), result_format)
+
+
+@click.command("tables", cls=parsing.Command)
+@options.result_format
+def tables_command(result_format: str) -> Step:
+    """List what can be read: the tables and views of the lakehouse, a line each."""
+    return Step("tables", partial(_tables, result_format=result_format), writes=False)
+
+
+def _status(call: Call, status_format: str) -> int:
+    from data_platform.operations.status import status
+    from data_platform.operations.status_formats import as_json, lines, runs_table, sources_table
+
+    found = status(call.settings)
+    if status_format == StatusFormat.JSON:
+        call.reporter.write(json.dumps(as_json(found), indent=1, default=str) + "\n")
+    else:
+        for line in lines(found):
+            call.reporter.say(line)
+        for problem in found.problems:
+            call.reporter.warn(problem)
+        call.reporter.table(runs_table(found))
+        call.reporter.table(sources_table(found))
+    return 0 if found.is_healthy else 1
+
+
+@click.command("status", cls=parsing.Command)
+@options.status_format
+def status_command(status_format: str) -> Step:
+    """Tell what is published and what the last runs did; fails when one failed or data is stale."""
+    return Step("status", partial(_status, status_format=status_format), writes=False)
+
+
+def _lineage(call: Call, name: str, lineage_format: str, impact: bool) -> None:
+    from data_platform.project.lineage.formats import as_json, as_mermaid, edges, impact_as_json
+    from data_platform.project.lineage.graph import PERSONAL, model_of
+    from data_platform.project.lineage.working_tree import read_lineage
+
+    lineage = read_lineage(call.settings.project_dir)
+    lineage.check(name)
+    if impact and lineage_format == LineageFormat.JSON:
+        found = impact_as_json(lineage.impact([name]))
+        call.reporter.write(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    elif impact:
+        for line in impact_lines(name, lineage.impact([name])):
+            call.reporter.say(line)
+    elif lineage_format == LineageFormat.TREE:
+        call.reporter.tree(f"{name} is made of", name, lineage.upstream)
+        call.reporter.tree(f"{name} goes into", name, lineage.downstream)
+        if chosen := sorted(model for model, of in lineage.models.items() if name in of.rows_by):
+            call.reporter.say(f"It chooses, matches or groups the rows of {', '.join(chosen)}.")
+        if name in lineage.marked(PERSONAL):
+            call.reporter.say("It is personal data.")
+    elif lineage_format == LineageFormat.JSON:
+        call.reporter.write(as_json(lineage, name))
+    elif lineage_format == LineageFormat.MERMAID:
+        call.reporter.write(as_mermaid(edges(lineage, name), name))
+    else:
+        from openlineage.client.serde import Serde
+
+        from data_platform.operations.lineage_events import static_events
+
+        models = dict.fromkeys(
+            model_of(other)
+            for direction in (lineage.upstream, lineage.downstream)
+            for other in lineage.reach(name, direction)
+        )
+        for event in static_events(lineage, models, call.settings):
+            call.reporter.write(Serde.to_json(event) + "\n")
+
+
+def impact_lines(name: str, impact: "Impact") -> list[str]:
+    """What would change, for a person: the exports first."""
+    if not impact.models:
+        return [f"Nothing is made of {name}."]
+    lines = []
+    for title, names in (
+        ("Exports", impact.exports),
+        ("Models", tuple(model for model in impact.models if model not in impact.exports)),
+    ):
+        lines.append(f"{title} that would change with {name}: {len(names) or 'none'}")
+        lines += [f"  {model}: {impact.why(model)}" for model in names]
+    return lines
+
+
+@click.command("lineage", cls=parsing.Interspersed)
+@click.argument("name", metavar="MODEL[.COLUMN]")
+@options.lineage_format
+@options.impact
+def lineage_command(name: str, lineage_format: str, impact: bool) -> Step:
+    """Show what a model or a column is made of, and what is made of it."""
+    if impact and lineage_format not in (LineageFormat.TREE, LineageFormat.JSON):
+        raise click.UsageError("--impact is told as lines or with --format json")
+    act = partial(_lineage, name=name, lineage_format=lineage_format, impact=impact)
+    return Step("lineage", act, writes=False)
+
+
+def _ui(call: Call, host: str, port: int) -> int:
+    from data_platform.delivery.browse import ui
+
+    def say_where() -> None:
+        call.reporter.say(f"SQLMesh's UI: http://{host}:{port} (end it with Ctrl-C)")
+
+    call.reporter.detail("Opening SQLMesh's UI on a snapshot")
+    return ui(call.settings, host, port, say_where, call.reporter.verbose)
+
+
+@click.command("ui", cls=parsing.Command)
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
+@click.option("--port", default=8000, help="Port to listen on.")
+def ui_command(host: str, port: int) -> Step:
+    """Open SQLMesh's UI on a snapshot of the lakehouse."""
+    return Step("ui", partial(_ui, host=host, port=port), writes=False)

@@ -1,0 +1,83 @@
+"""What commands tell of warnings, stale sources and environments that are behind."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from data_platform.cli.step import Call
+from data_platform.result import counted
+
+if TYPE_CHECKING:
+    from data_platform.ingest.load import Loaded
+    from data_platform.lakehouse.run import RunningRun
+    from data_platform.record.rows import FailedAudit
+    from data_platform.transform.transformed import Transformed
+
+
+def tell_warnings(
+    call: Call, news: Sequence["FailedAudit"], standing: Sequence["FailedAudit"]
+) -> None:
+    """Warn of what is new or has changed; of the rest, only that it stands."""
+    from data_platform.record.standing_warnings import told
+
+    for warning in news:
+        call.reporter.warn(told(warning))
+    known = {(warning.model, warning.audit) for warning in news}
+    old = [one for one in standing if (one.model, one.audit) not in known]
+    if old:
+        stand = "stands" if len(old) == 1 else "stand"
+        since = min(str(one.since) for one in old)
+        call.reporter.say(f"{counted(len(old), 'warning')} {stand} since {since}: just status")
+
+
+def back_in_time(done: "Loaded") -> str:
+    """What it means that a load is of an earlier day, and how to come back."""
+    return (
+        f"back in time: the lakehouse showed {done.back_from}, and is to show "
+        f"{done.batch.as_of}, every figure as of that day; what the CRM's log has seen since stays "
+        f"in it; to come back: just run --as-of {done.back_from}"
+    )
+
+
+def warn_after_transform(call: Call, done: "Transformed") -> None:
+    """Warn of what audits found, of code that was kept and of environments left behind."""
+    standing = [warning for warning in done.warnings if not warning.is_of_a_source]
+    tell_warnings(call, done.new_warnings, standing)  # the load has told the others
+    if done.undeployed:
+        call.reporter.warn(
+            "production keeps its own code where the working tree differs: "
+            f"{', '.join(done.undeployed)}; to change it: just plan, then just promote"
+        )
+    warn_of_environments(call, done.environments_behind, done.load_number)
+
+
+def warn_of_stale_sources(call: Call, as_of: Mapping[str, date]) -> None:
+    """Warn of each source whose data is older than config.yaml allows."""
+    from data_platform.operations.freshness import freshness
+
+    for source in freshness(call.settings.project_dir, as_of):
+        if source.is_stale:
+            call.reporter.warn(str(source))
+
+
+def warn_of_environments(
+    call: Call, behind: Mapping[str, tuple[str, ...]], load_number: int
+) -> None:
+    """Warn of each environment with tables that do not show the last load."""
+    for environment, models in behind.items():
+        call.reporter.warn(
+            f"environment {environment} does not show load {load_number} in "
+            f"{', '.join(models)}; to refresh it: just plan {environment}"
+        )
+
+
+def tell_catalogue(call: Call, run: "RunningRun") -> None:
+    """Send what a run was about as lineage events; a catalogue that is away fails no run."""
+    from data_platform.operations.lineage_events import emit, run_events
+
+    try:
+        emit(run_events(call.known.lineage, run.row, run.noted, call.settings), call.settings)
+    except Exception as error:  # whatever the client's transports raise
+        call.reporter.warn(
+            f"the run's lineage events were not sent: {' '.join(str(error).split())}"
+        )

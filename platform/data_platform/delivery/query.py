@@ -1,0 +1,95 @@
+"""Read the lakehouse: a statement's rows, or what there is to read."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+from data_platform.errors import PlatformError, one_line
+from data_platform.lakehouse.connection import reading
+from data_platform.lakehouse.releases import Releases
+from data_platform.names import Layer
+from data_platform.record.schema import OF_RECORD
+from data_platform.record.standing_warnings import SCHEMA as WARNINGS
+from data_platform.result import Result
+from data_platform.settings import Settings
+from data_platform.sources.contract import SCHEMA as SOURCES
+from data_platform.sources.contract import read_contract
+
+# In the order in which a reader looks for something.
+SCHEMAS = (*reversed(Layer), SOURCES, WARNINGS, "ops")
+
+
+def database(settings: Settings, failed: bool) -> Path:
+    """The published lakehouse, or the copy of the last run that an audit or a model stopped.
+
+    Raises:
+        PlatformError: no such copy was kept.
+    """
+    if not failed:
+        return settings.lakehouse
+    kept = Releases(settings.data_dir).failed_lakehouse
+    if not kept.exists():
+        raise PlatformError(
+            "no copy of a failed run is kept: no audit or model stopped a run since the last "
+            "one that succeeded"
+        )
+    return kept
+
+
+def query(database: Path, sql: str) -> Result:
+    """Run SQL that can only read the lakehouse, and nothing else.
+
+    Raises:
+        PlatformError: there is no lakehouse, or DuckDB refuses the statement.
+    """
+    with reading(database) as connection:
+        try:
+            if (count := len(duckdb.extract_statements(sql))) != 1:
+                raise PlatformError(
+                    f"the query failed: it holds {count} statements, expected one; the shell takes "
+                    "several: just query"
+                )
+            cursor = connection.execute(sql)
+            columns = tuple(column[0] for column in cursor.description or ())
+            return Result(columns, cursor.fetchall() if columns else [])
+        except duckdb.Error as error:
+            raise PlatformError(f"the query failed: {one_line(str(error))}") from error
+
+
+def tables(settings: Settings) -> Result:
+    """What can be read: schema and name, rows where DuckDB knows them, and what one row is.
+
+    Raises:
+        PlatformError: there is no lakehouse.
+    """
+    contract = read_contract(settings.project_dir)
+    of_sources = {name: table.description for name, table in contract.tables.items()}
+    with reading(settings.lakehouse) as connection:
+        rows = connection.execute(
+            "SELECT schema_name, table_name, comment, estimated_size FROM duckdb_tables() "
+            "WHERE NOT (schema_name LIKE 'sqlmesh%' OR schema_name = 'main') UNION ALL "
+            "SELECT schema_name, view_name, comment, NULL FROM duckdb_views() "
+            "WHERE NOT (internal OR schema_name LIKE 'sqlmesh%' OR schema_name = 'main')"
+        ).fetchall()
+    shown = [
+        (
+            f"{schema}.{name}",
+            "" if size is None else f"{size:,}",
+            said or _described(schema, name, of_sources),
+        )
+        for schema, name, said, size in rows
+    ]
+    place = {schema: number for number, schema in enumerate(SCHEMAS)}
+
+    def in_order(row: tuple[str, str, str]) -> tuple[int, str]:
+        return place.get(row[0].partition(".")[0], len(place)), row[0]
+
+    return Result(("name", "rows", "one row is"), sorted(shown, key=in_order))
+
+
+def _described(schema: str, name: str, of_sources: Mapping[str, str]) -> str:
+    """What one row is, of tables that say nothing of it themselves."""
+    if schema == WARNINGS:
+        return "One row a finding of a warning that stands."
+    return (of_sources if schema == SOURCES else OF_RECORD).get(name, "")

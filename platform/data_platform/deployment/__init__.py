@@ -1,0 +1,1 @@
+"""How production's code changes: plan, diff, promote, rollback, review."""

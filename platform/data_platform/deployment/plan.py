@@ -1,0 +1,208 @@
+"""Build the working tree's models in an environment of their own, over what is loaded."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from sqlmesh.core.plan import Plan
+from sqlmesh.utils.errors import SQLMeshError
+
+from data_platform.deployment.code_changes import CodeChanges, compare
+from data_platform.errors import PlatformError, UsageError
+from data_platform.ingest.loaded import loaded
+from data_platform.lakehouse.connection import reading
+from data_platform.project.context import Project, open_project
+from data_platform.project.evaluation import short_name
+from data_platform.project.lineage.working_tree import lineage_of
+from data_platform.record.loads import LastLoad
+from data_platform.record.rows import Audited, ModelRan
+from data_platform.record.standing_warnings import Beside, warnings_beside
+from data_platform.settings import Settings
+from data_platform.transform.code_history import note_plan
+from data_platform.transform.environments import PROD, differing, own_tables, tables_of
+from data_platform.transform.model_tables import Tables
+from data_platform.transform.production import Production
+from data_platform.transform.transformed import failure
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a plan found and did."""
+
+    environment: str
+    load_number: int
+    # How the working tree's code differs from production's.
+    code: CodeChanges
+    unit_tests: int
+    # Models that were computed; none before the plan is carried out.
+    computed: tuple[str, ...] = ()
+    # Models that have tables or views of their own in the environment.
+    own: tuple[str, ...] = ()
+    ran: tuple[ModelRan, ...] = ()
+    audits: tuple[Audited, ...] = ()
+    warnings: tuple[Beside, ...] = ()
+
+
+def plan(
+    settings: Settings,
+    environment: str,
+    progress: Callable[[int, int, str], None] = lambda done, total, model: None,
+    on_preview: Callable[[Planned], None] = lambda planned: None,
+    dry_run: bool = False,
+) -> Planned:
+    """Make an environment show what is loaded through the working tree's models.
+
+    The unit tests of what changed run first. Production is not touched: what did not change is
+    shared with it, what did is computed apart, what an earlier plan computed is brought up to date.
+
+    Args:
+        on_preview: called with what will happen, before it does.
+        dry_run: find out, and build nothing.
+
+    Raises:
+        UsageError: the environment is production, or its name is none.
+        PlatformError: production does not reflect the last load, a unit test or a blocking audit
+            failed, or a model did.
+    """
+    if environment.lower() == PROD:
+        raise UsageError(
+            "plan is for environments beside production; to change it: just promote ENV"
+        )
+    if not environment.replace("_", "").isalnum() or not environment.isascii():
+        raise UsageError(f"{environment!r} is no name: letters, digits and _ make one, like dev_b")
+    environment = environment.lower()
+    with reading(settings.lakehouse) as connection:
+        load = loaded(connection, settings)
+    with open_project(settings, progress) as project:
+        production = Production(project, progress)
+        theirs = production.tables
+        if theirs is None or theirs.behind(load):
+            raise PlatformError(
+                f"production does not reflect load {load.load_number} yet, on which an environment "
+                "is to build; run: data-platform transform"
+            )
+        evaluation = project.evaluation
+        evaluation.start(load.load_number, environment)
+        project.refuse_unsupported(project.context.models.values())
+        known_tables = _known_tables(project)
+        try:
+            builder = project.context.plan_builder(
+                environment,
+                execution_time=load.as_of + timedelta(days=1),
+                include_unmodified=True,
+                test_changed_only=True,
+            )
+            intended = builder.build()
+        except SQLMeshError as error:
+            raise failure(evaluation, error) from error
+        planned = Planned(
+            environment,
+            load.load_number,
+            _code_changes(project, intended, theirs),
+            evaluation.unit_tests,
+        )
+        on_preview(planned)
+        if dry_run:
+            return planned
+        try:
+            project.context.apply(intended)
+        except SQLMeshError as error:
+            raise failure(evaluation, error) from error
+        done = _bring_up_to_date(project, production, environment, load, known_tables, progress)
+        note_plan(project, environment)
+        return replace(
+            done, environment=environment, code=planned.code, unit_tests=planned.unit_tests
+        )
+
+
+def _known_tables(project: Project) -> set[str]:
+    rows = project.cursor.execute("SELECT physical_name FROM ops.model_tables").fetchall()
+    return {name for (name,) in rows}
+
+
+def _bring_up_to_date(
+    project: Project,
+    production: Production,
+    environment: str,
+    load: LastLoad,
+    known_tables: Collection[str],
+    progress: Callable[[int, int, str], None],
+) -> Planned:
+    """What an earlier plan has built shows the last load, too.
+
+    Args:
+        known_tables: the tables that were there before, of which SQLMesh has computed the days that
+            have come since, but not what else has changed.
+    """
+    evaluation, theirs = project.evaluation, production.tables
+    tables = tables_of(project, environment)
+    if tables is None or theirs is None:
+        raise PlatformError(f"SQLMesh made no environment {environment}")
+    own = own_tables(tables, theirs)
+    fresh = {
+        name
+        for name in own
+        if tables.by_name[name].snapshot_id in evaluation.computed
+        and tables.table(tables.by_name[name]) not in known_tables
+    }
+    tables.mark_as_reflecting(load, fresh)
+    to_do = {name: why for name, why in tables.behind(load).items() if name in own}
+    tables.compute(to_do, load, progress=progress)
+    if evaluation.stops or evaluation.errors:
+        raise failure(evaluation)
+    tables.mark_as_reflecting(load, own)
+    production.note_environments(load)
+    return Planned(
+        environment=environment,
+        load_number=load.load_number,
+        code=CodeChanges(),
+        unit_tests=0,
+        computed=tuple(
+            short_name(snapshot.name)
+            for snapshot in tables.in_order
+            if snapshot.snapshot_id in evaluation.computed and not snapshot.model.kind.is_view
+        ),
+        own=tuple(sorted(own)),
+        ran=tuple(evaluation.ran),
+        audits=tuple(evaluation.audits),
+        warnings=warnings_beside(project.cursor, environment, own, evaluation.audits),
+    )
+
+
+def _code_changes(project: Project, intended: Plan, theirs: Tables) -> CodeChanges:
+    """How the working tree differs from production, and what that costs to build."""
+    snapshots = {short_name(s.name): s for s in intended.snapshots.values()}
+    after = lineage_of([s.model for s in snapshots.values()], project.context.default_catalog)
+    categories = {
+        name: snapshot.change_category.name.removeprefix("INDIRECT_").lower().replace("_", "-")
+        for name, snapshot in snapshots.items()
+        if snapshot.change_category is not None
+    }
+    code = compare(theirs.lineage, after, differing(theirs, snapshots.values()), categories)
+    missing = {
+        short_name(one.snapshot_id.name)
+        for one in intended.missing_intervals
+        if not intended.snapshots[one.snapshot_id].model.kind.is_view
+    }
+    rows = _rows(project, theirs)
+    return replace(
+        code,
+        changes=tuple(
+            replace(change, is_computed=change.model in missing, rows=rows.get(change.model))
+            for change in code.changes
+        ),
+    )
+
+
+def _rows(project: Project, theirs: Tables) -> Mapping[str, int]:
+    """How many rows each table of production's models has, by DuckDB's own count."""
+    counted = dict(
+        project.cursor.execute(
+            "SELECT schema_name || '.' || table_name, estimated_size FROM duckdb_tables()"
+        ).fetchall()
+    )
+    return {
+        name: counted[place]
+        for name, snapshot in theirs.by_name.items()
+        if (place := theirs.table(snapshot).replace('"', "").partition(".")[2]) in counted
+    }

@@ -1,0 +1,188 @@
+"""Production's code: a reviewed environment becomes it, or what it was before comes back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlmesh.core.environment import Environment
+
+from data_platform.errors import PlatformError
+from data_platform.ingest.loaded import loaded
+from data_platform.lakehouse.connection import reading
+from data_platform.names import Layer
+from data_platform.project.context import Project, open_project
+from data_platform.record.loads import LastLoad
+from data_platform.record.promotions import (
+    Action,
+    Promotion,
+    last_and_before,
+    promotions,
+    undone_by,
+)
+from data_platform.record.rows import Audited
+from data_platform.record.transforms import change_number
+from data_platform.result import counted
+from data_platform.settings import Settings
+from data_platform.transform.code_history import planned_after, snapshots_of
+from data_platform.transform.environments import (
+    environments_behind,
+    find_environment,
+    own_tables,
+    tables_of,
+    versions,
+)
+from data_platform.transform.model_tables import Tables
+from data_platform.transform.production import Production
+from data_platform.transform.transformed import Deployment, Progress, Transformed, failure
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """What a promotion or a rollback did to production."""
+
+    # The models whose code is another one now, added or removed.
+    models: tuple[str, ...]
+    # The promotion that was undone, and the one whose code is back; None in a promotion.
+    undone: Promotion | None
+    back_to: Promotion | None
+    # Of the environment's tables, before anything changed.
+    audits_before: tuple[Audited, ...]
+    transformed: Transformed
+    # Exports that show what they showed since a change of production, by its number.
+    exports_unchanged: tuple[str, ...]
+    since: int
+
+    @property
+    def audits(self) -> tuple[Audited, ...]:
+        """All audits, those before anything changed and those after."""
+        return (*self.audits_before, *self.transformed.audits)
+
+    @property
+    def summary(self) -> str:
+        """What was done, in a few words."""
+        count = len(self.models)
+        changed = f"{counted(count, 'model')} changed"
+        parts = [changed if count else "production had this code already"]
+        if self.undone:
+            parts.append(f"undone: {self.undone}")
+        computed = self.transformed.computed
+        parts.append(f"computed again: {', '.join(computed)}" if computed else "nothing computed")
+        passed = sum(audit.number_of_rows == 0 for audit in self.audits)
+        parts += [f"{counted(passed, 'audit')} passed"] if passed else []
+        return ", ".join(parts)
+
+
+def promote(
+    settings: Settings,
+    environment: str,
+    progress: Progress = lambda done, total, model: None,
+    with_lineage: bool = False,
+) -> Promoted:
+    """Make an environment's models production's, as they were reviewed.
+
+    Its tables become production's by changing views, so that nothing is computed again. The
+    working tree does not matter.
+
+    Args:
+        progress: called with (models done, models in all, model).
+        with_lineage: give back the lineage of production's models, too.
+
+    Raises:
+        UsageError: there is no such environment, or it is production.
+        PlatformError: the environment has expired, is behind production's code or data, or a
+            blocking audit of its tables fails; production is what it was.
+    """
+    with reading(settings.lakehouse) as connection:
+        load = loaded(connection, settings)
+    with open_project(settings, progress, with_unit_tests=False) as project:
+        found = find_environment(project, environment)
+        production = Production(project, progress)
+        theirs = production.tables
+        tables = tables_of(project, found.name)
+        if theirs is None or tables is None:
+            raise PlatformError("production was never built; run: data-platform run")
+        own = own_tables(tables, theirs)
+        _refuse_what_is_behind(project, found, tables, theirs, load)
+        evaluation = project.evaluation
+        evaluation.start(load.load_number, found.name)
+        tables.compute(tables.all_of(own, load), load, progress=progress, audits_only=True)
+        if evaluation.stops or evaluation.errors:
+            raise failure(evaluation)
+        passed = tuple(evaluation.audits)
+        wanted = {snapshot.name: snapshot for snapshot in tables.snapshots.values()}
+        deployment = Deployment(wanted, Action.PROMOTED, found.name)
+        return _deploy(project, production, load, deployment, passed, with_lineage)
+
+
+def rollback(
+    settings: Settings,
+    progress: Progress = lambda done, total, model: None,
+    with_lineage: bool = False,
+) -> Promoted:
+    """Take production's code back to before its last change, with the data of the last load.
+
+    Raises:
+        PlatformError: production has its first code, or what it goes back to fails over the data
+            of the last load; production is what it was.
+    """
+    with reading(settings.lakehouse) as connection:
+        load = loaded(connection, settings)
+    with open_project(settings, progress, with_unit_tests=False) as project:
+        production = Production(project, progress)
+        production.note_other_hands(load)
+        undone, target = last_and_before(promotions(project.cursor))
+        deployment = Deployment(
+            snapshots_of(project, target.number), Action.ROLLED_BACK, goes_back_to=target.number
+        )
+        return _deploy(project, production, load, deployment, (), with_lineage, undone, target)
+
+
+def _deploy(
+    project: Project,
+    production: Production,
+    load: LastLoad,
+    deployment: Deployment,
+    audits_before: tuple[Audited, ...],
+    with_lineage: bool,
+    undone: Promotion | None = None,
+    back_to: Promotion | None = None,
+) -> Promoted:
+    before, since = versions(production.tables), change_number(project.cursor)
+    done = production.bring_up_to(load, deployment=deployment, audited_before=audits_before)
+    after = versions(production.tables)
+    production.tidy()
+    models = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
+    other_data = set(done.restated) - set(models)
+    return Promoted(
+        models=tuple(models),
+        exports_unchanged=tuple(
+            name.removeprefix(f"{Layer.EXPORTS}.")
+            for name in after
+            if name.startswith(f"{Layer.EXPORTS}.") and name not in models and not other_data
+        ),
+        since=since,
+        undone=undone,
+        back_to=back_to,
+        audits_before=audits_before,
+        transformed=done.with_notes(
+            production.note_environments(load), production.lineage() if with_lineage else None
+        ),
+    )
+
+
+def _refuse_what_is_behind(
+    project: Project, found: Environment, tables: Tables, theirs: Tables, load: LastLoad
+) -> None:
+    ours_now: Mapping[str, str] = versions(tables)
+    for promotion, models in undone_by(
+        promotions(project.cursor), planned_after(project, found), ours_now, versions(theirs)
+    ):
+        raise PlatformError(
+            f"environment {found.name} is behind production: it was planned before {promotion} "
+            f"and would undo it in {', '.join(models)}; take that change into your working tree, "
+            f"then: just plan {found.name}"
+        )
+    if behind := environments_behind(project, theirs, load).get(found.name):
+        raise PlatformError(
+            f"environment {found.name} is behind production: it does not show load "
+            f"{load.load_number} in {', '.join(behind)}; run: just plan {found.name}"
+        )

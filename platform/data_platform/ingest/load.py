@@ -1,0 +1,294 @@
+"""The load step: from the extracts to raw tables, after the contract has been checked."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+
+from data_platform.errors import PlatformError
+from data_platform.ingest.anomalies import anomalies
+from data_platform.ingest.manifest import read_manifest, refuse_mixture
+from data_platform.ingest.raw_tables import Difference, append_new_states, differ, update_table
+from data_platform.ingest.schema_changes import SchemaChange, migrate, schema_change
+from data_platform.ingest.verification import refuse_unlisted, verify_file
+from data_platform.lakehouse.connection import writing
+from data_platform.record.loaded_files import loaded_files, record_files
+from data_platform.record.loads import (
+    Batch,
+    Change,
+    LastLoad,
+    LoadedTable,
+    last_load,
+    loaded_tables,
+    record_load,
+)
+from data_platform.record.rows import Audited, FailedAudit
+from data_platform.record.schema import prepare
+from data_platform.record.standing_warnings import renew_warnings, standing_warnings
+from data_platform.record.transforms import take_stock
+from data_platform.result import counted
+from data_platform.settings import Settings
+from data_platform.sources.contract import EXTRACTS as _EXTRACTS
+from data_platform.sources.contract import LOG, LOGGED, Contract, SourceTable, read_contract
+from data_platform.sql import has_table
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load did; where it is no news, the lakehouse held the batch already."""
+
+    batch: Batch
+    load_number: int
+    rows: int
+    changes: tuple[Change, ...]
+    is_news: bool
+    # How raw tables have followed the contract, and the later day that the lakehouse showed before.
+    schema_changes: tuple[SchemaChange, ...]
+    back_from: date | None
+    # What it found strange, and what stands of that from earlier loads.
+    audits: tuple[Audited, ...]
+    warnings: tuple[FailedAudit, ...]
+    # Those of them that no earlier load has found as they are.
+    new_warnings: tuple[FailedAudit, ...]
+
+    @property
+    def rows_changed(self) -> int:
+        """How many rows came or went."""
+        return sum(change.added + change.removed for change in self.changes)
+
+
+def load(
+    settings: Settings,
+    sources: Sequence[str] = (),
+    accepts_new_columns: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    starts_over: bool = False,
+) -> Loaded:
+    """Load sources (all of them by default) from the extracts, in one transaction.
+
+    Only rows that differ from what the lakehouse holds are touched, and what changed is written
+    down in `ops.loads` for the transforms to come.
+
+    Args:
+        accepts_new_columns: columns that the contract does not know are left out, not refused.
+        progress: called with (tables done, tables in all).
+        starts_over: forget what only the lakehouse knows, the log of the CRM; so it may become
+            another company's.
+
+    Raises:
+        PlatformError: the extracts break the contract, would mix batches or are another company's,
+            or a newer version of the program wrote the lakehouse; nothing was changed.
+    """
+    contract = read_contract(settings.project_dir)
+    manifest = read_manifest(settings.sources_dir)
+    chosen = tuple(dict.fromkeys(sources or (table.source for table in contract.extracted)))
+    batch = manifest.one_batch(chosen)
+    tables = contract.of_sources(chosen)
+    rows = {table: sum(file.rows for file in manifest.files_of(table.key)) for table in tables}
+
+    with writing(settings.lakehouse) as connection:
+        prepare(connection)
+        held, held_files = loaded_tables(connection), loaded_files(connection)
+        previous = last_load(connection)
+        if previous is not None and not starts_over:
+            refuse_other_company(connection, previous, batch.random_seed, batch.scale)
+        _refuse_mixtures(held, contract, chosen, batch)
+        kept = (contract.tables[LOG], contract.tables[_EXTRACTS])
+        migrations = {
+            table: migration
+            for table in (*tables, *kept)
+            if (migration := schema_change(connection, table)) is not None
+        }
+        seen = {
+            table: [
+                verify_file(
+                    table,
+                    file,
+                    settings.sources_dir,
+                    batch.as_of,
+                    # By another contract, another file would have been fine.
+                    {} if table in migrations else held_files.get(table.name, {}),
+                    accepts_new_columns,
+                )
+                for file in manifest.files_of(table.key)
+            ]
+            for table in tables
+        }
+        listed = [file for table in tables for file in manifest.files_of(table.key)]
+        refuse_unlisted(chosen, listed, settings.sources_dir)
+        differences = {
+            table: differ(
+                manifest.files_of(table.key),
+                [known.file for known in held_files.get(table.name, {}).values()],
+            )
+            for table in tables
+        }
+        present = {table for table in tables if has_table(connection, "sources", table.name)}
+        number = previous.load_number if previous else 0
+        is_news = (
+            starts_over
+            or bool(migrations)
+            or any(
+                table not in present
+                or table.name not in held
+                or held[table.name].batch != batch
+                or not differences[table].is_nothing
+                for table in tables
+            )
+        )
+        changes: list[Change] = []
+        audits: tuple[Audited, ...] = ()
+        news: tuple[FailedAudit, ...] = ()
+        if is_news:
+            number += 1
+            with _transaction(connection):
+                take_stock(connection, number - 1)
+                for done, (table, difference) in enumerate(differences.items()):
+                    progress(done, len(tables))
+                    known, folder = held.get(table.name), settings.sources_dir
+                    if table in migrations:
+                        changes.append(_rebuild(connection, table, difference, folder))
+                    elif difference.is_nothing and table in present:
+                        changes.append(Change(table.name))
+                        continue
+                    else:
+                        anew = known is None or known.batch.company != batch.company
+                        change = update_table(connection, table, difference, folder, anew)
+                        if "now" in table.dates and not change.is_nothing:
+                            change = replace(change, first_day=batch.as_of)
+                        changes.append(change)
+                    fresh = [one for one in seen[table] if one.file in difference.fresh]
+                    record_files(connection, table.name, difference.gone, fresh)
+                for table in kept:
+                    if table in migrations:
+                        migrate(connection, table, starts_over)
+                changes += _update_kept_tables(
+                    connection, contract, previous, batch, number, changes, starts_over
+                )
+                if kept[0] in migrations:  # whatever reads the log is to be computed again
+                    changes = [Change(c.table, 1, 1) if c.table == LOG else c for c in changes]
+                record_load(connection, number, batch, changes)
+                _record_schema_changes(connection, number, list(migrations.values()))
+                audits = anomalies(connection, seen, held, batch, number)
+                looked_at = {audit.model_name for audit in audits}
+                news = renew_warnings(connection, audits, looked_at, batch.as_of)
+            progress(len(tables), len(tables))
+        warnings = tuple(w for w in standing_warnings(connection) if w.is_of_a_source)
+    is_back = previous is not None and previous.as_of > batch.as_of
+    return Loaded(
+        batch=batch,
+        load_number=number,
+        rows=sum(rows.values()),
+        changes=tuple(changes),
+        is_news=is_news,
+        schema_changes=tuple(migrations.values()),
+        back_from=previous.as_of if previous is not None and is_back else None,
+        audits=audits,
+        warnings=warnings,
+        new_warnings=news,
+    )
+
+
+def refuse_other_company(
+    connection: duckdb.DuckDBPyConnection, previous: LastLoad, random_seed: int, scale: float
+) -> None:
+    """A lakehouse knows what no extract brings back: it stays one company's.
+
+    Raises:
+        PlatformError: seed or scale are another company's; says what would be lost.
+    """
+    if (previous.random_seed, previous.scale) == (random_seed, scale):
+        return
+    states = 0
+    if has_table(connection, "sources", LOG):
+        row = connection.execute(f"SELECT COUNT(*) FROM sources.{LOG}").fetchone()
+        states = row[0] if row else 0
+    raise PlatformError(
+        f"the lakehouse holds another company, expected seed {random_seed}, scale {scale:g}, "
+        f"found seed {previous.random_seed}, scale {previous.scale:g}; its history would be lost "
+        f"for good: {counted(previous.load_number, 'load')}, {states:,} states of CRM entries; to "
+        "keep it, use another --data-dir; to give it up: --start-over"
+    )
+
+
+def _rebuild(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, difference: Difference, folder: Path
+) -> Change:
+    """Load a table as the contract has it by now; whatever reads it is to be computed again."""
+    name = f'sources."{table.name}"'
+    row = connection.execute(f"SELECT COUNT(*) FROM {name}").fetchone()
+    removed = row[0] if row else 0
+    connection.execute(f"DROP TABLE {name}")
+    change = update_table(connection, table, difference, folder, anew=True)
+    return Change(table.name, change.added, removed) if removed else change
+
+
+def _record_schema_changes(
+    connection: duckdb.DuckDBPyConnection, number: int, changes: Sequence[SchemaChange]
+) -> None:
+    for change in changes:
+        for difference in change.differences:
+            connection.execute(
+                "INSERT INTO ops.schema_changes VALUES (?, ?, ?)",
+                [number, change.table, difference],
+            )
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.begin()
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _refuse_mixtures(
+    held: Mapping[str, LoadedTable], contract: Contract, sources: tuple[str, ...], batch: Batch
+) -> None:
+    for table in contract.extracted:
+        if table.source not in sources and table.name in held:
+            refuse_mixture(
+                f"{table.source} in the lakehouse",
+                held[table.name].batch,
+                f"{sources[0]} in the extracts",
+                batch,
+            )
+
+
+def _update_kept_tables(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    previous: LastLoad | None,
+    batch: Batch,
+    number: int,
+    extracted: Sequence[Change],
+    starts_over: bool,
+) -> list[Change]:
+    """Bring up to date the tables that the platform keeps itself, and tell what changed in them."""
+    log, extracts = contract.tables[LOG], contract.tables[_EXTRACTS]
+    for table in (log, extracts):
+        connection.execute(f"CREATE TABLE IF NOT EXISTS sources.{table.name} ({table.ddl})")
+    connection.execute(
+        f"INSERT INTO sources.{_EXTRACTS} ({extracts.column_list}) "
+        "VALUES (?, ?, ?, ?, ?, CAST(NOW() AT TIME ZONE 'UTC' AS TIMESTAMP))",
+        [number, batch.batch_id, batch.as_of, batch.random_seed, batch.scale],
+    )
+    if previous is None:
+        changes = [Change(_EXTRACTS, 1, 0, batch.as_of)]
+    elif previous.as_of == batch.as_of:  # a row more, which reaches no day
+        changes = [Change(_EXTRACTS, 1)]
+    else:  # days have come or gone
+        earlier = min(previous.as_of, batch.as_of)
+        changes = [Change(_EXTRACTS, 1, 0, earlier + timedelta(days=1))]
+    if starts_over or any(c.table == LOGGED and not c.is_nothing for c in extracted):
+        customers = contract.tables[LOGGED]
+        changes.append(append_new_states(connection, log, customers, batch.as_of, starts_over))
+    else:
+        changes.append(Change(LOG))
+    return changes

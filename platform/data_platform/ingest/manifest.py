@@ -1,0 +1,134 @@
+"""The manifest of the extracts: their commit point. What it does not list does not exist."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+
+from data_platform.errors import NewerError, PlatformError
+from data_platform.files import replace_text
+from data_platform.record.loaded_files import ExtractedFile
+from data_platform.record.loads import Batch
+
+SCHEMA_VERSION = 1
+
+
+FILE_NAME = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The batch of each source and the files of each `<source>.<table>`."""
+
+    sources: Mapping[str, Batch] = field(default_factory=dict)
+    tables: Mapping[str, tuple[ExtractedFile, ...]] = field(default_factory=dict)
+
+    def files_of(self, table: str) -> tuple[ExtractedFile, ...]:
+        """The files of `<source>.<table>`.
+
+        Raises:
+            PlatformError: the manifest does not know the table.
+        """
+        if table not in self.tables:
+            raise PlatformError(f"{table} is not in the manifest; extract again")
+        return self.tables[table]
+
+    def one_batch(self, sources: tuple[str, ...]) -> Batch:
+        """The batch that all of `sources` share.
+
+        Raises:
+            PlatformError: a source was not extracted, or two are of different batches.
+        """
+        for source in sources:
+            if source not in self.sources:
+                raise PlatformError(
+                    f"no extract of source {source} in the manifest; "
+                    f"run: data-platform extract -s {source}"
+                )
+        first, *others = sources
+        for other in others:
+            refuse_mixture(first, self.sources[first], other, self.sources[other])
+        return self.sources[first]
+
+
+def refuse_mixture(one: str, batch: Batch, other: str, other_batch: Batch) -> None:
+    """All sources of a lakehouse are as of one date, seed, scale and variant.
+
+    Raises:
+        PlatformError: the two batches differ in one of them.
+    """
+    if batch != other_batch:
+        raise PlatformError(
+            f"sources would be mixed: {one} is {batch}, but {other} is {other_batch}; "
+            "extract and load both as of the same date, seed, scale and variant"
+        )
+
+
+def _file_as_json(file: ExtractedFile) -> dict[str, object]:
+    return {name: value for name, value in asdict(file).items() if value is not None}
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Write the manifest of a folder, atomically."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "sources": {name: asdict(batch) for name, batch in sorted(manifest.sources.items())},
+        "tables": {
+            name: [_file_as_json(file) for file in files]
+            for name, files in sorted(manifest.tables.items())
+        },
+    }
+    replace_text(folder / FILE_NAME, json.dumps(document, indent=1, default=str) + "\n")
+
+
+def _date(value: str | None) -> date | None:
+    return None if value is None else date.fromisoformat(value)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of a folder.
+
+    Raises:
+        PlatformError: there is none, or it is no manifest of this version.
+    """
+    path = folder / FILE_NAME
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        version = document["schema_version"]
+        if version != SCHEMA_VERSION:
+            found = f"{path} has schema version {version}, expected {SCHEMA_VERSION}"
+            if isinstance(version, int) and version > SCHEMA_VERSION:
+                raise NewerError(f"{found}: a newer version of the platform wrote it; update yours")
+            raise PlatformError(f"{found}; extract again")
+        return Manifest(
+            sources={
+                name: Batch(
+                    batch_id=str(batch["batch_id"]),
+                    random_seed=int(batch["random_seed"]),
+                    scale=float(batch["scale"]),
+                    as_of=date.fromisoformat(batch["as_of"]),
+                    variant=str(batch["variant"]),
+                )
+                for name, batch in document["sources"].items()
+            },
+            tables={
+                name: tuple(
+                    ExtractedFile(
+                        path=str(file["path"]),
+                        rows=int(file["rows"]),
+                        digest=str(file["digest"]),
+                        first_date=_date(file.get("first_date")),
+                        last_date=_date(file.get("last_date")),
+                    )
+                    for file in files
+                )
+                for name, files in document["tables"].items()
+            },
+        )
+    except FileNotFoundError:
+        raise PlatformError(
+            f"there is no extract: {path} does not exist; run: data-platform extract"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PlatformError(f"{path} is not a manifest ({error!r}); extract again") from error

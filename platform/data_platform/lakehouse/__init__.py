@@ -1,0 +1,1 @@
+"""The lakehouse: one file, who may write to it, a run as a transaction, what is published."""

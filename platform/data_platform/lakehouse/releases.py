@@ -1,0 +1,216 @@
+"""What is published: a release is a folder of everything that belongs together.
+
+    data/releases/<number>/{lakehouse,sources,exports}
+    data/current                      a link to the release in force, changed in one rename
+    data/{lakehouse,sources,exports}  links through it, which never change
+    data/runs/                        the writers' lock, journals, and the private copy of a run
+
+A run works on a private copy in which nothing is shared that it may write to: the extracts and
+exports are hard links to files that are only ever replaced, the lakehouse is a copy of its own.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_platform.errors import PlatformError
+from data_platform.files import sync_file, sync_folders, writable_folder
+from data_platform.lakehouse.copying import Copying, copy_database
+
+PARTS = ("lakehouse", "sources", "exports")
+
+
+DATABASE = "lakehouse.duckdb"
+
+
+@dataclass(frozen=True)
+class Releases:
+    """The releases of a data folder; only who holds the writers' lock may change them."""
+
+    data_dir: Path
+
+    @property
+    def runs_dir(self) -> Path:
+        """The folder of what runs keep for themselves."""
+        return self.data_dir / "runs"
+
+    def private_dir(self, run_number: int) -> Path:
+        """The private copy of a run; a folder of its own, which no other run ever writes to."""
+        return self.runs_dir / f"work-{run_number}"
+
+    @property
+    def failed_dir(self) -> Path:
+        """The private copy of the last run that an audit or a model stopped."""
+        return self.runs_dir / "failed"
+
+    @property
+    def failed_lakehouse(self) -> Path:
+        """The lakehouse of that copy."""
+        return self.failed_dir / "lakehouse" / DATABASE
+
+    @property
+    def snapshots_dir(self) -> Path:
+        """The folder of the copies that long-lived readers have."""
+        return self.runs_dir / "snapshots"
+
+    @property
+    def current(self) -> int | None:
+        """The number of the release in force, None before the first."""
+        try:
+            return int((self.data_dir / "current").readlink().name)
+        except (FileNotFoundError, ValueError):
+            return None
+        except OSError as error:  # no link
+            raise PlatformError(
+                f"{self.data_dir / 'current'} is to be a link to a release; was the data folder "
+                "copied without its links? Copy it with cp -a, or remove it and run again"
+            ) from error
+
+    def prepare_runs_dir(self) -> Path:
+        """The folder of what runs keep for themselves, made if it is missing.
+
+        Raises:
+            PlatformError: it cannot be made or written to.
+        """
+        writable_folder(self.data_dir)
+        return writable_folder(self.runs_dir)
+
+    def tidy(self) -> None:
+        """Remove what killed runs left, and take in data from before there were releases.
+
+        Raises:
+            PlatformError: something else stands where a link belongs.
+        """
+        releases = writable_folder(self.data_dir / "releases")
+        for folder in self.runs_dir.glob("work-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        current, there = self.current, sorted(folder.name for folder in releases.iterdir())
+        if current is None and there in ([], ["0"]):
+            self._make_parts(releases / "0")
+            self._point_to(0)
+            current = 0
+        elif str(current) not in there:
+            raise PlatformError(
+                f"{self.data_dir / 'current'} is to be a link to one of the releases "
+                f"{', '.join(there) or '(there are none)'}; put it back with: ln -sfn "
+                f"releases/<number> {self.data_dir / 'current'}"
+            )
+        for name in there:
+            if not name.isdigit() or int(name) > (current or 0):  # never published
+                _remove(releases / name)
+        for part in PARTS:
+            place, target = self.data_dir / part, releases / str(current) / part
+            if place.is_dir() and not place.is_symlink():
+                if target.exists() and any(target.iterdir()):
+                    raise PlatformError(
+                        f"{place} is to be a link to {target}; was the data folder copied without "
+                        "its links? Copy it with cp -a, or remove it and run again"
+                    )
+                _remove(target)
+                place.rename(target)
+            writable_folder(target)
+            link = Path("current") / part
+            if not (place.is_symlink() or place.exists()):
+                place.symlink_to(link)
+            elif not place.is_symlink() or place.readlink() != link:
+                raise PlatformError(f"{place} is to be a link to {link}; remove it and run again")
+
+    def begin(self, private: Path) -> "Copying | None":
+        """Make a private copy of what is published; `tidy` comes first.
+
+        Extracts and exports are there at once, the lakehouse when its copying has ended; None where
+        there is none yet.
+        """
+        published = self.data_dir / "current"
+        self._make_parts(private)
+        for part in PARTS:
+            if part != "lakehouse":
+                _link_files(published / part, private / part)
+        return Copying.start(published / "lakehouse" / DATABASE, private / "lakehouse")
+
+    def publish(self, private: Path, number: int, keeps_private_copy: bool) -> None:
+        """Put a private copy in force as a release.
+
+        Args:
+            number: of the release, `next_number`.
+            keeps_private_copy: the run goes on in it, so what is published is a copy.
+
+        Raises:
+            PlatformError: a writer has left its log beside the database.
+        """
+        before, folder = self.current, self.data_dir / "releases" / str(number)
+        database = private / "lakehouse" / DATABASE
+        for log in database.parent.glob(f"{DATABASE}?*"):
+            if log.is_file() and log.stat().st_size:
+                raise PlatformError(f"{log.name} was left beside the lakehouse; run again")
+            _remove(log)
+        if keeps_private_copy:
+            self._make_parts(folder)
+            for part in PARTS:
+                if part != "lakehouse":
+                    _link_files(private / part, folder / part)
+            copy_database(database, folder / "lakehouse")
+        else:
+            private.rename(folder)
+        if (published := folder / "lakehouse" / DATABASE).exists():
+            sync_file(published)
+        sync_folders(folder)
+        sync_folders(folder.parent, recursive=False)
+        self._point_to(number)
+        # Readers may look for files of the release before for as long as a run takes.
+        for old in folder.parent.iterdir():
+            if old.name not in {str(number), str(before)}:
+                shutil.rmtree(old, ignore_errors=True)
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next release."""
+        return (self.current or 0) + 1
+
+    def keep_failed(self, private: Path) -> None:
+        """Keep a private copy aside, for those who look for what is wrong."""
+        _remove(self.failed_dir)
+        private.rename(self.failed_dir)
+
+    def discard(self, private: Path) -> None:
+        """Remove a private copy."""
+        _remove(private)
+
+    def forget_failed(self) -> None:
+        """Remove the copy that was kept aside."""
+        _remove(self.failed_dir)
+
+    def _make_parts(self, folder: Path) -> None:
+        for part in PARTS:
+            (folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _point_to(self, number: int) -> None:
+        link = self.data_dir / "current"
+        fresh = self.data_dir / ".current.partial"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(Path("releases") / str(number))
+        fresh.replace(link)
+        sync_folders(self.data_dir, recursive=False)
+
+
+def _link_files(source: Path, target: Path) -> None:
+    for folder, _, names in os.walk(source):
+        place = target / Path(folder).relative_to(source)
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in names:
+            _link(Path(folder) / name, place / name)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)

@@ -1,0 +1,263 @@
+"""A run is a transaction: it works on a private copy, which is published whole or not at all."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import duckdb
+
+from data_platform import interruption
+from data_platform.errors import PlatformError, UsageError
+from data_platform.lakehouse.connection import writing
+from data_platform.lakehouse.copying import Copying
+from data_platform.lakehouse.failed_copy import show_failures
+from data_platform.lakehouse.lock import holding, write_holder, writers_lock
+from data_platform.lakehouse.reader_copy import remove_abandoned_snapshots
+from data_platform.lakehouse.releases import Releases
+from data_platform.lakehouse.run_row import (
+    BRING_DATA,
+    about,
+    ended,
+    first_row,
+    message_of,
+    outcome_of,
+)
+from data_platform.record.journal import Journal, fold, journals, last_recorded_number
+from data_platform.record.loads import Batch, last_load
+from data_platform.record.rows import Audited, ModelRan, Outcome, Row, Run, StepRan, StoppedError
+from data_platform.record.schema import prepare
+from data_platform.settings import Settings
+
+
+@dataclass
+class RunningStep:
+    """A step while it runs; what it says of itself goes into the record."""
+
+    number_of_rows: int | None = None
+    summary: str | None = None
+    ran: tuple[ModelRan, ...] = ()
+    audits: tuple[Audited, ...] = ()
+
+
+@dataclass
+class RunningRun:
+    """A run while it runs; `settings` are those of its private copy."""
+
+    settings: Settings
+    row: Run
+    _journal: Journal
+    _releases: Releases
+    # Whether its publication means that what stopped an earlier run is overcome.
+    renews_production: bool = field(default=False, init=False)
+    # The steps, models and audits so far.
+    noted: list[Row] = field(default_factory=list, init=False)
+    _copying: Copying | None = field(default=None, init=False)
+    _steps: int = field(default=0, init=False)
+    _is_last: bool = field(default=False, init=False)
+    _is_known: bool = field(default=False, init=False)
+    _published: int | None = field(default=None, init=False)  # the last release of this run
+
+    def begin(self) -> None:
+        """Make the private copy; the lakehouse is copied while the run goes on."""
+        self._copying = self._releases.begin(self.settings.data_dir)
+
+    def wait_for_lakehouse(self) -> None:
+        """Wait until the private copy of the lakehouse is there.
+
+        Raises:
+            PlatformError: it cannot be made, for want of space for example.
+        """
+        if self._copying is not None:
+            self._copying.wait()
+
+    @contextmanager
+    def step(self, name: str, needs_lakehouse: bool = True) -> Iterator[RunningStep]:
+        """Record a step: that it began, and how it ended."""
+        interruption.check()
+        if needs_lakehouse:
+            self.wait_for_lakehouse()
+        self._steps += 1
+        step, started = RunningStep(), time.perf_counter()
+        row = StepRan(self._steps, name, Outcome.RUNNING, datetime.now(UTC))
+        self._journal.note(row)
+        outcome = Outcome.SUCCEEDED
+        try:
+            yield step
+        except BaseException as error:
+            outcome = outcome_of(error)
+            if isinstance(error, StoppedError):
+                step.ran, step.audits = error.ran, error.audits
+            raise
+        finally:
+            row = replace(
+                row,
+                outcome=outcome,
+                seconds=round(time.perf_counter() - started, 3),
+                number_of_rows=step.number_of_rows,
+                summary=step.summary,
+            )
+            self.noted += [*step.ran, *step.audits, row]
+            with _unless_failed_already(outcome):
+                self._journal.note(*step.ran, *step.audits, row)
+
+    def know(self, batch: Batch, load_number: int | None = None) -> None:
+        """Note what the run is about, for the record."""
+        self._is_known = True
+        self.row = replace(
+            self.row,
+            batch_id=batch.batch_id,
+            load_number=load_number,
+            as_of=batch.as_of,
+            random_seed=batch.random_seed,
+            scale=batch.scale,
+        )
+
+    def publish(
+        self,
+        connection: duckdb.DuckDBPyConnection | None = None,
+        outcome: Outcome = Outcome.SUCCEEDED,
+    ) -> None:
+        """Put the private copy in force, with the record of all runs so far.
+
+        Args:
+            connection: an open one to the private copy, in which the run then goes on; without
+                one, the run ends here.
+            outcome: of a run that ends here.
+        """
+        interruption.check()
+        self.wait_for_lakehouse()
+        number = self._releases.next_number
+        self._is_last = connection is None
+        self.row = replace(self.row, release=number)
+        if self._is_last:
+            self.row = ended(self.row, outcome)
+        folded: list[Journal] = []
+        if connection is not None:
+            folded = self._fold(connection)
+            connection.execute("CHECKPOINT")
+        elif self.settings.lakehouse.exists():
+            with writing(self.settings.lakehouse) as own:
+                folded = self._fold(own)
+        self._releases.publish(self.settings.data_dir, number, keeps_private_copy=not self._is_last)
+        self._published = number
+        if not self._is_last or self._journal not in folded:
+            self._journal.note(self.row)
+        if self._is_last and self.renews_production:
+            self._releases.forget_failed()
+        for journal in folded:
+            if self._is_last or journal != self._journal:
+                journal.path.unlink()
+
+    def end(self, error: BaseException) -> None:
+        """Record that the run failed, and remove its private copy or keep it aside."""
+        if self._is_last and self._releases.current == self.row.release:
+            return  # interrupted just after it was published
+        with suppress(OSError):  # a full disk must not hide what went wrong
+            self.row = replace(self.row, release=self._published, error=message_of(error))
+            self.row = ended(self.row, outcome_of(error))
+            self._journal.note(self.row)
+        with suppress(OSError, duckdb.Error):
+            if isinstance(error, StoppedError) and not interruption.received():
+                show_failures(self.settings, error)
+                self._releases.keep_failed(self.settings.data_dir)
+        with suppress(OSError):
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove the private copy."""
+        if self._copying is not None:
+            self._copying.stop()
+        self._releases.discard(self.settings.data_dir)
+
+    def _fold(self, connection: duckdb.DuckDBPyConnection) -> list[Journal]:
+        """Put every journal into the record; the journals."""
+        prepare(connection)
+        connection.begin()
+        load = last_load(connection)
+        if load is not None:
+            self.row = replace(self.row, batch_id=load.batch_id, load_number=load.load_number)
+            if not self._is_known:
+                self.row = about(self.row, load)
+        connection.execute(
+            "UPDATE ops.loads SET run_number = ? WHERE run_number IS NULL", [self.row.run_number]
+        )
+        connection.execute(
+            "UPDATE ops.promotions SET run_number = ? WHERE run_number IS NULL",
+            [self.row.run_number],
+        )
+        found = journals(self._releases.runs_dir)
+        for journal in found:
+            fold(connection, journal, self.row if journal == self._journal else None)
+        connection.commit()
+        return found
+
+
+@contextmanager
+def running(
+    settings: Settings,
+    command: str,
+    wait: float = 0,
+    on_wait: Callable[[str], None] = lambda who: None,
+) -> Iterator[RunningRun]:
+    """A run on a private copy of what is published, which the block's end publishes.
+
+    A block that fails leaves what is published as it is.
+
+    Args:
+        command: the steps, for the record and for other writers.
+        wait: how many seconds to wait for another writer.
+        on_wait: told who that is, before the waiting.
+
+    Raises:
+        PlatformError: another process writes, or the private copy cannot be made.
+    """
+    releases = Releases(settings.data_dir)
+    runs_dir = releases.prepare_runs_dir()
+    with writers_lock(runs_dir, wait, on_wait):
+        releases.tidy()
+        remove_abandoned_snapshots(releases)
+        with holding(settings.lakehouse, wait, on_wait) as published:
+            known = [journal.run_number for journal in journals(runs_dir)]
+            number = max([last_recorded_number(published) if published else 0, *known]) + 1
+            write_holder(runs_dir, number, command)
+            journal = Journal(runs_dir / f"{number}.jsonl", number)
+            row = first_row(settings, command, number)
+            load = last_load(published) if published else None
+            if load is not None and command.split()[0] not in BRING_DATA:
+                row = about(row, load)
+            private = replace(settings, data_dir=releases.private_dir(number))
+            run = RunningRun(private, row, journal, releases)
+            journal.note(run.row)
+            try:
+                run.begin()
+                yield run
+                run.publish()
+            except UsageError:
+                run.discard()
+                journal.path.unlink(missing_ok=True)  # nothing ran
+                raise
+            except BaseException as error:
+                _speak_of_what_is_published(error, settings, run.settings)
+                run.end(error)
+                raise
+
+
+@contextmanager
+def _unless_failed_already(outcome: Outcome) -> Iterator[None]:
+    """A full disk must not hide what went wrong before."""
+    try:
+        yield
+    except OSError:
+        if outcome is Outcome.SUCCEEDED:
+            raise
+
+
+def _speak_of_what_is_published(
+    error: BaseException, published: Settings, private: Settings
+) -> None:
+    """The private copy is gone when a person reads of it: name the file that is published."""
+    if isinstance(error, PlatformError):
+        text = str(error).replace(str(private.data_dir), str(published.data_dir))
+        error.args = (text, *error.args[1:])

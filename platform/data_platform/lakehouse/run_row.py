@@ -1,0 +1,89 @@
+"""The row of the record that tells of a run: how it begins and how it ends."""
+
+import getpass
+import os
+import platform
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from data_platform import __version__, interruption
+from data_platform.errors import PlatformError
+from data_platform.record.loads import LastLoad
+from data_platform.record.rows import Outcome, Run
+from data_platform.settings import Settings
+
+# What the record keeps of an error, in characters.
+_LONGEST = 4_000
+
+
+# The first words of commands that are about the day that the options ask for.
+BRING_DATA = ("extract", "run", "backfill")
+
+
+def about(row: Run, load: LastLoad) -> Run:
+    """A run that extracts and loads nothing is about what was loaded before."""
+    return replace(row, as_of=load.as_of, random_seed=load.random_seed, scale=load.scale)
+
+
+def ended(row: Run, outcome: Outcome) -> Run:
+    """A run that ends now."""
+    now = datetime.now(UTC)
+    seconds = round((now - row.started_at).total_seconds(), 3)
+    return replace(row, outcome=outcome, finished_at=now, seconds=seconds)
+
+
+def first_row(settings: Settings, command: str, number: int) -> Run:
+    """A run that begins now."""
+    return Run(
+        run_number=number,
+        command=command,
+        outcome=Outcome.RUNNING,
+        started_at=datetime.now(UTC),
+        user_name=_user_name(),
+        host=platform.node(),
+        process_id=os.getpid(),
+        version=__version__,
+        git_commit=_git_commit(settings),
+        random_seed=settings.random_seed,
+        scale=settings.scale,
+        as_of=settings.as_of,
+    )
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no name for this number, as in some containers
+        return str(os.getuid())
+
+
+def _git_commit(settings: Settings) -> str | None:
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(
+            words,
+            cwd=settings.project_dir,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+    except OSError:  # no git
+        return None
+    return done.stdout.strip() or None
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """How a run ends that an error or a signal has ended."""
+    is_failure = isinstance(error, Exception) and not interruption.received()
+    return Outcome.FAILED if is_failure else Outcome.INTERRUPTED
+
+
+def message_of(error: BaseException) -> str | None:
+    """What the record keeps of an error, without anything that may be personal."""
+    if outcome_of(error) is Outcome.INTERRUPTED:
+        return None  # there is nothing to say
+    if not isinstance(error, PlatformError | OSError):
+        return f"unexpected {type(error).__name__}"  # its text may hold data
+    message = " ".join(str(error).split())
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"

@@ -1,0 +1,1 @@
+"""The platform in service: days replayed, its status, lineage events, cleaning up."""

@@ -1,0 +1,84 @@
+"""Remove everything that was generated, while nobody writes."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_platform.errors import PlatformError
+from data_platform.lakehouse.lock import holding, writers_lock
+from data_platform.lakehouse.releases import PARTS, Releases
+from data_platform.record.loads import last_load
+from data_platform.result import counted
+from data_platform.settings import Settings
+
+# Of a project: caches of SQLMesh, of lineage and of tools.
+_OF_A_PROJECT = (".cache", "logs")
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A file or folder that was generated."""
+
+    path: Path
+    size: int  # bytes
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.size / 1e6:,.1f} MB)"
+
+
+def generated(settings: Settings) -> tuple[Generated, ...]:
+    """What there is to remove: of the data folder nothing that the platform did not write."""
+    data = [settings.data_dir / name for name in ("current", *PARTS, "releases", "runs")]
+    project = [settings.project_dir / name for name in _OF_A_PROJECT]
+    return tuple(
+        Generated(path, _size(path))
+        for path in [*data, *project]
+        if path.is_symlink() or path.exists()
+    )
+
+
+def _size(path: Path) -> int:
+    if path.is_symlink() or path.is_file():
+        return path.lstat().st_size
+    return sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
+
+
+def history(settings: Settings) -> str:
+    """What only the lakehouse knows and no extract brings back; empty without a lakehouse."""
+    try:
+        with holding(settings.lakehouse, wait=0) as connection:
+            load = last_load(connection) if connection else None
+    except PlatformError:  # who is at work says so when it comes to removing
+        return ""
+    if load is None:
+        return ""
+    return (
+        f"With it goes the history of {counted(load.load_number, 'load')} up to {load.as_of}: the "
+        "log of the CRM, the record of runs and promotions. No extract brings it back."
+    )
+
+
+def clean(settings: Settings, wait: float = 0) -> None:
+    """Remove what was generated.
+
+    Raises:
+        PlatformError: somebody is writing to the lakehouse; nothing was removed.
+    """
+    found = generated(settings)
+    releases = Releases(settings.data_dir)
+    if not settings.data_dir.is_dir():
+        _remove(found)
+        return
+    with writers_lock(releases.prepare_runs_dir(), wait), holding(settings.lakehouse, wait):
+        _remove(found)
+    shutil.rmtree(releases.runs_dir, ignore_errors=True)
+    if not any(settings.data_dir.iterdir()):
+        settings.data_dir.rmdir()
+
+
+def _remove(found: tuple[Generated, ...]) -> None:
+    for one in found:
+        if one.path.is_dir() and not one.path.is_symlink():
+            shutil.rmtree(one.path)
+        else:
+            one.path.unlink(missing_ok=True)

@@ -1,0 +1,233 @@
+"""What is published and by which run, what the last runs did, and whether somebody should look."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from data_platform.errors import PlatformError
+from data_platform.lakehouse.connection import reading
+from data_platform.lakehouse.lock import is_alive
+from data_platform.lakehouse.releases import Releases
+from data_platform.operations.freshness import Freshness, freshness
+from data_platform.record.journal import has_record, journals, recorded_runs, recorded_steps
+from data_platform.record.loads import LastLoad, last_load, loaded_tables
+from data_platform.record.promotions import promotion_in_force
+from data_platform.record.rows import FailedAudit, Outcome, Run, StepRan
+from data_platform.record.standing_warnings import standing_warnings, told
+from data_platform.record.transforms import (
+    change_number,
+    environments,
+    environments_behind,
+    exported_files,
+    last_transformed,
+)
+from data_platform.settings import Settings
+
+_RUNS_SHOWN = 10
+
+
+# The first words of commands that change nothing in production.
+_BESIDE_PRODUCTION = ("plan",)
+
+
+_REFUSED = ("promote", "rollback")
+
+
+@dataclass(frozen=True)
+class TableStatus:
+    """A source table in the lakehouse."""
+
+    name: str
+    rows: int
+    as_of: date
+    variant: str
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A run and its steps."""
+
+    run: Run
+    steps: tuple[StepRan, ...]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a data folder; `environments_behind` as of the last transform or plan.
+
+    `load`, `published_by` and what belongs to them are None before the first publication.
+    """
+
+    release: int | None
+    published_by: int | None
+    load: LastLoad | None
+    production_load_number: int | None
+    sources: tuple[Freshness, ...]
+    warnings: tuple[FailedAudit, ...]
+    environments_behind: Mapping[str, tuple[str, ...]]
+    # The environments beside production, and when they expire; the promotion whose code it has.
+    environments: Mapping[str, datetime | None]
+    promotion: Mapping[str, Any] | None
+    tables: tuple[TableStatus, ...]
+    runs: tuple[RunStatus, ...]  # the last ones, the latest first
+    exports_are_current: bool  # none of them was written before production last changed
+    failed_copy: str | None  # of the last run that an audit or a model stopped
+
+    @property
+    def is_current(self) -> bool:
+        """Whether production shows the last load."""
+        return self.load is not None and self.production_load_number == self.load.load_number
+
+    @property
+    def last_run(self) -> Run | None:
+        """The last run that has ended, without those that leave production alone.
+
+        So does a promotion that was refused: whoever asked for it was told.
+        """
+        for one in self.runs:
+            command, outcome = one.run.command.split()[0], one.run.outcome
+            is_refused = command in _REFUSED and outcome != Outcome.SUCCEEDED
+            if outcome != Outcome.RUNNING and command not in _BESIDE_PRODUCTION and not is_refused:
+                return one.run
+        return None
+
+    @property
+    def last_run_failed(self) -> bool:
+        """Whether the last run ended otherwise than by its publication."""
+        return self.last_run is not None and self.last_run.outcome != Outcome.SUCCEEDED
+
+    @property
+    def is_healthy(self) -> bool:
+        """True if something is loaded, the last run succeeded and no source is stale."""
+        return not self.reasons
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is not healthy, a line each."""
+        found = [] if self.load is not None else ["nothing is loaded yet"]
+        return (*found, *self._failures)
+
+    @property
+    def _failures(self) -> tuple[str, ...]:
+        """That the last run failed, or a source is stale."""
+        found = []
+        if (run := self.last_run) is not None and self.last_run_failed:
+            reason = f": {run.error}" if run.error else ""
+            found.append(f"run {run.run_number} (`{run.command}`) {run.outcome}{reason}")
+        return (*found, *(str(source) for source in self.sources if source.is_stale))
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What somebody should look at, a line each."""
+        found = [*self._failures]
+        if self.failed_copy:
+            found.append('a copy of a failed run is kept: just query "SQL" --failed')
+        if self.load is not None and not self.is_current:
+            shown = self.production_load_number or "none"
+            found.append(f"production reflects load {shown}; run: data-platform transform export")
+        elif not self.exports_are_current:
+            found.append("production has changed since the exports; run: data-platform export")
+        found += [
+            f"{told(warning)} (since {warning.since})" if warning.since else told(warning)
+            for warning in self.warnings
+        ]
+        for environment, models in self.environments_behind.items():
+            found.append(
+                f"environment {environment} does not show the last load in "
+                f"{', '.join(models)}; to refresh it: just plan {environment}"
+            )
+        return tuple(found)
+
+
+def status(settings: Settings) -> Status:
+    """Read the state of a data folder.
+
+    Raises:
+        PlatformError: nothing ever ran there, or SQLMesh's own commands are writing.
+    """
+    releases = Releases(settings.data_dir)
+    unfolded = [
+        RunStatus(*told) for journal in journals(releases.runs_dir) if (told := journal.run())
+    ]
+    empty = Status(
+        release=releases.current,
+        published_by=None,
+        load=None,
+        production_load_number=None,
+        sources=(),
+        warnings=(),
+        environments_behind={},
+        environments={},
+        promotion=None,
+        tables=(),
+        runs=_latest([], unfolded),
+        exports_are_current=True,
+        failed_copy=str(kept) if (kept := releases.failed_lakehouse).exists() else None,
+    )
+    if not settings.lakehouse.exists() and unfolded:
+        return empty
+    with reading(settings.lakehouse) as connection:
+        load, tables = last_load(connection), loaded_tables(connection)
+        runs = []
+        if has_record(connection):
+            runs = [
+                RunStatus(run, recorded_steps(connection, run.run_number))
+                for run in recorded_runs(connection, _RUNS_SHOWN)
+            ]
+        found = replace(
+            empty,
+            published_by=next((one.run.run_number for one in runs if one.run.release), None),
+            load=load,
+            production_load_number=last_transformed(connection),
+            warnings=standing_warnings(connection),
+            environments_behind=environments_behind(connection),
+            environments=environments(connection),
+            promotion=promotion_in_force(connection),
+            exports_are_current=_exports_are_current(
+                settings, exported_files(connection), change_number(connection)
+            ),
+            runs=_latest(runs, unfolded),
+        )
+    if load is None and not unfolded:
+        raise PlatformError("nothing is loaded yet; run: data-platform run")
+    return replace(
+        found,
+        sources=freshness(
+            settings.project_dir,
+            {
+                name.partition("__")[0]: table.batch.as_of
+                for name, table in tables.items()
+                if not name.startswith("platform__")
+            },
+        ),
+        tables=tuple(
+            TableStatus(name, table.rows, table.batch.as_of, table.batch.variant)
+            for name, table in sorted(tables.items())
+        ),
+    )
+
+
+def _exports_are_current(settings: Settings, shows: Mapping[str, int], change: int) -> bool:
+    files = [*settings.exports_dir.iterdir()] if settings.exports_dir.is_dir() else []
+    return bool(files) and all(shows.get(path.name) == change for path in files)
+
+
+def _latest(recorded: list[RunStatus], unfolded: list[RunStatus]) -> tuple[RunStatus, ...]:
+    """The last runs of the record and of the journals; one that was published is in the record."""
+    runs = {one.run.run_number: _with_its_ending(one) for one in unfolded}
+    for one in recorded:
+        if one.run.outcome == Outcome.SUCCEEDED or one.run.run_number not in runs:
+            runs[one.run.run_number] = _with_its_ending(one)
+    return tuple(runs[number] for number in sorted(runs, reverse=True)[:_RUNS_SHOWN])
+
+
+def _with_its_ending(one: RunStatus) -> RunStatus:
+    """A run that wrote no ending was killed, unless its process is still there."""
+    if one.run.outcome != Outcome.RUNNING or is_alive(one.run.process_id):
+        return one
+    steps = (
+        replace(step, outcome=Outcome.KILLED) if step.outcome == Outcome.RUNNING else step
+        for step in one.steps
+    )
+    return RunStatus(replace(one.run, outcome=Outcome.KILLED), tuple(steps))

@@ -1,0 +1,1 @@
+"""The SQLMesh project: its context, its evaluator, what its models may be."""

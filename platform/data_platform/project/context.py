@@ -1,0 +1,198 @@
+"""The SQLMesh project, opened once a process: importing SQLMesh takes seconds, so do it late.
+
+Only steps that need models import this module.
+"""
+
+import logging
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from sqlmesh import Context
+from sqlmesh.core.config import Config, load_configs
+from sqlmesh.core.console import NoopConsole, set_console
+from sqlmesh.core.model import Model
+from sqlmesh.core.snapshot import Snapshot
+from sqlmesh.utils.date import to_date
+from sqlmesh.utils.errors import SQLMeshError
+
+from data_platform.errors import PlatformError, UsageError
+from data_platform.files import cache_folder
+from data_platform.lakehouse.connection import refusal
+from data_platform.project.evaluation import Evaluation, Recorder, place_of, short_name
+from data_platform.project.evaluator import RememberingEvaluator
+from data_platform.project.kinds import kind_of, refuse_unsupported
+from data_platform.project.model_cache import (
+    ContentConfig,
+    ContentLoader,
+    ContentLoaderWithoutTests,
+)
+from data_platform.project.window import Kind, Window
+from data_platform.settings import Settings
+
+
+@dataclass(frozen=True)
+class Project:
+    """An open SQLMesh context and the record of what it does."""
+
+    context: Context
+    evaluation: Evaluation
+    evaluator: RememberingEvaluator
+
+    @property
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """The context's own connection to the lakehouse."""
+        cursor: duckdb.DuckDBPyConnection = self.context.engine_adapter.cursor
+        return cursor
+
+    def refuse_unsupported(self, models: Iterable[Model]) -> None:
+        """Refuse models that the platform would not do right.
+
+        Raises:
+            PlatformError: names them, what each asks for and what to use instead.
+        """
+        context = self.context
+        refuse_unsupported(models, context.config.model_defaults.start, context.standalone_audits)
+
+
+# What SQLMesh leaves unsaid when it cannot load a model.
+_HINTS = {
+    r"variable '(start|end)_\w+' is undefined": "only a model of kind "
+    "INCREMENTAL_BY_TIME_RANGE has a period; leave the filter out",
+    r"variable 'this_env' is undefined": "a model is the same in every environment",
+    r"must match the schema's nesting level": "a model is called by its layer and its name, like "
+    "marts.sales",
+}
+
+
+def _unloadable(error: Exception) -> PlatformError:
+    said = " ".join(str(error).split())
+    hints = [hint for pattern, hint in _HINTS.items() if re.search(pattern, said)]
+    return PlatformError("; ".join([f"SQLMesh cannot load the project: {said}", *hints]))
+
+
+@contextmanager
+def open_project(
+    settings: Settings,
+    progress: Callable[[int, int, str], None] = lambda done, total, model: None,
+    with_unit_tests: bool = True,
+) -> Iterator[Project]:
+    """Open the project's SQLMesh context on the settings' lakehouse, and close it after the block.
+
+    Args:
+        progress: called with (models done, models in all, model) as models are computed.
+        with_unit_tests: load the models' unit tests, which plans run and the linter looks for.
+
+    Raises:
+        UsageError: there is no such gateway.
+        PlatformError: SQLMesh cannot load the project or open the lakehouse.
+    """
+    os.environ["DATA_PLATFORM_DATA_DIR"] = str(settings.data_dir)  # config.yaml reads it
+    warnings.filterwarnings("ignore", category=SyntaxWarning)  # of code that SQLMesh generates
+    logging.getLogger("sqlmesh").setLevel(logging.CRITICAL)  # errors reach the user through us
+    evaluation = Evaluation()
+    set_console(Recorder(evaluation, progress))
+    try:
+        context = Context(
+            paths=str(settings.project_dir),
+            config=_configs(settings.project_dir),
+            gateway=settings.gateway,
+            loader=ContentLoader if with_unit_tests else ContentLoaderWithoutTests,
+        )
+    except duckdb.Error as error:
+        raise refusal(settings.lakehouse, error) from error
+    except Exception as error:  # whatever a model makes SQLMesh or SQLGlot raise
+        if isinstance(error, SQLMeshError) and "gateway" in str(error).lower():
+            raise UsageError(f"no gateway {settings.gateway} in config.yaml") from error
+        raise _unloadable(error) from error
+    evaluation.places = {short_name(fqn): place_of(m) for fqn, m in context.models.items()}
+    first_day = to_date(context.config.model_defaults.start)
+
+    def on_audits(snapshot: Snapshot, results: Sequence[Any], options: Mapping[str, Any]) -> None:
+        since = options.get("start")
+        period = ""
+        if kind_of(snapshot.model) is Kind.INCREMENTAL and since and to_date(since) > first_day:
+            period = str(Window(to_date(since), to_date(options["end"])))
+        evaluation.note_audits(snapshot.model, results, period)
+
+    # SQLMesh's own plans get this evaluator too, so that every audit is noted.
+    evaluator = context._snapshot_evaluator = RememberingEvaluator(context, on_audits)
+    project = Project(context, evaluation, evaluator)
+    try:
+        yield project
+    finally:
+        context.close()
+
+
+def _configs(project_dir: Path) -> dict[Path, Config]:
+    """The project's configuration, and nobody's of their own; its caches where they can be."""
+    nobody = project_dir / "models" / "no-personal-configuration"
+    found: dict[Path, Config] = load_configs(None, ContentConfig, [project_dir], nobody)
+    for config in found.values():
+        config.cache_dir = str(cache_folder(project_dir))
+    return found
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the project says of a model; `columns` are (name, type, description)."""
+
+    name: str
+    schema: str
+    description: str
+    kind: str
+    owner: str
+    grain: tuple[str, ...]
+    audits: tuple[str, ...]
+    columns: tuple[tuple[str, str, str], ...]
+
+
+@contextmanager
+def read_project(project_dir: Path) -> Iterator[Context]:
+    """The project's SQLMesh context without a lakehouse: code alone, nothing is locked.
+
+    Raises:
+        PlatformError: SQLMesh cannot load the project.
+    """
+    set_console(NoopConsole())
+    try:
+        context = Context(
+            paths=str(project_dir),
+            config=_configs(project_dir),
+            loader=ContentLoader,
+            load_state=False,
+        )
+    except Exception as error:  # whatever a model makes SQLMesh or SQLGlot raise
+        raise _unloadable(error) from error
+    try:
+        yield context
+    finally:
+        context.close()
+
+
+def read_models(project_dir: Path) -> list[ModelFacts]:
+    """The project's own models by name."""
+    with read_project(project_dir) as context:
+        return [
+            ModelFacts(
+                name=model.name,
+                schema=model.schema_name,
+                description=model.description or "",
+                kind="view" if model.kind.is_view else "table",
+                owner=model.owner or "",
+                grain=tuple(grain.sql(dialect="duckdb") for grain in model.grains),
+                audits=tuple(dict.fromkeys(name for name, _ in model.audits)),
+                columns=tuple(
+                    (name, type_.sql(dialect="duckdb"), model.column_descriptions.get(name, ""))
+                    for name, type_ in (model.columns_to_types or {}).items()
+                ),
+            )
+            for model in sorted(context.models.values(), key=lambda model: str(model.name))
+            if not model.kind.is_external
+        ]

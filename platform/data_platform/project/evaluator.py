@@ -1,0 +1,169 @@
+"""SQLMesh's evaluator, made to remember what it has rendered and to tell what audits found.
+
+SQLMesh renders the query of a model and of each of its audits every time that it runs them, which
+on small data takes far longer than to run them. A backfill asks the same of each day of a month.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlglot import exp, select
+from sqlmesh import Context
+from sqlmesh.core.audit import Audit
+from sqlmesh.core.macros import RuntimeStage
+from sqlmesh.core.model.definition import AuditResult
+from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
+
+from data_platform.errors import is_about_values, without_values
+from data_platform.record.rows import KEYS_SHOWN
+
+# The column by which an audit that stops nothing says in a sentence what it found, the same in each
+# row: what an audit says beside its query is no part of a model's fingerprint.
+_WARNING = "warning"
+
+
+def split(query: exp.Query) -> tuple[exp.Query, str | None]:
+    """An audit's query without its sentence, and the sentence; None where it has none."""
+    found = [one for one in query.selects if one.alias == _WARNING]
+    if not (found and isinstance(found[0].unalias(), exp.Literal)):
+        return query, None
+    kept = [one for one in query.selects if one.alias != _WARNING]
+    return query.select(*kept, append=False), str(found[0].unalias().name)
+
+
+def sample(query: exp.Query) -> exp.Query:
+    """How many rows a query has in all, beside the first few of them, by their first columns."""
+    counted = select("COUNT(*) OVER () AS number_of_rows", "audit.*").from_(query.subquery("audit"))
+    return counted.order_by("2").limit(KEYS_SHOWN)
+
+
+class SampledResult(AuditResult):
+    """The result of an audit, with the first of the rows that it found; none of personal data."""
+
+    sample: tuple[tuple[Any, ...], ...] = ()
+    # What a warning says, with places for {count}, {total} and {share}; the rows of the model.
+    template: str | None = None
+    total: int | None = None
+    # Why an audit that stops nothing could not be evaluated.
+    failure: str | None = None
+
+
+# Told of a model, the results of its audits and SQLMesh's options, of which start is one.
+AuditListener = Callable[[Snapshot, Sequence[SampledResult], Mapping[str, Any]], None]
+
+
+class RememberingEvaluator(SnapshotEvaluator):
+    """Renders what a model or an audit asks of a window once, unless it asks for the moment."""
+
+    def __init__(self, context: Context, on_audits: AuditListener) -> None:
+        super().__init__(
+            context.engine_adapters,
+            ddl_concurrent_tasks=context.concurrent_tasks,
+            selected_gateway=context.selected_gateway,
+        )
+        self._on_audits = on_audits
+        self._queries: dict[Any, list[exp.Query]] = {}
+        self._audits: dict[Any, tuple[exp.Query, str, str | None]] = {}
+        self._asks_for_the_moment: dict[Any, bool] = {}
+
+    def set_correlation_id(self, correlation_id: Any) -> "RememberingEvaluator":
+        """A plan of SQLMesh's asks for an evaluator that marks its queries; this one goes on."""
+        return self
+
+    def audit(self, snapshot: Snapshot, **options: Any) -> list[SampledResult]:
+        """Audit a model, in a plan of SQLMesh's or outside of one, and tell the results."""
+        results: list[SampledResult] = super().audit(snapshot, **options)
+        self._on_audits(snapshot, results, options)
+        return results
+
+    def _render_snapshot_for_evaluation(
+        self,
+        snapshot: Snapshot,
+        snapshots: dict[str, Snapshot],
+        deployability_index: DeployabilityIndex,
+        render_kwargs: dict[str, Any],
+    ) -> Iterator[Any]:
+        def render() -> Iterator[Any]:
+            yield from super(RememberingEvaluator, self)._render_snapshot_for_evaluation(
+                snapshot, snapshots, deployability_index, render_kwargs
+            )
+
+        if not snapshot.model.is_sql:  # data, not a query
+            yield from render()
+            return
+        window = self._window(snapshot.snapshot_id, snapshot.model.query, render_kwargs)
+        place = _place(deployability_index)
+        key = (snapshot.snapshot_id, render_kwargs["runtime_stage"], window, place)
+        if key not in self._queries:
+            self._queries[key] = list(render())
+        for query in self._queries[key]:
+            yield query.copy()
+
+    def _audit(
+        self,
+        audit: Audit,
+        audit_args: dict[Any, Any],
+        snapshot: Snapshot,
+        snapshots: dict[str, Snapshot],
+        **options: Any,
+    ) -> AuditResult:
+        if audit.skip or not snapshot.is_model:
+            return super()._audit(audit, audit_args, snapshot, snapshots, **options)
+        adapter = self.get_adapter(snapshot.model_gateway)
+        blocking = audit_args.pop("blocking", None)
+        window = self._window(audit.name, audit.query, options)
+        place = _place(options["deployability_index"])
+        key = (snapshot.snapshot_id, audit.name, str(audit_args), window, place)
+        if key not in self._audits:
+            query = snapshot.model.render_audit_query(
+                audit,
+                snapshots=snapshots,
+                engine_adapter=adapter,
+                runtime_stage=RuntimeStage.AUDITING,
+                **options,
+                **audit_args,
+            )
+            # SQLMesh's own audits select whole rows, which may be personal; ours select keys.
+            is_ours = audit.name in snapshot.model.audit_definitions
+            query, template = split(query)
+            sampled = (
+                sample(query) if is_ours else select("COUNT(*)").from_(query.subquery("audit"))
+            )
+            self._audits[key] = query, sampled.sql(adapter.dialect, identify=True), template
+        query, sampling, template = self._audits[key]
+        is_blocking = audit.blocking if blocking is None else blocking == exp.true()
+        result = SampledResult(
+            audit=audit,
+            audit_args=audit_args,
+            model=snapshot.model,
+            query=query,
+            count=0,
+            blocking=is_blocking,
+            template=template,
+        )
+        try:
+            rows = adapter.fetchall(sampling)
+        except Exception as error:  # whatever an engine may raise
+            if is_blocking or not is_about_values(str(error)):
+                raise
+            result.failure = without_values(str(error))
+            return result
+        result.count = rows[0][0] if rows else 0
+        result.sample = tuple(tuple(row[1:]) for row in rows)
+        if result.count and not is_blocking:
+            is_deployable = options["deployability_index"].is_deployable(snapshot)
+            table = exp.to_table(snapshot.table_name(is_deployable), dialect=adapter.dialect)
+            result.total = adapter.fetchone(select("COUNT(*)").from_(table))[0]
+        return result
+
+    def _window(self, name: Any, query: Any, options: Mapping[str, Any]) -> tuple[Any, ...]:
+        """What of the time the rendering of a query depends on."""
+        if name not in self._asks_for_the_moment:
+            self._asks_for_the_moment[name] = "execution" in str(query).lower()
+        moment = options["execution_time"] if self._asks_for_the_moment[name] else None
+        return options["start"], options["end"], moment
+
+
+def _place(deployability: DeployabilityIndex) -> tuple[Any, ...]:
+    """What of the environment the rendering of a query depends on: which tables it reads."""
+    return deployability.indexed_ids, deployability.is_opposite_index

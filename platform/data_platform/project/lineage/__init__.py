@@ -1,0 +1,1 @@
+"""Lineage: which columns every column of the project is made of."""

@@ -1,0 +1,254 @@
+"""The simulated company as it really is, before any application records it.
+
+Everything is a column of numbers, indexed by person, contract or client, and a pure function of
+(seed, scale, as-of date). Days count from the company's first day, months from its first month.
+People, clients and planned contracts are numbered in the order of their arrival and drawn by that
+number, so a later as-of date only appends. What lies after the as-of date (a contract's planned
+end) is known here and must not be told: the applications, `app` and `crm`, see to that.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_platform.sources.simulated.calendar import (
+    day_number,
+    month_number,
+    month_start,
+    to_months,
+)
+from data_platform.sources.simulated.draws import (
+    Flags,
+    Floats,
+    Ints,
+    Words,
+    chunk_words,
+    every,
+    fractions,
+    integers,
+    uniform,
+)
+
+# No invoice at all in October 2023: a month that every report must still show.
+SILENT_MONTH = month_number(date(2023, 10, 1))
+
+# Scale 1 as of the reference day: about 1,000 users, 20 clients and 15,000 invoices.
+_REFERENCE_DAY = day_number(date(2026, 11, 22))
+_PEOPLE, _CLIENTS = 970, 18
+_HEAD_START_DAYS = 30  # those who came before the first day sign up on it
+
+_SECOND_ACCOUNT_EVERY, _NEVER_SIGNS_EVERY, _ONE_DAY_EVERY = 53, 19, 97
+_SECOND_CONTRACT_RATE = 0.18  # one in ten has had it by the reference day, the rest is to come
+_QUIET_RATE = 0.25
+# How many invoices a contract sends in a month: none, one, two, three.
+_INVOICES_CUMULATIVE = (0.12, 0.80, 0.96)
+MOST_INVOICES = 3
+
+
+@dataclass(frozen=True)
+class People:
+    """Who signed up by the as-of day, in the order of `signup`; one entry a person."""
+
+    signup: Ints
+    contracts: Ints  # how many contracts the person is ever to sign: 0, 1 or 2
+    has_second_account: Flags
+    second_signup: Ints  # meaningful where has_second_account
+
+
+@dataclass(frozen=True)
+class Contracts:
+    """Every contract that those people are ever to sign, by person, then in time."""
+
+    person: Ints
+    ordinal: Ints  # 0 for a person's first contract, 1 for the second
+    start: Ints
+    end: Ints  # last day, planned: unknown to the world until it has come
+    quiet_from: Ints  # months, [from, to): a spell without invoices
+    quiet_to: Ints
+    is_blue: Flags
+    client: Ints  # the contract's main client
+    monthly_rate: Floats  # euros
+
+
+# (day, contract) of a month's invoices, in the order of their issue.
+Issued = tuple[NDArray[np.int32], NDArray[np.int32]]
+
+
+@dataclass(frozen=True)
+class MonthOfInvoices:
+    """The invoices of one month by the as-of day, in the order of their issue."""
+
+    day: NDArray[np.int32]
+    contract: NDArray[np.int32]
+    client: Ints
+    cents: Ints
+    id_words: Words  # two an invoice
+
+
+@dataclass(frozen=True)
+class Company:
+    """The company of a seed and a scale, as of the end of a day."""
+
+    seed: int
+    scale: float
+    as_of: date
+
+    @cached_property
+    def as_of_day(self) -> int:
+        return day_number(self.as_of)
+
+    @cached_property
+    def as_of_month(self) -> int:
+        return month_number(self.as_of)
+
+    def _arrivals(self, final: int) -> Ints:
+        """How many of a population have come by the end of each day, never fewer than one."""
+        progress = (np.arange(self.as_of_day + 1) + _HEAD_START_DAYS) / (
+            _REFERENCE_DAY + _HEAD_START_DAYS
+        )
+        grown = self.scale * final * (0.8 * progress + 0.2 * progress * progress)
+        return np.maximum(1, grown.astype(np.int64))
+
+    def _arrival_days(self, arrivals: Ints) -> Ints:
+        days: Ints = np.searchsorted(arrivals, np.arange(arrivals[-1]), side="right")
+        return days
+
+    @cached_property
+    def _people_by_day(self) -> Ints:
+        return self._arrivals(_PEOPLE)
+
+    @cached_property
+    def _clients_by_day(self) -> Ints:
+        return self._arrivals(_CLIENTS)
+
+    @cached_property
+    def client_joined(self) -> Ints:
+        """The day on which each client came; one entry a client."""
+        return self._arrival_days(self._clients_by_day)
+
+    @cached_property
+    def _periods(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """(first start, first end, second start, second end) of every person's contracts."""
+        n = int(self._people_by_day[-1])
+        signup = self._arrival_days(self._people_by_day)
+
+        def length(column: str) -> Ints:
+            days = 60 - 590 * np.log1p(-uniform(self.seed, "job_contracts", column, n))
+            whole: Ints = np.minimum(days, 2_500).astype(np.int64)
+            return whole
+
+        start = signup + integers(self.seed, "job_contracts", "delay", n, 0, 15)
+        one_day = every(self.seed, "job_contracts", "one_day", n, _ONE_DAY_EVERY)
+        end = start + np.where(one_day, 0, length("length"))
+        # The next contract may start on the very next day.
+        gap = 1 + np.maximum(0, integers(self.seed, "job_contracts", "gap", n, -30, 120))
+        second_start = end + gap
+        return start, end, second_start, second_start + length("second_length")
+
+    @cached_property
+    def people(self) -> People:
+        n = int(self._people_by_day[-1])
+        signup = self._arrival_days(self._people_by_day)
+        signs = ~every(self.seed, "users", "never_signs", n, _NEVER_SIGNS_EVERY)
+        twice = every(self.seed, "users", "second_account", n, _SECOND_ACCOUNT_EVERY)
+        # Half of the second accounts come with the contract that the person signs with it.
+        signs_again = np.where(
+            twice,
+            uniform(self.seed, "users", "second_account_signs", n) < 0.5,
+            uniform(self.seed, "users", "second_contract", n) < _SECOND_CONTRACT_RATE,
+        )
+        contracts = np.where(signs, 1 + signs_again, 0)
+        second_start = self._periods[2]
+        later = signup + integers(self.seed, "users", "second_signup", n, 30, 300)
+        return People(
+            signup=signup,
+            contracts=contracts,
+            has_second_account=twice,
+            second_signup=np.where(contracts == 2, second_start, later),
+        )
+
+    @cached_property
+    def contracts(self) -> Contracts:
+        first_start, first_end, second_start, second_end = self._periods
+        person = np.repeat(np.arange(len(self.people.contracts)), self.people.contracts)
+        n = len(person)
+        ordinal = np.zeros(n, dtype=np.int64)
+        ordinal[1:] = person[1:] == person[:-1]
+        start = np.where(ordinal == 0, first_start[person], second_start[person])
+        end = np.where(ordinal == 0, first_end[person], second_end[person])
+
+        quiet = uniform(self.seed, "job_contracts", "quiet", n) < _QUIET_RATE
+        quiet_from = to_months(start) + integers(self.seed, "job_contracts", "quiet_from", n, 1, 30)
+        quiet_months = integers(self.seed, "job_contracts", "quiet_months", n, 3, 10)
+        # Only clients whom the company has by the start; a start to come has no client yet.
+        known = self._clients_by_day[np.minimum(start, self.as_of_day)]
+        rate = uniform(self.seed, "job_contracts", "rate", n)
+        return Contracts(
+            person=person,
+            ordinal=ordinal,
+            start=start,
+            end=end,
+            quiet_from=quiet_from,
+            quiet_to=quiet_from + np.where(quiet, quiet_months, 0),
+            is_blue=uniform(self.seed, "job_contracts", "entity", n) < 0.6,
+            client=(uniform(self.seed, "job_contracts", "client", n) * known).astype(np.int64),
+            monthly_rate=2_000 + 9_000 * rate * rate,
+        )
+
+    @cached_property
+    def _contracts_by_day(self) -> Ints:
+        """How many planned contracts the people of each day are to sign."""
+        return np.concatenate([[0], np.cumsum(self.people.contracts)])[self._people_by_day]
+
+    def issued(self, month: int) -> Issued:
+        """(day, contract) of the month's invoices by the as-of day, in the order of issue.
+
+        One word a contract and month tells how many invoices, and the day of each: a day outside
+        the contract sends none, so that a month half under contract brings half as many.
+        """
+        first = day_number(month_start(month))
+        last = min(day_number(month_start(month + 1)) - 1, self.as_of_day)
+        days_in_month = day_number(month_start(month + 1)) - first
+        planned = int(self._contracts_by_day[last])
+        if month == SILENT_MONTH or planned == 0:
+            return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
+
+        every_one = self.contracts
+        raw = chunk_words(self.seed, "invoices", "issue", month, planned)
+        parts = raw.view(np.uint16).reshape(planned, 4)  # one for the count, one for each day
+        count = np.searchsorted(np.array(_INVOICES_CUMULATIVE) * 2**16, parts[:, 0], side="right")
+        silent = (every_one.quiet_from[:planned] <= month) & (month < every_one.quiet_to[:planned])
+        count = np.where(silent, 0, count)
+        day = first + (parts[:, 1:].astype(np.int64) * days_in_month >> 16)
+        sent = (
+            (np.arange(MOST_INVOICES) < count[:, None])
+            & (day >= every_one.start[:planned, None])
+            & (day <= every_one.end[:planned, None])
+            & (day <= last)
+        )
+        contract, nth = np.nonzero(sent)
+        issued = day[contract, nth]
+        order = np.argsort(issued, kind="stable")
+        return issued[order].astype(np.int32), contract[order].astype(np.int32)
+
+    def invoices(self, month: int, issued: Issued) -> MonthOfInvoices:
+        """The invoices of one month; drawn by their rank in the month, so days only append."""
+        day, contract = issued
+        n = len(day)
+
+        def draw(column: str) -> Floats:
+            return fractions(chunk_words(self.seed, "invoices", column, month, n))
+
+        main = self.contracts.client[contract]
+        any_client = (draw("other_client") * self._clients_by_day[day]).astype(np.int64)
+        rate = self.contracts.monthly_rate[contract] * (0.6 + 0.8 * draw("amount"))
+        return MonthOfInvoices(
+            day=day,
+            contract=contract,
+            client=np.where(draw("is_other_client") < 0.2, any_client, main),
+            cents=(rate * 100).astype(np.int64),
+            id_words=chunk_words(self.seed, "invoices", "id", month, 2 * n),
+        )

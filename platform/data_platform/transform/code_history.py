@@ -1,0 +1,120 @@
+"""The code of each version of a model that production ever had, and what was planned after which.
+
+SQLMesh's janitor forgets versions of models that no environment holds. The platform keeps the code
+of each version that production ever had, so that a rollback works whatever the janitor did.
+"""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from sqlmesh.core.environment import Environment
+from sqlmesh.core.snapshot import Snapshot, SnapshotId
+
+from data_platform.errors import PlatformError
+from data_platform.project.context import Project
+from data_platform.project.evaluation import short_name
+from data_platform.record.promotions import Action, identifiers, promotions
+
+_PRODUCTION = "prod"  # SQLMesh's name for it
+
+
+def note_promotion(
+    project: Project,
+    production: Collection[Snapshot],
+    load_number: int,
+    action: Action,
+    environment: str = "",
+    goes_back_to: int | None = None,
+) -> None:
+    """Write down that production's code changed; nothing where it is what was written down last.
+
+    Args:
+        production: the models that production shows now, with the sources that they read.
+        environment: the one that was promoted.
+        goes_back_to: the promotion that a rollback restores.
+    """
+    cursor = project.cursor
+    known = promotions(cursor)
+    before = identifiers(cursor, known[-1].number) if known else {}
+    now = {snapshot.name: snapshot.identifier for snapshot in production}
+    if now == before:
+        return
+    changed = sorted(
+        short_name(name) for name in now.keys() | before.keys() if now.get(name) != before.get(name)
+    )
+    number = known[-1].number + 1 if known else 1
+    _note_plans(project, number - 1)
+    cursor.execute(
+        "INSERT INTO ops.promotions VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+        [number, action, environment, datetime.now(UTC), load_number, goes_back_to, changed],
+    )
+    cursor.execute(
+        "INSERT INTO ops.promoted_models SELECT $number, UNNEST($names), UNNEST($identifiers)",
+        {"number": number, "names": [*now], "identifiers": [*now.values()]},
+    )
+    kept = set(cursor.execute("SELECT name, identifier FROM ops.model_code").fetchall())
+    for snapshot in production:
+        if (snapshot.name, snapshot.identifier) not in kept:
+            # When it was computed, and where, is not part of the code.
+            code = snapshot.copy(update={"intervals": [], "dev_intervals": []}).json()
+            cursor.execute(
+                "INSERT INTO ops.model_code VALUES (?, ?, ?)",
+                [snapshot.name, snapshot.identifier, code],
+            )
+
+
+def snapshots_of(project: Project, number: int) -> dict[str, Snapshot]:
+    """The models that production showed after a promotion, with the sources that they read.
+
+    Raises:
+        PlatformError: the lakehouse does not hold their code.
+    """
+    wanted = identifiers(project.cursor, number)
+    ids = [SnapshotId(name=name, identifier=identifier) for name, identifier in wanted.items()]
+    found = {s.name: s for s in project.context.state_reader.get_snapshots(ids).values()}
+    for name in wanted.keys() - found.keys():
+        row = project.cursor.execute(
+            "SELECT code FROM ops.model_code WHERE name = ? AND identifier = ?",
+            [name, wanted[name]],
+        ).fetchone()
+        if row is None:
+            raise PlatformError(f"the code of {short_name(name)} in promotion {number} is lost")
+        found[name] = Snapshot.parse_raw(row[0])
+    return found
+
+
+def _note_plans(project: Project, promotion_number: int) -> None:
+    """Note of each plan that nobody has noted yet that it came after a promotion."""
+    for environment in project.context.state_reader.get_environments():
+        if environment.name == _PRODUCTION:
+            continue
+        project.cursor.execute(
+            "INSERT OR REPLACE INTO ops.plans SELECT $name, $plan, $number WHERE NOT EXISTS ("
+            "SELECT 1 FROM ops.plans WHERE environment = $name AND plan_id = $plan)",
+            {
+                "name": environment.name,
+                "plan": environment.plan_id,
+                "number": promotion_number,
+            },
+        )
+
+
+def note_plan(project: Project, environment: str) -> None:
+    """Note that an environment was planned on what production is now, whether it changed or not."""
+    known, found = promotions(project.cursor), project.context.state_reader
+    if (planned := found.get_environment(environment)) is not None:
+        number = known[-1].number if known else 0
+        project.cursor.execute(
+            "INSERT OR REPLACE INTO ops.plans VALUES (?, ?, ?)",
+            [environment, planned.plan_id, number],
+        )
+
+
+def planned_after(project: Project, environment: Environment) -> int:
+    """The number of the promotion after which an environment was planned."""
+    row = project.cursor.execute(
+        "SELECT promotion_number FROM ops.plans WHERE environment = ? AND plan_id = ?",
+        [environment.name, environment.plan_id],
+    ).fetchone()
+    known = promotions(project.cursor)
+    return int(row[0]) if row else known[-1].number if known else 0

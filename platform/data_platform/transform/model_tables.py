@@ -1,0 +1,248 @@
+"""The tables of some versions of models, the load that each reflects, and how they are computed."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+
+from sqlglot import exp
+from sqlmesh.core.scheduler import parent_snapshots_by_name
+from sqlmesh.core.snapshot import (
+    DeployabilityIndex,
+    Snapshot,
+    SnapshotId,
+    SnapshotIntervals,
+    snapshots_to_dag,
+)
+
+from data_platform.names import Layer
+from data_platform.project.context import Project
+from data_platform.project.evaluation import innermost, short_name
+from data_platform.project.kinds import kind_of
+from data_platform.project.lineage.graph import Lineage
+from data_platform.project.lineage.working_tree import lineage_of
+from data_platform.project.window import Kind, Window
+from data_platform.record.loads import Change, LastLoad, changes_since, latest_as_of_since
+from data_platform.transform.restatement import Node, Restatement, decide
+
+_ANY_MONTH_TAG = "any_month_of:"
+
+
+_AS_OF_TABLE = "sources.platform__extracts"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Some versions of models with all that they read, and the physical tables that hold them."""
+
+    project: Project
+    snapshots: Mapping[SnapshotId, Snapshot]
+    deployability: DeployabilityIndex
+
+    @cached_property
+    def in_order(self) -> tuple[Snapshot, ...]:
+        """Every model after those that it reads, without the sources."""
+        return tuple(
+            self.snapshots[snapshot_id]
+            for snapshot_id in snapshots_to_dag(self.snapshots.values()).sorted
+            if snapshot_id in self.snapshots and not self.snapshots[snapshot_id].is_external
+        )
+
+    @cached_property
+    def by_name(self) -> dict[str, Snapshot]:
+        """The models by their short names, like marts.kpi__nps."""
+        return {short_name(snapshot.name): snapshot for snapshot in self.in_order}
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """Which columns every column is made of."""
+        models = [snapshot.model for snapshot in self.snapshots.values()]
+        return lineage_of(models, self.project.context.default_catalog)
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """The models as the decision about restatements sees them."""
+        return tuple(_node(snapshot) for snapshot in self.in_order)
+
+    @cached_property
+    def _physical_names(self) -> dict[SnapshotId, str]:
+        return {
+            snapshot.snapshot_id: snapshot.table_name(
+                is_deployable=self.deployability.is_deployable(snapshot)
+            )
+            for snapshot in self.in_order
+        }
+
+    def table(self, snapshot: Snapshot) -> str:
+        """The name of the physical table or view that holds a model."""
+        return self._physical_names[snapshot.snapshot_id]
+
+    def reflected(self) -> dict[str, int | None]:
+        """The load that each model's table reflects, None where nobody knows."""
+        cursor = self.project.cursor
+        known: dict[str, int] = dict(
+            cursor.execute("SELECT physical_name, load_number FROM ops.model_tables").fetchall()
+        )
+        return {name: known.get(self.table(snapshot)) for name, snapshot in self.by_name.items()}
+
+    def behind(self, load: LastLoad) -> dict[str, Restatement]:
+        """What has to be computed again so that every table reflects the load."""
+        cursor = self.project.cursor
+        first = date.fromisoformat(str(self.project.context.config.model_defaults.start))
+        reflected = self.reflected()
+        found: dict[str, Restatement] = {}
+        for number in set(reflected.values()) - {load.load_number}:
+            all_time = Window.of_months(first, latest_as_of_since(cursor, number))
+            if number is None:
+                changes: Mapping[str, Change] = {}
+            else:
+                changes = {f"sources.{c.table}": c for c in changes_since(cursor, number)}
+            decided = decide(self.nodes, changes, all_time)
+            for node in self.nodes:
+                if reflected[node.name] != number:
+                    continue
+                # An export is written in a reader's formats what its mart shows: new data cannot
+                # break what held when it was deployed.
+                if number is not None and node.name.startswith(f"{Layer.EXPORTS}."):
+                    continue
+                if number is None:
+                    found[node.name] = Restatement(node.kind, all_time, ("no known load",))
+                elif node.name in decided:
+                    found[node.name] = decided[node.name]
+        return found
+
+    def all_of(self, names: Collection[str], load: LastLoad) -> dict[str, Restatement]:
+        """Some models over all of time."""
+        first = date.fromisoformat(str(self.project.context.config.model_defaults.start))
+        all_time = Window.of_months(first, load.as_of)
+        return {n.name: Restatement(n.kind, all_time, ()) for n in self.nodes if n.name in names}
+
+    def compute(
+        self,
+        restatements: Mapping[str, Restatement],
+        load: LastLoad,
+        lenient: Collection[str] = (),
+        progress: Callable[[int, int, str], None] = lambda done, total, model: None,
+        audits_only: bool = False,
+    ) -> None:
+        """Compute and audit models again, each after those that it reads.
+
+        A model that fails, or an audit of it that blocks, holds back the models that read it; the
+        others go on. What was found is in the project's evaluation.
+
+        Args:
+            lenient: models whose audits are not listened to.
+            audits_only: compute nothing.
+        """
+        evaluator = self.project.evaluator
+        evaluation = self.project.evaluation
+        evaluation.lenient = lenient
+        execution_time = load.as_of + timedelta(days=1)
+        held_back: set[SnapshotId] = set()
+        done = 0
+        for snapshot in self.in_order:
+            name = short_name(snapshot.name)
+            restatement = restatements.get(name)
+            if any(parent in held_back for parent in snapshot.parents):
+                held_back.add(snapshot.snapshot_id)
+                continue
+            if restatement is None:
+                continue
+            progress(done, len(restatements), name)
+            done += 1
+            readable = parent_snapshots_by_name(snapshot, dict(self.snapshots))
+            window = {
+                "start": restatement.window.first,
+                "end": restatement.window.last,
+                "execution_time": execution_time,
+            }
+            started = time.perf_counter()
+            try:
+                if restatement.kind is Kind.TIME_RANGE:
+                    # As a full rebuild does it, in which nothing is left and no day is to come.
+                    window["end"] = load.as_of
+                    if not audits_only:
+                        self.project.context.engine_adapter.delete_from(
+                            self.table(snapshot), exp.true()
+                        )
+                if restatement.kind is not Kind.VIEW and not audits_only:
+                    evaluator.evaluate(
+                        snapshot,
+                        **window,
+                        snapshots=readable,
+                        deployability_index=self.deployability,
+                        batch_index=0,
+                        target_table_exists=None,
+                        allow_destructive_snapshots=set(),
+                        allow_additive_snapshots=set(),
+                    )
+                results = evaluator.audit(
+                    snapshot,
+                    **window,
+                    snapshots=readable,
+                    deployability_index=self.deployability,
+                )
+            except Exception as error:  # whatever an engine may raise
+                evaluation.errors.append(f"{evaluation.located(name)}: {innermost(error)}")
+                held_back.add(snapshot.snapshot_id)
+                continue
+            if not audits_only:
+                evaluation.computed.add(snapshot.snapshot_id)
+            stops = any(result.count and result.blocking for result in results)
+            if stops and name not in lenient:
+                held_back.add(snapshot.snapshot_id)
+            evaluation.note_model(snapshot, restatement.window, time.perf_counter() - started)
+        evaluation.lenient = ()
+
+    def mark_as_reflecting(self, load: LastLoad, names: Collection[str]) -> None:
+        """Note that models reflect the load, with the platform and in SQLMesh's own state."""
+        cursor = self.project.cursor
+        snapshots = [self.by_name[name] for name in names]
+        cursor.execute(
+            "INSERT OR REPLACE INTO ops.model_tables SELECT UNNEST($names), $number",
+            {"names": [self.table(s) for s in snapshots], "number": load.load_number},
+        )
+        self.mark_intervals(load, snapshots)
+
+    def mark_intervals(self, load: LastLoad, snapshots: Collection[Snapshot]) -> None:
+        """Tell SQLMesh's state that nothing is missing up to the load's as-of date."""
+        context = self.project.context
+        added = []
+        for snapshot in snapshots:
+            interval = snapshot.inclusive_exclusive(
+                context.config.model_defaults.start, load.as_of, strict=False
+            )
+            is_deployable = self.deployability.is_deployable(snapshot)
+            known = snapshot.intervals if is_deployable else snapshot.dev_intervals
+            if any(start <= interval[0] and interval[1] <= end for start, end in known):
+                continue
+            snapshot.add_interval(*interval, is_dev=not is_deployable)
+            added.append(
+                SnapshotIntervals(
+                    name=snapshot.name,
+                    identifier=snapshot.identifier,
+                    version=snapshot.version,
+                    dev_version=snapshot.dev_version,
+                    intervals=[interval] if is_deployable else [],
+                    dev_intervals=[] if is_deployable else [interval],
+                )
+            )
+        if added:
+            context.state_sync.add_snapshots_intervals(added)
+
+
+def _node(snapshot: Snapshot) -> Node:
+    model = snapshot.model
+    parents = tuple(short_name(parent.name) for parent in snapshot.parents)
+    if kind_of(model) is Kind.TIME_RANGE:  # whose range ends with the as-of date
+        parents += (_AS_OF_TABLE,)
+    return Node(
+        name=short_name(snapshot.name),
+        parents=parents,
+        kind=kind_of(model),
+        extends_itself=model.depends_on_self,
+        any_month_of=frozenset(
+            tag.removeprefix(_ANY_MONTH_TAG) for tag in model.tags if tag.startswith(_ANY_MONTH_TAG)
+        ),
+    )

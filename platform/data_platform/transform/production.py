@@ -1,0 +1,344 @@
+"""Production: SQLMesh's environment prod, brought up to a load through its promoted code."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlmesh.core.plan import PlanBuilder
+from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot
+from sqlmesh.utils.errors import SQLMeshError
+
+from data_platform.names import Layer
+from data_platform.project.context import Project
+from data_platform.project.evaluation import short_name
+from data_platform.project.kinds import refuse_forward_only
+from data_platform.project.lineage.graph import Lineage
+from data_platform.record.loads import LastLoad
+from data_platform.record.promotions import Action
+from data_platform.record.rows import Audited, FailedAudit
+from data_platform.record.schema import prepare
+from data_platform.record.standing_warnings import renew_warnings, standing_warnings
+from data_platform.record.transforms import (
+    forget_what_is_gone,
+    last_transformed,
+    record_complete,
+    record_control_totals,
+    record_environments,
+)
+from data_platform.transform.code_history import note_promotion
+from data_platform.transform.environments import (
+    PROD,
+    How,
+    differing,
+    environments_behind,
+    tables_of,
+)
+from data_platform.transform.model_tables import Tables
+from data_platform.transform.restatement import Restatement
+from data_platform.transform.transformed import Deployment, Progress, Transformed, failure
+
+_CONTROL_TOTAL_TAG = "control_total:"
+
+
+@dataclass
+class Production:
+    """SQLMesh's environment prod in an open project; its models are read once and kept."""
+
+    project: Project
+    progress: Progress = lambda done, total, model: None
+    _tables: Tables | None = field(default=None, init=False)
+    _undeployed: tuple[str, ...] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        prepare(self.project.cursor)
+
+    @property
+    def tables(self) -> Tables | None:
+        """Production's models, None before the first deployment."""
+        if self._tables is None:
+            self._tables = tables_of(self.project, PROD)
+        return self._tables
+
+    @property
+    def working_tree(self) -> "Deployment":
+        """The models of the working tree."""
+        return Deployment(self.project.context.snapshots, Action.DEPLOYED)
+
+    def bring_up_to(
+        self,
+        load: LastLoad,
+        layers: Sequence[str] = (),
+        deployment: "Deployment | None" = None,
+        audited_before: Sequence[Audited] = (),
+    ) -> Transformed:
+        """Make production reflect a load, the last one of the lakehouse.
+
+        Args:
+            deployment: the models to deploy first; without it, production keeps its own, and gets
+                the working tree's where it has none yet.
+            audited_before: audits of tables that the deployment takes over as they are.
+
+        Raises:
+            PlatformError: a blocking audit failed, or a model did.
+        """
+        evaluation = self.project.evaluation
+        evaluation.start(load.load_number, PROD)
+        # The first deployment goes on until all of production has once reflected a load.
+        is_first = last_transformed(self.project.cursor) is None
+        deployed: tuple[str, ...] = ()
+        restated: dict[str, Restatement] = {}
+        self.note_other_hands(load)
+        before = self._versions()
+        if deployment is None and is_first:
+            deployment = self.working_tree
+        if deployment is not None:
+            self.refuse_unsupported(deployment.snapshots.values())
+            restated |= self._refresh_what_stays(load, deployment)
+            deployed = self._deploy(load, deployment, layers)
+            self._note_promotion(load, deployment)
+        tables = self.tables
+        assert tables is not None
+        if deployment is None:  # what SQLMesh's own commands have put there
+            self.refuse_unsupported(tables.snapshots.values())
+        chosen = self._chosen(tables, layers)
+        to_do = {name: why for name, why in tables.behind(load).items() if name in chosen}
+        self._compute(tables, to_do, load)
+        tables.mark_as_reflecting(load, chosen)
+        restated |= to_do
+        self._audit_what_has_come_back(tables, before, load, audited_before)
+        news = self._renew_warnings(tables, load, audited_before)
+        self._record_control_totals(tables)
+        if not tables.behind(load) and not (is_first and layers):
+            has_changed = deployment is not None or bool(restated)
+            record_complete(self.project.cursor, load.load_number, has_changed)
+        return Transformed(
+            load_number=load.load_number,
+            deployed=deployed,
+            restated=restated,
+            ran=tuple(evaluation.ran),
+            audits=tuple(evaluation.audits),
+            warnings=standing_warnings(self.project.cursor),
+            new_warnings=news,
+            undeployed=() if is_first else self.undeployed(),
+            environments_behind={},
+        )
+
+    def refuse_unsupported(self, snapshots: Iterable[Snapshot]) -> None:
+        """Refuse models that the platform would not do right.
+
+        Raises:
+            PlatformError: names them, what each asks for and what to use instead.
+        """
+        snapshots = list(snapshots)
+        refuse_forward_only(snapshots)
+        self.project.refuse_unsupported(s.model for s in snapshots if s.is_model)
+
+    def note_environments(self, load: LastLoad) -> dict[str, tuple[str, ...]]:
+        """Note which other environments do not reflect the load, and by which of their models."""
+        tables = self.tables
+        assert tables is not None
+        behind = environments_behind(self.project, tables, load)
+        expiry = {
+            found.name: found.expiration_ts
+            for found in self.project.context.state_reader.get_environments_summary()
+            if found.name != PROD and not found.expired
+        }
+        record_environments(self.project.cursor, expiry, behind)
+        return behind
+
+    def tidy(self) -> None:
+        """Let SQLMesh's janitor remove what has expired, and forget what is gone.
+
+        It also merges the many intervals that its state remembers.
+        """
+        context = self.project.context
+        context.run_janitor(ignore_ttl=False)
+        known = [found.name for found in context.state_reader.get_environments_summary()]
+        forget_what_is_gone(self.project.cursor, known)
+
+    def lineage(self) -> Lineage:
+        """The lineage of production's models, which may not be the working tree's."""
+        return self.tables.lineage if self.tables else Lineage({})
+
+    def note_other_hands(self, load: LastLoad) -> None:
+        """Write down what SQLMesh's own commands did to production's code, if they did."""
+        self._note_promotion(load, Deployment({}, Action.FOUND))
+
+    def undeployed(self) -> tuple[str, ...]:
+        """Models whose own code differs from the working tree's, on either side."""
+        if self._undeployed is None:
+            self._undeployed = self._edited(self.project.context.snapshots)
+        return self._undeployed
+
+    def _edited(self, snapshots: Mapping[str, Snapshot]) -> tuple[str, ...]:
+        found = differing(self.tables, snapshots.values())
+        return tuple(sorted(name for name, how in found.items() if how is not How.FOLLOWS))
+
+    def _chosen(self, tables: Tables, layers: Sequence[str]) -> set[str]:
+        """The models of some layers and what those read; all of them without layers."""
+        chosen: set[str] = set()
+        for snapshot in reversed(tables.in_order):
+            name = short_name(snapshot.name)
+            if not layers or name.partition(".")[0] in layers or name in chosen:
+                chosen.add(name)
+                chosen.update(short_name(parent.name) for parent in snapshot.parents)
+        return chosen & tables.by_name.keys()
+
+    def _compute(
+        self,
+        tables: Tables,
+        restatements: Mapping[str, Restatement],
+        load: LastLoad,
+        lenient: Sequence[str] = (),
+    ) -> None:
+        tables.compute(restatements, load, lenient, self.progress)
+        if self.project.evaluation.stops or self.project.evaluation.errors:
+            raise failure(self.project.evaluation)
+
+    def _refresh_what_stays(
+        self, load: LastLoad, deployment: "Deployment"
+    ) -> dict[str, Restatement]:
+        """Before a deployment, bring up to date the tables that it takes over as they are.
+
+        New code is computed, and new audits are run, over what those tables hold. An audit that the
+        deployment itself changes is not listened to in its old wording: the new one has the say
+        later. What an environment has built already is taken over too, so that the plan finds
+        nothing of it missing.
+        """
+        ours = deployment.snapshots
+        restated: dict[str, Restatement] = {}
+        tables = self.tables
+        if tables is not None:
+            kept = {
+                name
+                for name, theirs in tables.by_name.items()
+                if theirs.name in ours
+                and ours[theirs.name].fingerprint.to_version() == theirs.fingerprint.to_version()
+            }
+            to_do = {name: why for name, why in tables.behind(load).items() if name in kept}
+            self._compute(tables, to_do, load, lenient=self._edited(ours))
+            tables.mark_as_reflecting(load, kept)
+            tables.mark_intervals(load, tables.in_order)
+            restated |= to_do
+        built = Tables(
+            self.project,
+            {s.snapshot_id: s for s in ours.values() if s.version},
+            DeployabilityIndex.all_deployable(),
+        )
+        in_production = {tables.table(s) for s in tables.in_order} if tables else set()
+        elsewhere = {
+            name
+            for name, snapshot in built.by_name.items()
+            if built.table(snapshot) not in in_production
+            and self.project.context.engine_adapter.table_exists(built.table(snapshot))
+        }
+        if elsewhere:
+            to_do = {name: why for name, why in built.behind(load).items() if name in elsewhere}
+            self._compute(built, to_do, load)
+            built.mark_as_reflecting(load, elsewhere)
+            restated |= to_do
+        return restated
+
+    def _deploy(
+        self, load: LastLoad, deployment: "Deployment", layers: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Make some models production's; those that this computed."""
+        evaluation, context = self.project.evaluation, self.project.context
+        before = set(evaluation.computed)
+        # Time stops at the as-of date: SQLMesh's days end with the last complete one.
+        execution_time = load.as_of + timedelta(days=1)
+        try:
+            if deployment.action is Action.DEPLOYED:
+                context.plan(
+                    PROD,
+                    execution_time=execution_time,
+                    select_models=[f"+{layer}.*" for layer in layers] or None,
+                    skip_tests=True,
+                    no_prompts=True,
+                    auto_apply=True,
+                )
+            else:  # SQLMesh's plans are of the working tree
+                difference = context._context_diff(PROD, dict(deployment.snapshots))
+                builder = PlanBuilder(
+                    difference,
+                    execution_time=execution_time,
+                    default_start=context.config.model_defaults.start,
+                    environment_suffix_target=context.config.environment_suffix_target,
+                    environment_catalog_mapping=context.config.environment_catalog_mapping,
+                    console=context.console,
+                )
+                context.apply(builder.build())
+        except SQLMeshError as error:
+            raise failure(evaluation, error) from error
+        self._tables = self._undeployed = None
+        tables = self.tables
+        assert tables is not None
+        computed = tuple(
+            name
+            for name, snapshot in tables.by_name.items()
+            if snapshot.snapshot_id in evaluation.computed - before
+        )
+        tables.mark_as_reflecting(load, computed)
+        return computed
+
+    def _note_promotion(self, load: LastLoad, deployment: "Deployment") -> None:
+        if self.tables is not None:
+            note_promotion(
+                self.project,
+                self.tables.snapshots.values(),
+                load.load_number,
+                deployment.action,
+                deployment.environment,
+                deployment.goes_back_to,
+            )
+
+    def _versions(self) -> dict[str, str]:
+        tables = self.tables
+        return {n: s.identifier for n, s in tables.by_name.items()} if tables else {}
+
+    def _audit_what_has_come_back(
+        self,
+        tables: Tables,
+        before: Mapping[str, str],
+        load: LastLoad,
+        audited_before: Sequence[Audited],
+    ) -> None:
+        """Audit models whose code is another one now, though no table of theirs was computed."""
+        audited = {*self.project.evaluation.seconds, *(one.model_name for one in audited_before)}
+        names = {
+            name
+            for name, version in self._versions().items()
+            if before
+            and before.get(name) != version
+            and name not in audited
+            and tables.by_name[name].model.audits
+        }
+        if names:
+            tables.compute(tables.all_of(names, load), load, (), self.progress, audits_only=True)
+            if self.project.evaluation.stops or self.project.evaluation.errors:
+                raise failure(self.project.evaluation)
+
+    def _renew_warnings(
+        self, tables: Tables, load: LastLoad, audited_before: Sequence[Audited]
+    ) -> tuple[FailedAudit, ...]:
+        """Keep the warnings of models that were not audited now, and add those of the others."""
+        evaluation = self.project.evaluation
+        audits = [*audited_before, *evaluation.audits]
+        return renew_warnings(
+            self.project.cursor,
+            audits,
+            {*evaluation.seconds, *(audit.model_name for audit in audits)},
+            load.as_of,
+            evaluation.warning_queries,
+            kept=tables.by_name,
+        )
+
+    def _record_control_totals(self, tables: Tables) -> None:
+        """Keep for the export step, which reads no models, what their tags say of totals."""
+        found = [
+            (name.removeprefix(f"{Layer.EXPORTS}."), tag.removeprefix(_CONTROL_TOTAL_TAG))
+            for name, snapshot in tables.by_name.items()
+            for tag in snapshot.model.tags
+            if tag.startswith(_CONTROL_TOTAL_TAG)
+        ]
+        record_control_totals(self.project.cursor, found)

@@ -1,0 +1,110 @@
+"""Which models have to be computed again, and over which months, after the source tables changed.
+
+SQLMesh sees changed code, not changed data. The load reports what changed; this module follows the
+changes through the models. A change reaches the months from its first day on (or to its last, where
+it is an event). A table without dates reaches no month by itself with rows that are new, since what
+refers to them comes with dates of its own, and may reach any month with rows that are rewritten.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from data_platform.project.window import Kind, Window
+from data_platform.record.loads import Change
+
+
+@dataclass(frozen=True)
+class Node:
+    """What the decision needs to know of a model; `parents` are models and source tables."""
+
+    name: str
+    parents: tuple[str, ...]
+    kind: Kind
+    # A period builds on the one before it: whatever changes changes all that follows.
+    extends_itself: bool = False
+    # Source tables whose new rows can reach any month of this model.
+    any_month_of: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Restatement:
+    """A model to compute again over a window, because of some source tables.
+
+    For models that are not computed by period, the window is all of time.
+    """
+
+    kind: Kind
+    window: Window
+    because: tuple[str, ...]
+
+    def __str__(self) -> str:
+        how = {Kind.VIEW: "audited", Kind.INCREMENTAL: f"over {self.window}"}
+        return f"{how.get(self.kind, 'in full')} because of {', '.join(self.because)}"
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """What has reached a table: changes of which sources, and over which months."""
+
+    sources: frozenset[str] = frozenset()
+    window: Window | None = None
+
+    def __or__(self, other: "_Reach") -> "_Reach":
+        windows = [window for window in (self.window, other.window) if window]
+        hull = windows[0] | windows[-1] if windows else None
+        return _Reach(self.sources | other.sources, hull)
+
+
+def decide(
+    models: Sequence[Node], changes: Mapping[str, Change], all_time: Window
+) -> dict[str, Restatement]:
+    """Decide what to compute again.
+
+    Args:
+        models: every model after those that it reads.
+        changes: of the source tables, by the name under which models read them.
+        all_time: from the first month that models know to the last that any of their rows may have.
+
+    Returns:
+        The models that have to be computed again, by name; the others show what they should.
+    """
+    reached = {
+        name: _reach(name, change, all_time)
+        for name, change in changes.items()
+        if not change.is_nothing
+    }
+    restatements = {}
+    for model in models:
+        reach = _union(reached[parent] for parent in model.parents if parent in reached)
+        if not reach.sources:
+            continue
+        window = reach.window
+        if model.any_month_of & reach.sources:
+            window = all_time
+        if window and model.extends_itself:
+            window = Window(window.first, all_time.last)
+        reached[model.name] = _Reach(reach.sources, window)
+        because = tuple(sorted(reach.sources))
+        if model.kind is not Kind.INCREMENTAL:
+            restatements[model.name] = Restatement(model.kind, all_time, because)
+        elif window:
+            restatements[model.name] = Restatement(model.kind, window, because)
+    return restatements
+
+
+def _union(reaches: Iterable[_Reach]) -> _Reach:
+    whole = _Reach()
+    for reach in reaches:
+        whole |= reach
+    return whole
+
+
+def _reach(name: str, change: Change, all_time: Window) -> _Reach:
+    window = None
+    if change.first_day is not None:
+        window = Window.of_months(
+            max(change.first_day, all_time.first), change.last_day or all_time.last
+        )
+    elif change.removed:
+        window = all_time
+    return _Reach(frozenset({name}), window)

@@ -1,0 +1,53 @@
+"""The transform step: production reflects the last load, through its promoted code.
+
+SQLMesh does not see that the data of an external table changed, so the platform keeps, for each
+physical table of a model, the number of the load that it reflects (`ops.model_tables`). What loads
+since then have changed decides what is computed again, and over which months (`restatement.py`).
+That covers a new load, several, one that goes back in time, code that was just deployed from an
+environment built before it, and code that went back to an old version whose table is still there
+with "nothing missing".
+"""
+
+from collections.abc import Sequence
+
+from data_platform.ingest.loaded import loaded
+from data_platform.lakehouse.connection import reading
+from data_platform.project.context import open_project
+from data_platform.record.transforms import last_transformed
+from data_platform.settings import Settings
+from data_platform.transform.production import Production
+from data_platform.transform.transformed import Progress, Transformed
+
+
+def transform(
+    settings: Settings,
+    layers: Sequence[str] = (),
+    deploy: bool = False,
+    progress: Progress = lambda done, total, model: None,
+    with_lineage: bool = False,
+) -> Transformed:
+    """Bring production up to date with the last load.
+
+    The first transform deploys the working tree's models; a later one keeps production's code
+    unless `deploy` says so.
+
+    Args:
+        layers: compute only the models of these layers, and what they read; others stay behind
+            until the next transform.
+        progress: called with (models done, models in all, model).
+        with_lineage: give back the lineage of production's models, too.
+
+    Raises:
+        UsageError: there is no such gateway.
+        PlatformError: nothing is loaded, a blocking audit failed, or a model did.
+    """
+    with reading(settings.lakehouse) as connection:
+        load = loaded(connection, settings)
+        deploys = deploy or last_transformed(connection) is None  # the linter comes first
+    with open_project(settings, progress, with_unit_tests=deploys) as project:
+        production = Production(project, progress)
+        done = production.bring_up_to(load, layers, production.working_tree if deploy else None)
+        production.tidy()
+        return done.with_notes(
+            production.note_environments(load), production.lineage() if with_lineage else None
+        )

@@ -1,0 +1,90 @@
+"""What a transform did, and what is said where it failed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from sqlmesh.core.snapshot import Snapshot
+
+from data_platform.errors import listed
+from data_platform.project.evaluation import Evaluation, innermost
+from data_platform.project.lineage.graph import Lineage
+from data_platform.project.window import Kind
+from data_platform.record.promotions import Action
+from data_platform.record.rows import Audited, FailedAudit, ModelRan, StoppedError
+from data_platform.result import counted
+from data_platform.transform.restatement import Restatement
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """What a transform did."""
+
+    load_number: int
+    # Models that a deployment computed, and those that were computed again over what is loaded.
+    deployed: tuple[str, ...]
+    restated: Mapping[str, Restatement]
+    ran: tuple[ModelRan, ...]
+    audits: tuple[Audited, ...]
+    # Of this transform, and those that stand from an earlier one.
+    warnings: tuple[FailedAudit, ...]
+    # Those of them that were not there before, as they are.
+    new_warnings: tuple[FailedAudit, ...]
+    # Models whose code in the working tree is not production's, which was kept.
+    undeployed: tuple[str, ...]
+    # The models of other environments that do not reflect the load.
+    environments_behind: Mapping[str, tuple[str, ...]]
+    lineage: Lineage | None = None
+
+    def with_notes(
+        self, environments_behind: Mapping[str, tuple[str, ...]], lineage: Lineage | None
+    ) -> "Transformed":
+        """The same, with what is found out at the end."""
+        return replace(self, environments_behind=environments_behind, lineage=lineage)
+
+    @property
+    def computed(self) -> tuple[str, ...]:
+        """The models whose tables were computed."""
+        restated = (name for name, why in self.restated.items() if why.kind is not Kind.VIEW)
+        return (*self.deployed, *restated)
+
+    @property
+    def summary(self) -> str:
+        """What was computed, in a few words."""
+        parts = [f"deployed {counted(len(self.deployed), 'model')}"] if self.deployed else []
+        over: dict[str, int] = {}
+        for restatement in self.restated.values():
+            if restatement.kind is not Kind.VIEW:
+                by_period = restatement.kind is Kind.INCREMENTAL
+                period = f"over {restatement.window}" if by_period else "in full"
+                over[period] = over.get(period, 0) + 1
+        restated = [
+            f"{counted(count, 'model')} {period}" for period, count in sorted(over.items())[::-1]
+        ]
+        if restated:
+            parts.append(f"restated {' and '.join(restated)}")
+        if not parts and not self.restated:
+            return f"nothing to do, production reflects load {self.load_number}"
+        passed = sum(audit.number_of_rows == 0 for audit in self.audits)
+        return ", ".join([*parts, f"{passed} audits passed"])
+
+
+def failure(evaluation: Evaluation, error: BaseException | None = None) -> StoppedError:
+    """What to say when models failed."""
+    if evaluation.stops:
+        message = listed("an audit stopped the run", [str(stop) for stop in evaluation.stops])
+    else:
+        reasons = evaluation.errors or [innermost(error) if error else "no reason given"]
+        message = listed("SQLMesh failed", list(dict.fromkeys(reasons)))
+    return StoppedError(message, evaluation.ran, evaluation.audits, evaluation.queries)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Models to make production's, by SQLMesh's names, and why, for the record."""
+
+    snapshots: Mapping[str, Snapshot]
+    action: Action
+    environment: str = ""
+    goes_back_to: int | None = None
