@@ -24,7 +24,7 @@ WITHOUT = """
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-import data_platform.run as run
+import data_platform.lakehouse.run as run
 from data_platform.cli import main
 
 
@@ -35,7 +35,7 @@ def bare(settings, command, *_):
         yield run.RunningStep()
 
     yield SimpleNamespace(
-        settings=settings, step=step, know=lambda *_: None, contract_changed=False
+        settings=settings, step=step, set_batch=lambda *_: None
     )
 
 

@@ -6,16 +6,17 @@ from sqlglot import exp
 from sqlmesh.core.linter.rule import Rule, RuleViolation
 from sqlmesh.core.model import Model, SqlModel
 
+from data_platform.names import CUSTOMERS_LOG, EXTRACTS, Layer
 from data_platform.project.evaluation import short_name
 
 _MAY_READ = {
-    "staging": {"sources"},
+    Layer.STAGING: {"sources"},
     # A source that is no copy of an application's table has no staging view.
-    "intermediate": {"sources", "staging", "intermediate"},
-    "marts": {"intermediate"},
-    "exports": {"marts"},
+    Layer.INTERMEDIATE: {"sources", Layer.STAGING, Layer.INTERMEDIATE},
+    Layer.MARTS: {Layer.INTERMEDIATE},
+    Layer.EXPORTS: {Layer.MARTS},
 }
-_NOT_STAGED = {"sources.crm__customers_log", "sources.platform__extracts"}
+_NOT_STAGED = {f"sources.{name}" for name in (CUSTOMERS_LOG, EXTRACTS)}
 
 
 class NoUpwardReading(Rule):
@@ -35,7 +36,11 @@ class NoUpwardReading(Rule):
             name
             for name in read
             if name.partition(".")[0] not in _MAY_READ.get(layer, ())
-            or (layer == "intermediate" and name.startswith("sources.") and name not in _NOT_STAGED)
+            or (
+                layer == Layer.INTERMEDIATE
+                and name.startswith("sources.")
+                and name not in _NOT_STAGED
+            )
         }
         if layer not in _MAY_READ:
             return self.violation(f"There is no layer {layer}; there are {', '.join(_MAY_READ)}.")

@@ -3,6 +3,32 @@
 from sqlglot import exp, parse_one
 from sqlmesh import macro
 
+# Would you recommend Jump, 0 to 10? The groups of the net promoter score (Reichheld 2003).
+_LEAST_OF_PROMOTERS, _MOST_OF_DETRACTORS = 9, 6
+
+
+def _counted(condition: exp.Expression) -> exp.Expression:
+    return exp.Count(this=exp.case().when(condition, exp.Literal.number(1)))
+
+
+@macro()
+def count_promoters(evaluator, score):
+    """How many scores are a promoter's."""
+    return _counted(exp.GTE(this=score, expression=exp.Literal.number(_LEAST_OF_PROMOTERS)))
+
+
+@macro()
+def count_passives(evaluator, score):
+    """How many scores are neither a promoter's nor a detractor's."""
+    low, high = _MOST_OF_DETRACTORS + 1, _LEAST_OF_PROMOTERS - 1
+    return _counted(score.between(low, high))
+
+
+@macro()
+def count_detractors(evaluator, score):
+    """How many scores are a detractor's."""
+    return _counted(exp.LTE(this=score, expression=exp.Literal.number(_MOST_OF_DETRACTORS)))
+
 
 @macro()
 def net_promoter_score(evaluator, promoters, detractors, respondents):

@@ -119,7 +119,7 @@ CASES = [
      rows("k, v", "1, 1", "1, 2", "2, 1")),
     (f"unique_over_time({_SELF}, key_column := k, shown_column := v)",
      rows("k, v", "1, 'a'", "1, 'a'", "2, 'b'"), 1, rows("k, v", "1, 'a'", "2, 'b'")),
-    ("positive_amounts", rows("reference, amount", "'a', -0.01", "'b', 1"), 1,
+    ("non_negative_amounts", rows("reference, amount", "'a', -0.01", "'b', 1"), 1,
      rows("reference, amount", "'a', 0", "'b', 1")),
     (f"scores_in_range({_SELF})",
      rows("satisfaction_score, updated_at", "-1, 1", "11, 1", "10, 1", "NULL, 1"), 2,
@@ -206,7 +206,7 @@ AUDIT_OF = {
     FaultKind.ORPHAN_INVOICES: "intermediate.invoices: foreign_key(key_column job_contract_sk)",
     FaultKind.DUPLICATE_REFERENCES: "intermediate.invoices: unique_over_time(key_column sk)",
     FaultKind.UNKNOWN_ENTITY: "staging.app__job_contracts: accepted_values(column entity)",
-    FaultKind.NEGATIVE_AMOUNTS: "intermediate.invoices: positive_amounts",
+    FaultKind.NEGATIVE_AMOUNTS: "intermediate.invoices: non_negative_amounts",
     FaultKind.END_BEFORE_START: "staging.app__job_contracts: starts_before_it_ends",
 }
 

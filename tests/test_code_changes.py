@@ -18,7 +18,7 @@ def edited(name: str, **changes: object) -> Lineage:
 
 
 def follows(*names: str) -> dict[str, How]:
-    return dict.fromkeys(names, How.FOLLOWS)
+    return dict.fromkeys(names, How.INDIRECTLY_MODIFIED)
 
 
 def test_a_column_that_is_computed_differently_reaches_what_is_made_of_it() -> None:
@@ -69,7 +69,7 @@ def test_models_that_come_go_or_are_described_anew() -> None:
     assert change.why == ("the model is gone",)
     (change,) = compare(gone, BEFORE, {EXPORT: How.ADDED}, {}).changes
     assert change.why == ("a new model",) and "Month" in change.columns
-    (change,) = compare(BEFORE, BEFORE, {EXPORT: How.DESCRIBED}, {}).changes
+    (change,) = compare(BEFORE, BEFORE, {EXPORT: How.METADATA_ONLY}, {}).changes
     assert change.why == ("what is said of it or audited, not what it computes",)
     (change,) = compare(BEFORE, BEFORE, {EXPORT: How.CHANGED}, {}).changes
     assert change.why == ("how it is stored or audited, not what it computes",)

@@ -313,4 +313,4 @@ def test_a_table_may_call_the_day_on_which_a_row_happened_as_it_likes(analyst: P
     assert [(change.first_day, change.last_day)] == days
     (file,) = read_manifest(analyst.data / "sources").tables["crm.customers"]
     assert [(file.first_date, file.last_date)] == days
-    assert extract_and_load(analyst, LATER).is_news is False
+    assert extract_and_load(analyst, LATER).changed is False

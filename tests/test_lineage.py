@@ -213,7 +213,7 @@ def test_a_run_tells_of_itself_and_of_each_model(
     begun.call("run", "--inject", "negative-amounts", check=False)
     found = check_events(told.read_text())
     assert found[-1]["eventType"] == "FAIL"
-    assert "positive_amounts" in found[-1]["run"]["facets"]["errorMessage"]["message"]
+    assert "non_negative_amounts" in found[-1]["run"]["facets"]["errorMessage"]["message"]
 
 
 def test_a_catalogue_is_told_over_http_and_one_that_is_away_fails_no_run(

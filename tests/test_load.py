@@ -34,10 +34,10 @@ def test_the_raw_tables_hold_the_extracts_and_nothing_of_the_load_before(
 
 
 def test_loading_the_same_batch_twice_changes_nothing_and_says_so(platform: Platform) -> None:
-    assert extract_and_load(platform).is_news
+    assert extract_and_load(platform).changed
     before = everything(platform)
     again = extract_and_load(platform)
-    assert not again.is_news
+    assert not again.changed
     assert again.changes == ()
     assert everything(platform) == before
 
@@ -45,7 +45,7 @@ def test_loading_the_same_batch_twice_changes_nothing_and_says_so(platform: Plat
 def test_only_tables_that_differ_are_replaced(platform: Platform) -> None:
     extract_and_load(platform, date(2023, 10, 10))
     done = extract_and_load(platform, date(2023, 10, 11))  # no invoice in this month
-    assert done.is_news
+    assert done.changed
     assert "app__invoices" not in changed(done)
 
 
@@ -78,7 +78,7 @@ def test_a_source_alone_can_be_loaded_and_completed_later(platform: Platform) ->
         "platform__extracts",
     }
     assert load(settings, sources=["app"]).load_number == 2
-    assert not load(settings).is_news
+    assert not load(settings).changed
 
 
 def customers_log(platform: Platform) -> list[tuple]:
@@ -123,7 +123,7 @@ def test_starting_over_with_the_same_company_keeps_what_it_shows_now(platform: P
     extract_and_load(platform, EARLIER)
     extract_and_load(platform, LATER)
     done = extract_and_load(platform, LATER, starts_over=True)
-    assert done.is_news
+    assert done.changed
     log = {row[:-1] for row in customers_log(platform)}
     assert log == set(platform.rows("FROM sources.crm__customers"))
 

@@ -243,7 +243,7 @@ def test_a_cell_that_a_spreadsheet_would_run_is_neutralised(platform: Platform) 
 def test_audits_and_other_data_at_once_are_deployed_over_one_another(analyst: Platform) -> None:
     run(analyst, "2024-03-31")
     invoices = "models/intermediate/invoices.sql"
-    edit(analyst, invoices, "    positive_amounts,\n", "")
+    edit(analyst, invoices, "    non_negative_amounts,\n", "")
     run(analyst, "2024-02-29", seed=7, deploy=True)
     assert_models_equal_the_reference(analyst, keeps_log=True)
 

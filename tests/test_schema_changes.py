@@ -129,7 +129,7 @@ def test_a_raw_table_follows_its_contract_and_loses_no_row(analyst: Platform, na
     recorded = analyst.rows("SELECT change FROM ops.schema_changes")
     assert [change for (change,) in recorded] == told
     again = load(settings)
-    assert (again.schema_changes, again.is_news) == ((), False)
+    assert (again.schema_changes, again.changed) == ((), False)
 
 
 def test_a_new_column_has_its_default_in_rows_that_were_there(analyst: Platform) -> None:

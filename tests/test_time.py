@@ -141,7 +141,7 @@ def test_a_day_restates_its_month_and_the_same_batch_again_nothing(platform: Pla
         assert "over 2023-09" in second.summary
 
         again = load(tuesday)
-        assert (again.is_news, again.changes) == (False, ())
+        assert (again.changed, again.changes) == (False, ())
         third = bring_up(production, tuesday)
         assert third.restated == {}
         assert third.summary == "nothing to do, production reflects load 2"

@@ -31,7 +31,7 @@ MODEL (
       parent_column := sk,
       shown_column := reference
     ),
-    positive_amounts,
+    non_negative_amounts,
     issued_within_the_contract,
     same_rows_and_total(
       here := intermediate.invoices,

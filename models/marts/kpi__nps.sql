@@ -28,9 +28,9 @@ MODEL (
 
 WITH counts AS (
   SELECT
-    COUNT(CASE WHEN satisfaction_score >= 9 THEN 1 END) AS promoters,
-    COUNT(CASE WHEN satisfaction_score BETWEEN 7 AND 8 THEN 1 END) AS passives,
-    COUNT(CASE WHEN satisfaction_score <= 6 THEN 1 END) AS detractors,
+    @count_promoters(satisfaction_score) AS promoters,
+    @count_passives(satisfaction_score) AS passives,
+    @count_detractors(satisfaction_score) AS detractors,
     COUNT(satisfaction_score) AS respondents
   FROM intermediate.freelancers
 )

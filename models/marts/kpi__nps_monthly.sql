@@ -41,9 +41,9 @@ WITH first_score AS (
 ), counts AS (
   SELECT
     months.month,
-    COUNT(CASE WHEN scores.satisfaction_score >= 9 THEN 1 END) AS promoters,
-    COUNT(CASE WHEN scores.satisfaction_score BETWEEN 7 AND 8 THEN 1 END) AS passives,
-    COUNT(CASE WHEN scores.satisfaction_score <= 6 THEN 1 END) AS detractors,
+    @count_promoters(scores.satisfaction_score) AS promoters,
+    @count_passives(scores.satisfaction_score) AS passives,
+    @count_detractors(scores.satisfaction_score) AS detractors,
     COUNT(scores.satisfaction_score) AS respondents
   FROM intermediate.months AS months
   INNER JOIN first_score

@@ -31,7 +31,7 @@ def without_values(message: str) -> str:
     if kind in _ABOUT_VALUES:
         parts = [part.strip(" ^\n") for part in _SAFE_PARTS.findall(message)]
         message = f"{kind}: {', '.join([*parts, 'the value is not shown, it may be personal'])}"
-    return " ".join(message.split())
+    return one_line(message)
 
 
 class PlatformError(Exception):

@@ -1,6 +1,9 @@
-"""Names that options take, apart from what they stand for: the command line is to start fast."""
+"""Names, apart from what they stand for: the command line is to start fast."""
 
 from enum import StrEnum
+
+# Tables that the platform keeps itself: of loads, and the log of what the CRM's table ever showed.
+EXTRACTS, CUSTOMERS_LOG = "platform__extracts", "crm__customers_log"
 
 
 class SourceName(StrEnum):

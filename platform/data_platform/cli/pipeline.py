@@ -33,7 +33,7 @@ def _extract(call: Call, sources: tuple[str, ...], pristine: bool, kinds: tuple[
         from data_platform.ingest.extract import extract
 
         done = extract(call.settings, sources, pristine, kinds, step.advance)
-        run_of(call).know(done.batch)
+        run_of(call).set_batch(done.batch)
         step.done(
             f"{done.rows:,} rows {done.batch}, "
             f"{counted(done.files_written, 'file')} written, {done.files_unchanged} unchanged",
@@ -48,9 +48,9 @@ def _load(
         from data_platform.ingest.load import load
 
         done = load(call.settings, sources, accepts_new_columns, step.advance, starts_over)
-        run_of(call).know(done.batch, done.load_number)
+        run_of(call).set_batch(done.batch, done.load_number)
         step.done(
-            f"{done.rows:,} rows {done.batch}, {_news(done)}", done.rows_changed, (), done.audits
+            f"{done.rows:,} rows {done.batch}, {_change(done)}", done.rows_changed, (), done.audits
         )
     for migration in done.schema_changes:
         call.known.contract_changed = True
@@ -79,8 +79,8 @@ def _check_company(call: Call, starts_over: bool) -> None:
             refuse_other_company(connection, load, settings.random_seed, settings.scale)
 
 
-def _news(done: "Loaded") -> str:
-    if not done.is_news:
+def _change(done: "Loaded") -> str:
+    if not done.changed:
         return f"nothing changed since load {done.load_number}"
     added = sum(change.added for change in done.changes)
     removed = sum(change.removed for change in done.changes)

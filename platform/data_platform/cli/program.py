@@ -22,7 +22,7 @@ from data_platform.cli import reading as readers
 from data_platform.cli.step import Call, Step
 from data_platform.cli.telling import tell_catalogue
 from data_platform.cli.terminal import Reporter
-from data_platform.errors import PlatformError, UsageError, without_values
+from data_platform.errors import PlatformError, UsageError, one_line, without_values
 from data_platform.settings import Settings, checked_data_dir, find_project, yesterday
 
 # What SQLMesh and others put into messages for a terminal.
@@ -103,7 +103,7 @@ def _take(began: float | None, /, steps: list[Step], **options: Any) -> int:
         finally:
             if run is not None and call.settings.tells_lineage:
                 tell_catalogue(call, run)
-        call.reporter.tell_what_was_put_off()
+        call.reporter.tell_what_is_published()
     codes += [step.act(call) or 0 for step in steps[last_writer:]]
     call.reporter.summary(time.perf_counter() - (began or arrived))
     return max(codes)
@@ -167,7 +167,7 @@ def _explain(error: BaseException) -> tuple[str, int]:
         error = KeyboardInterrupt()
     match error:
         case click.ClickException():
-            return " ".join(error.format_message().split()), error.exit_code
+            return one_line(error.format_message()), error.exit_code
         case UsageError():
             return str(error), 2
         case PlatformError():

@@ -11,8 +11,9 @@ import click
 import yaml
 
 from data_platform.cli.program import cli
+from data_platform.errors import one_line
 from data_platform.names import Layer
-from data_platform.record import rows as record_of_runs
+from data_platform.record import tables
 from data_platform.sources import contract
 
 
@@ -86,8 +87,8 @@ def _option(option: click.Option, context: click.Context, words: _Words) -> tupl
     record = option.get_help_record(context)
     if record is None or option.help is None:
         raise ValueError(f"option {option.name} has no help")
-    written, told = record[0], " ".join(record[1].split())
-    own = " ".join(option.help.split())
+    written, told = record[0], one_line(record[1])
+    own = one_line(option.help)
     told = words.say(str(option.name), own) + words.default(told.removeprefix(own))
     return f"`{written}`", told
 
@@ -143,7 +144,7 @@ def options(
 _HEADER = ("Column", "Type", "Description")
 
 
-def _columns(columns: Iterable[contract.Column | record_of_runs.Column]) -> str:
+def _columns(columns: Iterable[contract.Column | tables.Column]) -> str:
     rows = (
         (
             f"`{column.name}`",
@@ -215,11 +216,11 @@ def flow(project_dir: Path = Path()) -> str:
 
 
 def record() -> str:
-    """The tables of the record of runs: a section a table."""
+    """The tables of the schema ops: a section a table."""
     sections = []
-    for name, row in record_of_runs.TABLES.items():
-        said = (row.__doc__ or "").partition("\n")[0]
-        columns = _columns(record_of_runs.columns(row))
+    for name, row in tables.TABLES.items():
+        said = tables.described(name)
+        columns = _columns(tables.columns(row))
         sections.append(f"### ops.{name}\n\n{said}\n\n{columns}")
     return "\n\n".join(sections)
 

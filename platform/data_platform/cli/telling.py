@@ -5,6 +5,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from data_platform.cli.step import Call
+from data_platform.errors import one_line
 from data_platform.result import counted
 
 if TYPE_CHECKING:
@@ -78,6 +79,4 @@ def tell_catalogue(call: Call, run: "RunningRun") -> None:
     try:
         emit(run_events(call.known.lineage, run.row, run.noted, call.settings), call.settings)
     except Exception as error:  # whatever the client's transports raise
-        call.reporter.warn(
-            f"the run's lineage events were not sent: {' '.join(str(error).split())}"
-        )
+        call.reporter.warn(f"the run's lineage events were not sent: {one_line(str(error))}")

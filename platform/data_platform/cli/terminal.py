@@ -113,7 +113,7 @@ class Reporter:
         """The same with data for another program."""
         self._put_off.append(lambda: self.write(text))
 
-    def tell_what_was_put_off(self) -> None:
+    def tell_what_is_published(self) -> None:
         """The run is published: say what that makes true."""
         for tell in self._put_off:
             tell()

@@ -9,8 +9,8 @@ from data_platform.errors import PlatformError, one_line
 from data_platform.lakehouse.connection import reading
 from data_platform.lakehouse.releases import Releases
 from data_platform.names import Layer
-from data_platform.record.schema import OF_RECORD
 from data_platform.record.standing_warnings import SCHEMA as WARNINGS
+from data_platform.record.tables import described
 from data_platform.result import Result
 from data_platform.settings import Settings
 from data_platform.sources.contract import SCHEMA as SOURCES
@@ -92,4 +92,4 @@ def _described(schema: str, name: str, of_sources: Mapping[str, str]) -> str:
     """What one row is, of tables that say nothing of it themselves."""
     if schema == WARNINGS:
         return "One row a finding of a warning that stands."
-    return (of_sources if schema == SOURCES else OF_RECORD).get(name, "")
+    return of_sources.get(name, "") if schema == SOURCES else described(name)

@@ -32,7 +32,7 @@ class CodeChanges:
     @property
     def own(self) -> tuple[Change, ...]:
         """The models that somebody has edited, added or removed."""
-        return tuple(change for change in self.changes if change.how is not How.FOLLOWS)
+        return tuple(change for change in self.changes if change.how is not How.INDIRECTLY_MODIFIED)
 
 
 def compare(
@@ -72,14 +72,16 @@ def compare(
         tuple(sorted({*reached.rows_of, *lost.rows_of})),
     )
     changes = []
-    for name in sorted(differing, key=lambda name: (differing[name] is How.FOLLOWS, name)):
+    for name in sorted(
+        differing, key=lambda name: (differing[name] is How.INDIRECTLY_MODIFIED, name)
+    ):
         if name in own:
             why, columns = own[name]
         else:
             model = after.models[name]
             read = [parent for parent in model.reads if parent in differing]
             why = (f"reads {', '.join(read)}",) if read else ()
-            if differing[name] is How.DESCRIBED:
+            if differing[name] is How.METADATA_ONLY:
                 why = ("what is said of it or audited, not what it computes", *why)
             columns = tuple(c for c in model.types if f"{name}.{c}" in impact.columns)
         changes.append(Change(name, differing[name], categories.get(name, ""), why, columns))

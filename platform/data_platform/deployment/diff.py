@@ -188,7 +188,7 @@ def diff(
         found.name,
         tuple(compared),
         environments_behind(project, theirs, load).get(found.name, ()),
-        tuple(sorted(name for name, how in edited.items() if how is not How.FOLLOWS)),
+        tuple(sorted(name for name, how in edited.items() if how is not How.INDIRECTLY_MODIFIED)),
         warnings_beside(project.cursor, found.name, names),
     )
 

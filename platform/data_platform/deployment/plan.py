@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from sqlmesh.core.plan import Plan
 from sqlmesh.utils.errors import SQLMeshError
@@ -88,7 +87,7 @@ def plan(
         try:
             builder = project.context.plan_builder(
                 environment,
-                execution_time=load.as_of + timedelta(days=1),
+                execution_time=load.execution_time,
                 include_unmodified=True,
                 test_changed_only=True,
             )

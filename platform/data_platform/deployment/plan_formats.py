@@ -22,7 +22,7 @@ def plan_lines(planned: "Planned") -> list[str]:
         return [_NO_CHANGE.format(environment=planned.environment)]
     lines = [f"Changed against production ({counted(planned.unit_tests, 'unit test')} passed):"]
     lines += [f"  {one.model}: {_how(one)}: {'; '.join(one.why)}" for one in code.own]
-    follow = [one for one in code.changes if one.how is How.FOLLOWS]
+    follow = [one for one in code.changes if one.how is How.INDIRECTLY_MODIFIED]
     if follow:
         lines.append("Changed by what they read:")
         lines += [f"  {one.model}: {one.category or 'not categorised'}" for one in follow]

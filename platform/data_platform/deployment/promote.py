@@ -128,7 +128,7 @@ def rollback(
         load = loaded(connection, settings)
     with open_project(settings, progress, with_unit_tests=False) as project:
         production = Production(project, progress)
-        production.note_other_hands(load)
+        production.record_external_promotion(load)
         undone, target = last_and_before(promotions(project.cursor))
         deployment = Deployment(
             snapshots_of(project, target.number), Action.ROLLED_BACK, goes_back_to=target.number

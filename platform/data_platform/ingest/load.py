@@ -15,6 +15,7 @@ from data_platform.ingest.raw_tables import Difference, append_new_states, diffe
 from data_platform.ingest.schema_changes import SchemaChange, migrate, schema_change
 from data_platform.ingest.verification import refuse_unlisted, verify_file
 from data_platform.lakehouse.connection import writing
+from data_platform.names import EXTRACTS
 from data_platform.record.loaded_files import loaded_files, record_files
 from data_platform.record.loads import (
     Batch,
@@ -31,7 +32,6 @@ from data_platform.record.standing_warnings import renew_warnings, standing_warn
 from data_platform.record.transforms import take_stock
 from data_platform.result import counted
 from data_platform.settings import Settings
-from data_platform.sources.contract import EXTRACTS as _EXTRACTS
 from data_platform.sources.contract import LOG, LOGGED, Contract, SourceTable, read_contract
 from data_platform.sql import has_table
 
@@ -44,7 +44,7 @@ class Loaded:
     load_number: int
     rows: int
     changes: tuple[Change, ...]
-    is_news: bool
+    changed: bool
     # How raw tables have followed the contract, and the later day that the lakehouse showed before.
     schema_changes: tuple[SchemaChange, ...]
     back_from: date | None
@@ -96,7 +96,7 @@ def load(
         if previous is not None and not starts_over:
             refuse_other_company(connection, previous, batch.random_seed, batch.scale)
         _refuse_mixtures(held, contract, chosen, batch)
-        kept = (contract.tables[LOG], contract.tables[_EXTRACTS])
+        kept = (contract.tables[LOG], contract.tables[EXTRACTS])
         migrations = {
             table: migration
             for table in (*tables, *kept)
@@ -128,7 +128,7 @@ def load(
         }
         present = {table for table in tables if has_table(connection, "sources", table.name)}
         number = previous.load_number if previous else 0
-        is_news = (
+        changed = (
             starts_over
             or bool(migrations)
             or any(
@@ -142,7 +142,7 @@ def load(
         changes: list[Change] = []
         audits: tuple[Audited, ...] = ()
         news: tuple[FailedAudit, ...] = ()
-        if is_news:
+        if changed:
             number += 1
             with _transaction(connection):
                 take_stock(connection, number - 1)
@@ -155,8 +155,8 @@ def load(
                         changes.append(Change(table.name))
                         continue
                     else:
-                        anew = known is None or known.batch.company != batch.company
-                        change = update_table(connection, table, difference, folder, anew)
+                        is_other = known is None or known.batch.company != batch.company
+                        change = update_table(connection, table, difference, folder, is_other)
                         if "now" in table.dates and not change.is_nothing:
                             change = replace(change, first_day=batch.as_of)
                         changes.append(change)
@@ -183,7 +183,7 @@ def load(
         load_number=number,
         rows=sum(rows.values()),
         changes=tuple(changes),
-        is_news=is_news,
+        changed=changed,
         schema_changes=tuple(migrations.values()),
         back_from=previous.as_of if previous is not None and is_back else None,
         audits=audits,
@@ -222,7 +222,7 @@ def _rebuild(
     row = connection.execute(f"SELECT COUNT(*) FROM {name}").fetchone()
     removed = row[0] if row else 0
     connection.execute(f"DROP TABLE {name}")
-    change = update_table(connection, table, difference, folder, anew=True)
+    change = update_table(connection, table, difference, folder, replace=True)
     return Change(table.name, change.added, removed) if removed else change
 
 
@@ -271,21 +271,21 @@ def _update_kept_tables(
     starts_over: bool,
 ) -> list[Change]:
     """Bring up to date the tables that the platform keeps itself, and tell what changed in them."""
-    log, extracts = contract.tables[LOG], contract.tables[_EXTRACTS]
+    log, extracts = contract.tables[LOG], contract.tables[EXTRACTS]
     for table in (log, extracts):
         connection.execute(f"CREATE TABLE IF NOT EXISTS sources.{table.name} ({table.ddl})")
     connection.execute(
-        f"INSERT INTO sources.{_EXTRACTS} ({extracts.column_list}) "
+        f"INSERT INTO sources.{EXTRACTS} ({extracts.column_list}) "
         "VALUES (?, ?, ?, ?, ?, CAST(NOW() AT TIME ZONE 'UTC' AS TIMESTAMP))",
         [number, batch.batch_id, batch.as_of, batch.random_seed, batch.scale],
     )
     if previous is None:
-        changes = [Change(_EXTRACTS, 1, 0, batch.as_of)]
+        changes = [Change(EXTRACTS, 1, 0, batch.as_of)]
     elif previous.as_of == batch.as_of:  # a row more, which reaches no day
-        changes = [Change(_EXTRACTS, 1)]
+        changes = [Change(EXTRACTS, 1)]
     else:  # days have come or gone
         earlier = min(previous.as_of, batch.as_of)
-        changes = [Change(_EXTRACTS, 1, 0, earlier + timedelta(days=1))]
+        changes = [Change(EXTRACTS, 1, 0, earlier + timedelta(days=1))]
     if starts_over or any(c.table == LOGGED and not c.is_nothing for c in extracted):
         customers = contract.tables[LOGGED]
         changes.append(append_new_states(connection, log, customers, batch.as_of, starts_over))

@@ -43,21 +43,21 @@ def update_table(
     table: SourceTable,
     difference: Difference,
     folder: Path,
-    anew: bool,
+    replace: bool,
 ) -> Change:
     """Make a raw table hold the rows of its files, which were verified.
 
     Args:
         folder: of the manifest.
-        anew: replace the table, since next to nothing of it will be left.
+        replace: write the whole table, since next to nothing of it will be left.
     """
     is_new = not has_table(connection, "sources", table.name)
     if is_new:
         connection.execute(f"CREATE TABLE {_name(table)} ({table.ddl})")
-    scope = None if is_new or anew else _scope(table, difference)
+    scope = None if is_new or replace else _scope(table, difference)
     files = difference.fresh if scope else difference.fresh + difference.kept
     paths = [str(folder / file.path) for file in files]
-    if is_new or anew:
+    if is_new or replace:
         return _replace(connection, table, paths)
     return _apply_difference(connection, table, paths, scope or "TRUE")
 
@@ -67,16 +67,16 @@ def append_new_states(
     log: SourceTable,
     states: SourceTable,
     as_of: date,
-    afresh: bool,
+    replace: bool,
 ) -> Change:
     """Add the rows of `states` that its log does not hold yet, value for value.
 
     Args:
         log: the columns of `states`, and the as-of date of the load that saw them first.
-        afresh: forget what the log holds.
+        replace: forget what the log holds.
     """
     removed, first_removed, _ = _bounds(connection, log, _name(log))
-    if afresh:
+    if replace:
         connection.execute(f"DELETE FROM {_name(log)}")
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE added AS SELECT DISTINCT {states.column_list}, "
@@ -86,7 +86,7 @@ def append_new_states(
     )
     connection.execute(f"INSERT INTO {_name(log)} ({log.column_list}) FROM added")
     added, first, _ = _bounds(connection, log, "added")
-    if not afresh:
+    if not replace:
         return Change(log.name, added, first_day=first)
     firsts = [day for day in (first, first_removed) if day]
     return Change(log.name, added, removed, min(firsts, default=None))

@@ -102,7 +102,7 @@ class RunningRun:
             with _unless_failed_already(outcome):
                 self._journal.note(*step.ran, *step.audits, row)
 
-    def know(self, batch: Batch, load_number: int | None = None) -> None:
+    def set_batch(self, batch: Batch, load_number: int | None = None) -> None:
         """Note what the run is about, for the record."""
         self._is_known = True
         self.row = replace(
@@ -239,7 +239,7 @@ def running(
                 journal.path.unlink(missing_ok=True)  # nothing ran
                 raise
             except BaseException as error:
-                _speak_of_what_is_published(error, settings, run.settings)
+                _show_published_path(error, settings, run.settings)
                 run.end(error)
                 raise
 
@@ -254,9 +254,7 @@ def _unless_failed_already(outcome: Outcome) -> Iterator[None]:
             raise
 
 
-def _speak_of_what_is_published(
-    error: BaseException, published: Settings, private: Settings
-) -> None:
+def _show_published_path(error: BaseException, published: Settings, private: Settings) -> None:
     """The private copy is gone when a person reads of it: name the file that is published."""
     if isinstance(error, PlatformError):
         text = str(error).replace(str(private.data_dir), str(published.data_dir))

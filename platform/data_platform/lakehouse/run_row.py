@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from data_platform import __version__, interruption
-from data_platform.errors import PlatformError
+from data_platform.errors import PlatformError, one_line
 from data_platform.record.loads import LastLoad
 from data_platform.record.rows import Outcome, Run
 from data_platform.settings import Settings
@@ -85,5 +85,5 @@ def message_of(error: BaseException) -> str | None:
         return None  # there is nothing to say
     if not isinstance(error, PlatformError | OSError):
         return f"unexpected {type(error).__name__}"  # its text may hold data
-    message = " ".join(str(error).split())
+    message = one_line(str(error))
     return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"

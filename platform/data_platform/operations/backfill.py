@@ -83,7 +83,7 @@ def backfill(
                     done = load(on_that_day)
                     is_empty = False
                     if run:
-                        run.know(done.batch, done.load_number)
+                        run.set_batch(done.batch, done.load_number)
                     transformed = production.bring_up_to(loaded(project.cursor, on_that_day))
                     step.number_of_rows, step.summary = done.rows_changed, transformed.summary
                     step.ran, step.audits = transformed.ran, (*done.audits, *transformed.audits)

@@ -22,7 +22,7 @@ from sqlmesh.core.snapshot import Snapshot
 from sqlmesh.utils.date import to_date
 from sqlmesh.utils.errors import SQLMeshError
 
-from data_platform.errors import PlatformError, UsageError
+from data_platform.errors import PlatformError, UsageError, one_line
 from data_platform.files import cache_folder
 from data_platform.lakehouse.connection import refusal
 from data_platform.project.evaluation import Evaluation, Recorder, place_of, short_name
@@ -72,7 +72,7 @@ _HINTS = {
 
 
 def _unloadable(error: Exception) -> PlatformError:
-    said = " ".join(str(error).split())
+    said = one_line(str(error))
     hints = [hint for pattern, hint in _HINTS.items() if re.search(pattern, said)]
     return PlatformError("; ".join([f"SQLMesh cannot load the project: {said}", *hints]))
 

@@ -1,6 +1,6 @@
 """What SQLMesh did in this process: models that ran, audits and what they found, errors."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from sqlmesh.core.test.result import ModelTextTestResult
 from sqlmesh.utils.date import to_date
 from sqlmesh.utils.errors import NodeAuditsErrors, PythonModelEvalError, SQLMeshError
 
-from data_platform.errors import without_values
+from data_platform.errors import one_line, without_values
 from data_platform.project.evaluator import SampledResult
 from data_platform.project.kinds import kind_of
 from data_platform.project.window import Kind, Window
@@ -42,8 +42,6 @@ class Evaluation:
     warning_queries: dict[tuple[str, str], str] = field(default_factory=dict)
     # The file of each model of the working tree.
     places: dict[str, str] = field(default_factory=dict)
-    # Models whose audits are not listened to for now.
-    lenient: Collection[str] = ()
 
     def start(self, load_number: int, environment: str) -> None:
         """Start the record afresh, for a load in an environment."""
@@ -97,8 +95,6 @@ class Evaluation:
 
     def note_audits(self, model: Model, results: Iterable[SampledResult], period: str) -> None:
         """Note the results of a model's audits; `period` is empty where they read all of time."""
-        if model.name in self.lenient:
-            return
         for result in results:
             if result.skipped:
                 continue
@@ -195,7 +191,7 @@ class Recorder(NoopConsole):
 
     def log_error(self, message: str, *_: Any, **__: Any) -> None:
         """SQLMesh has something to say that stops it."""
-        self.evaluation.errors.append(" ".join(message.split()))
+        self.evaluation.errors.append(one_line(message))
 
     def show_linter_violations(
         self, violations: list[Any], model: Any, is_error: bool = False
@@ -203,7 +199,7 @@ class Recorder(NoopConsole):
         """The linter found fault with a model."""
         if is_error:
             for violation in violations:
-                said = " ".join(str(violation.violation_msg).split())
+                said = one_line(str(violation.violation_msg))
                 self.evaluation.errors.append(
                     f"{model.name} ({place_of(model)}): {violation.rule.name}: {said}"
                 )

@@ -64,7 +64,7 @@ class RememberingEvaluator(SnapshotEvaluator):
         self._on_audits = on_audits
         self._queries: dict[Any, list[exp.Query]] = {}
         self._audits: dict[Any, tuple[exp.Query, str, str | None]] = {}
-        self._asks_for_the_moment: dict[Any, bool] = {}
+        self._uses_execution_time: dict[Any, bool] = {}
 
     def set_correlation_id(self, correlation_id: Any) -> "RememberingEvaluator":
         """A plan of SQLMesh's asks for an evaluator that marks its queries; this one goes on."""
@@ -74,6 +74,11 @@ class RememberingEvaluator(SnapshotEvaluator):
         """Audit a model, in a plan of SQLMesh's or outside of one, and tell the results."""
         results: list[SampledResult] = super().audit(snapshot, **options)
         self._on_audits(snapshot, results, options)
+        return results
+
+    def audit_untold(self, snapshot: Snapshot, **options: Any) -> list[SampledResult]:
+        """Audit a model, and tell nobody the results."""
+        results: list[SampledResult] = super().audit(snapshot, **options)
         return results
 
     def _render_snapshot_for_evaluation(
@@ -158,9 +163,9 @@ class RememberingEvaluator(SnapshotEvaluator):
 
     def _window(self, name: Any, query: Any, options: Mapping[str, Any]) -> tuple[Any, ...]:
         """What of the time the rendering of a query depends on."""
-        if name not in self._asks_for_the_moment:
-            self._asks_for_the_moment[name] = "execution" in str(query).lower()
-        moment = options["execution_time"] if self._asks_for_the_moment[name] else None
+        if name not in self._uses_execution_time:
+            self._uses_execution_time[name] = "execution" in str(query).lower()
+        moment = options["execution_time"] if self._uses_execution_time[name] else None
         return options["start"], options["end"], moment
 
 

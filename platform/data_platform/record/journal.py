@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from data_platform.record.rows import RUN_NUMBER, TABLES, Outcome, Row, Run, StepRan, columns
+from data_platform.record.rows import Outcome, Row, Run, StepRan
+from data_platform.record.tables import JOURNALED, RUN_NUMBER, columns
 from data_platform.sql import has_table
 
-_NAMES = {row: name for name, row in TABLES.items()}
+_NAMES = {row: name for name, row in JOURNALED.items()}
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Journal:
 
     def rows(self) -> dict[str, list[dict[str, Any]]]:
         """What was written, by table; a last line that was cut short is left out."""
-        found: dict[str, dict[Any, dict[str, Any]]] = {name: {} for name in TABLES}
+        found: dict[str, dict[Any, dict[str, Any]]] = {name: {} for name in JOURNALED}
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:  # folded into the record a moment ago
@@ -87,8 +88,8 @@ def fold(connection: duckdb.DuckDBPyConnection, journal: Journal, own: Run | Non
         for row in rows["runs"] + rows["steps"]:
             if row["outcome"] == Outcome.RUNNING:
                 row["outcome"] = Outcome.KILLED
-    for name in TABLES:
-        wanted = columns(TABLES[name])
+    for name in JOURNALED:
+        wanted = columns(JOURNALED[name])
         structure = json.dumps([{column.name: column.type for column in wanted}])
         connection.execute(f"DELETE FROM ops.{name} WHERE run_number = ?", [journal.run_number])
         connection.execute(

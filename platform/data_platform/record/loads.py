@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import duckdb
 
+from data_platform.names import EXTRACTS
 from data_platform.sql import has_table
 
 
@@ -78,14 +79,19 @@ class LastLoad:
     scale: float
     loaded_at: datetime
 
+    @property
+    def execution_time(self) -> date:
+        """Where time stands for SQLMesh, whose days end with the last complete one."""
+        return self.as_of + timedelta(days=1)
+
 
 def last_load(connection: duckdb.DuckDBPyConnection) -> LastLoad | None:
     """The last load that changed something, None where nothing was loaded."""
-    if not has_table(connection, "sources", "platform__extracts"):
+    if not has_table(connection, "sources", EXTRACTS):
         return None
     row = connection.execute(
         "SELECT load_number, batch_id, as_of, random_seed, scale, loaded_at "
-        "FROM sources.platform__extracts ORDER BY load_number DESC LIMIT 1"
+        f"FROM sources.{EXTRACTS} ORDER BY load_number DESC LIMIT 1"
     ).fetchone()
     return None if row is None else LastLoad(*row)
 
@@ -128,7 +134,7 @@ def changes_since(connection: duckdb.DuckDBPyConnection, load_number: int) -> li
 def latest_as_of_since(connection: duckdb.DuckDBPyConnection, load_number: int | None) -> date:
     """The latest as-of date of a load and those after it, of all loads where None."""
     row = connection.execute(
-        "SELECT MAX(as_of) FROM sources.platform__extracts WHERE load_number >= ?",
+        f"SELECT MAX(as_of) FROM sources.{EXTRACTS} WHERE load_number >= ?",
         [load_number or 0],
     ).fetchone()
     assert row is not None

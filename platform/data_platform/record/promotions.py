@@ -30,7 +30,7 @@ class Action(StrEnum):
     DEPLOYED = "deployed"  # the working tree, by a first run or run --deploy
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled back"
-    FOUND = "found"  # by other hands, SQLMesh's own commands for example
+    EXTERNAL = "found"  # not by the platform: by SQLMesh's own commands for example
 
 
 @dataclass(frozen=True)

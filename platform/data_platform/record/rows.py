@@ -5,13 +5,11 @@ published. The next publication folds the journals into the tables of `ops`, and
 both. The dataclasses state the tables' columns, once.
 """
 
-import types
-import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from data_platform.errors import PlatformError
 
@@ -136,58 +134,6 @@ class FailedAudit:
 
 
 Row = Run | StepRan | ModelRan | Audited
-TABLES: Mapping[str, type[Row]] = {
-    "runs": Run,
-    "steps": StepRan,
-    "models": ModelRan,
-    "audits": Audited,
-}
-_TYPES: Mapping[Any, str] = {
-    int: "BIGINT",
-    float: "DOUBLE",
-    str: "VARCHAR",
-    bool: "BOOLEAN",
-    date: "DATE",
-    datetime: "TIMESTAMPTZ",
-    tuple[str, ...]: "VARCHAR[]",
-}
-RUN_NUMBER = "run_number"
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table of the record; `type` is DuckDB's."""
-
-    name: str
-    type: str
-    nullable: bool
-    description: str
-
-
-def columns(row: type[Row]) -> tuple[Column, ...]:
-    """The columns of a table of the record."""
-    hints = typing.get_type_hints(row, include_extras=True)
-    found = [] if row is Run else [Column(RUN_NUMBER, "BIGINT", False, "The run.")]
-    for field in fields(row):
-        type_, description = typing.get_args(hints[field.name])
-        nullable = isinstance(type_, types.UnionType)
-        if nullable:
-            (type_,) = (one for one in typing.get_args(type_) if one is not types.NoneType)
-        found.append(Column(field.name, _TYPES[type_], nullable, description))
-    return tuple(found)
-
-
-def ddl() -> str:
-    """The statements that make the tables of the record where they are missing."""
-    return "".join(
-        f"CREATE TABLE IF NOT EXISTS ops.{name} ("
-        + ", ".join(
-            f"{column.name} {column.type}{'' if column.nullable else ' NOT NULL'}"
-            for column in columns(row)
-        )
-        + ");\n"
-        for name, row in TABLES.items()
-    )
 
 
 def failures(audits: Sequence[Audited]) -> tuple[FailedAudit, ...]:

@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 import yaml
 
-from data_platform.errors import PlatformError
+from data_platform.errors import PlatformError, one_line
+from data_platform.names import CUSTOMERS_LOG, EXTRACTS
 from data_platform.settings import CONTRACT_FILE
 
 SCHEMA = "sources"
@@ -19,9 +20,7 @@ _DATE_TAGS = ("on", "from", "to", "now")
 # Tags that name a column of the table, after the kind and a colon; the last two say more of it.
 _COLUMN_TAGS = ("on", "from", "to", "personal", "money", "was", "default")
 # The log that loads keep of what the CRM's table ever showed.
-LOG, LOGGED, SEEN_AS_OF = "crm__customers_log", "crm__customers", "seen_as_of"
-# The table of loads, which the platform writes itself.
-EXTRACTS = "platform__extracts"
+LOG, LOGGED, SEEN_AS_OF = CUSTOMERS_LOG, "crm__customers", "seen_as_of"
 _OF_EXTRACTS = (
     ("load_number", "INTEGER", False),
     ("batch_id", "VARCHAR", False),
@@ -256,7 +255,7 @@ def read_contract(project_dir: Path) -> Contract:
             f"{path} does not exist: {project_dir} is not a project of the data platform"
         ) from None
     except (yaml.YAMLError, ValueError) as error:
-        raise PlatformError(f"{path}: {' '.join(str(error).split())}") from error
+        raise PlatformError(f"{path}: {one_line(str(error))}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise PlatformError(f"{path} is not a contract of sources: {error!r}") from error
     return Contract(tables)

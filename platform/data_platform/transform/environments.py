@@ -21,8 +21,8 @@ class How(StrEnum):
     ADDED = "added"
     REMOVED = "removed"
     CHANGED = "changed"  # its own code
-    FOLLOWS = "follows"  # its code is the same, what it reads is not
-    DESCRIBED = "described"  # what is said of it: no row of it can differ
+    INDIRECTLY_MODIFIED = "follows"  # its code is the same, what it reads is not
+    METADATA_ONLY = "described"  # no row of it can differ
 
 
 PROD = "prod"
@@ -58,9 +58,9 @@ def differing(production: Tables | None, snapshots: Iterable[Snapshot]) -> dict[
         if mine.data_hash != other.data_hash:
             found[short_name(name)] = How.CHANGED
         elif mine.metadata_hash != other.metadata_hash:
-            found[short_name(name)] = How.DESCRIBED
+            found[short_name(name)] = How.METADATA_ONLY
         elif mine != other:
-            found[short_name(name)] = How.FOLLOWS
+            found[short_name(name)] = How.INDIRECTLY_MODIFIED
     return found
 
 

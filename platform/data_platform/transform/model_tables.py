@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 
 from sqlglot import exp
@@ -16,7 +16,7 @@ from sqlmesh.core.snapshot import (
     snapshots_to_dag,
 )
 
-from data_platform.names import Layer
+from data_platform.names import EXTRACTS, Layer
 from data_platform.project.context import Project
 from data_platform.project.evaluation import innermost, short_name
 from data_platform.project.kinds import kind_of
@@ -29,7 +29,7 @@ from data_platform.transform.restatement import Node, Restatement, decide
 _ANY_MONTH_TAG = "any_month_of:"
 
 
-_AS_OF_TABLE = "sources.platform__extracts"
+_AS_OF_TABLE = f"sources.{EXTRACTS}"
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Tables:
         self,
         restatements: Mapping[str, Restatement],
         load: LastLoad,
-        lenient: Collection[str] = (),
+        ignore_audits_of: Collection[str] = (),
         progress: Callable[[int, int, str], None] = lambda done, total, model: None,
         audits_only: bool = False,
     ) -> None:
@@ -132,13 +132,12 @@ class Tables:
         others go on. What was found is in the project's evaluation.
 
         Args:
-            lenient: models whose audits are not listened to.
+            ignore_audits_of: models whose audits may find what they like.
             audits_only: compute nothing.
         """
         evaluator = self.project.evaluator
         evaluation = self.project.evaluation
-        evaluation.lenient = lenient
-        execution_time = load.as_of + timedelta(days=1)
+        execution_time = load.execution_time
         held_back: set[SnapshotId] = set()
         done = 0
         for snapshot in self.in_order:
@@ -177,7 +176,8 @@ class Tables:
                         allow_destructive_snapshots=set(),
                         allow_additive_snapshots=set(),
                     )
-                results = evaluator.audit(
+                audit = evaluator.audit_untold if name in ignore_audits_of else evaluator.audit
+                results = audit(
                     snapshot,
                     **window,
                     snapshots=readable,
@@ -190,10 +190,9 @@ class Tables:
             if not audits_only:
                 evaluation.computed.add(snapshot.snapshot_id)
             stops = any(result.count and result.blocking for result in results)
-            if stops and name not in lenient:
+            if stops and name not in ignore_audits_of:
                 held_back.add(snapshot.snapshot_id)
             evaluation.note_model(snapshot, restatement.window, time.perf_counter() - started)
-        evaluation.lenient = ()
 
     def mark_as_reflecting(self, load: LastLoad, names: Collection[str]) -> None:
         """Note that models reflect the load, with the platform and in SQLMesh's own state."""

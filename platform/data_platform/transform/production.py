@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from sqlmesh.core.plan import PlanBuilder
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot
@@ -87,13 +86,13 @@ class Production:
         is_first = last_transformed(self.project.cursor) is None
         deployed: tuple[str, ...] = ()
         restated: dict[str, Restatement] = {}
-        self.note_other_hands(load)
+        self.record_external_promotion(load)
         before = self._versions()
         if deployment is None and is_first:
             deployment = self.working_tree
         if deployment is not None:
             self.refuse_unsupported(deployment.snapshots.values())
-            restated |= self._refresh_what_stays(load, deployment)
+            restated |= self._refresh_tables_that_are_kept(load, deployment)
             deployed = self._deploy(load, deployment, layers)
             self._note_promotion(load, deployment)
         tables = self.tables
@@ -160,9 +159,9 @@ class Production:
         """The lineage of production's models, which may not be the working tree's."""
         return self.tables.lineage if self.tables else Lineage({})
 
-    def note_other_hands(self, load: LastLoad) -> None:
+    def record_external_promotion(self, load: LastLoad) -> None:
         """Write down what SQLMesh's own commands did to production's code, if they did."""
-        self._note_promotion(load, Deployment({}, Action.FOUND))
+        self._note_promotion(load, Deployment({}, Action.EXTERNAL))
 
     def undeployed(self) -> tuple[str, ...]:
         """Models whose own code differs from the working tree's, on either side."""
@@ -172,7 +171,9 @@ class Production:
 
     def _edited(self, snapshots: Mapping[str, Snapshot]) -> tuple[str, ...]:
         found = differing(self.tables, snapshots.values())
-        return tuple(sorted(name for name, how in found.items() if how is not How.FOLLOWS))
+        return tuple(
+            sorted(name for name, how in found.items() if how is not How.INDIRECTLY_MODIFIED)
+        )
 
     def _chosen(self, tables: Tables, layers: Sequence[str]) -> set[str]:
         """The models of some layers and what those read; all of them without layers."""
@@ -189,13 +190,13 @@ class Production:
         tables: Tables,
         restatements: Mapping[str, Restatement],
         load: LastLoad,
-        lenient: Sequence[str] = (),
+        ignore_audits_of: Sequence[str] = (),
     ) -> None:
-        tables.compute(restatements, load, lenient, self.progress)
+        tables.compute(restatements, load, ignore_audits_of, self.progress)
         if self.project.evaluation.stops or self.project.evaluation.errors:
             raise failure(self.project.evaluation)
 
-    def _refresh_what_stays(
+    def _refresh_tables_that_are_kept(
         self, load: LastLoad, deployment: "Deployment"
     ) -> dict[str, Restatement]:
         """Before a deployment, bring up to date the tables that it takes over as they are.
@@ -216,7 +217,7 @@ class Production:
                 and ours[theirs.name].fingerprint.to_version() == theirs.fingerprint.to_version()
             }
             to_do = {name: why for name, why in tables.behind(load).items() if name in kept}
-            self._compute(tables, to_do, load, lenient=self._edited(ours))
+            self._compute(tables, to_do, load, ignore_audits_of=self._edited(ours))
             tables.mark_as_reflecting(load, kept)
             tables.mark_intervals(load, tables.in_order)
             restated |= to_do
@@ -245,13 +246,11 @@ class Production:
         """Make some models production's; those that this computed."""
         evaluation, context = self.project.evaluation, self.project.context
         before = set(evaluation.computed)
-        # Time stops at the as-of date: SQLMesh's days end with the last complete one.
-        execution_time = load.as_of + timedelta(days=1)
         try:
             if deployment.action is Action.DEPLOYED:
                 context.plan(
                     PROD,
-                    execution_time=execution_time,
+                    execution_time=load.execution_time,
                     select_models=[f"+{layer}.*" for layer in layers] or None,
                     skip_tests=True,
                     no_prompts=True,
@@ -261,7 +260,7 @@ class Production:
                 difference = context._context_diff(PROD, dict(deployment.snapshots))
                 builder = PlanBuilder(
                     difference,
-                    execution_time=execution_time,
+                    execution_time=load.execution_time,
                     default_start=context.config.model_defaults.start,
                     environment_suffix_target=context.config.environment_suffix_target,
                     environment_catalog_mapping=context.config.environment_catalog_mapping,

@@ -1,5 +1,5 @@
 AUDIT (
-  name positive_amounts
+  name non_negative_amounts
 );
 
 /* Nobody invoices less than nothing. */
