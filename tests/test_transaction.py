@@ -109,7 +109,11 @@ OFTEN = [
     number
     for number, (boundary, _) in enumerate(BOUNDARIES)
     if boundary.function in {"Copying.wait", "write_manifest", "record_load", "Releases._point_to"}
-    or str(boundary) in {"before run.fold", "after releases.sync_folders"}
+    or str(boundary)
+    in {
+        "before lakehouse.run.fold",
+        "after lakehouse.releases.sync_folders",
+    }
 ]
 RARELY = [number for number in range(len(BOUNDARIES)) if number not in OFTEN]
 
