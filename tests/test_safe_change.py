@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -228,6 +229,12 @@ def test_the_code_of_a_rollback_outlives_sqlmesh_s_janitor(analyst: Platform) ->
     tables = "SELECT COUNT(*) FROM duckdb_tables() WHERE table_name LIKE 'marts__kpi__monthly%'"
     assert analyst.rows(tables) == [(1,)]
     assert total(analyst, "marts") == 2 * invoiced(analyst)  # type: ignore[operator]
+    ours = version("sqlmesh")
+    analyst.write("UPDATE ops.model_code SET sqlmesh_version = '0.1.0'")
+    refused = analyst.call("rollback", check=False)
+    assert refused.returncode == 1
+    assert f"was kept by SQLMesh 0.1.0, this is {ours}" in refused.stderr
+    analyst.write(f"UPDATE ops.model_code SET sqlmesh_version = '{ours}'")
     done = analyst.call("rollback")
     assert "computed again: marts.kpi__monthly_turnover" in done.stdout
     assert total(analyst, "marts") == invoiced(analyst)

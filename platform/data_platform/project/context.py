@@ -18,7 +18,7 @@ from sqlmesh import Context
 from sqlmesh.core.config import Config, load_configs
 from sqlmesh.core.console import NoopConsole, set_console
 from sqlmesh.core.model import Model
-from sqlmesh.core.snapshot import Snapshot
+from sqlmesh.core.snapshot import Snapshot, SnapshotEvaluator
 from sqlmesh.utils.date import to_date
 from sqlmesh.utils.errors import SQLMeshError
 
@@ -35,6 +35,23 @@ from data_platform.project.model_cache import (
 )
 from data_platform.project.window import Kind, Window
 from data_platform.settings import Settings
+
+
+class _Context(Context):
+    """A context whose plans compute and audit with the platform's evaluator, too."""
+
+    evaluator: RememberingEvaluator | None = None
+
+    @property
+    def snapshot_evaluator(self) -> SnapshotEvaluator:
+        """The platform's evaluator, once there is one."""
+        return self.evaluator or super().snapshot_evaluator
+
+    def close(self) -> None:
+        """Close the evaluator and the state."""
+        if self.evaluator is not None:
+            self.evaluator.close()
+        super().close()
 
 
 @dataclass(frozen=True)
@@ -99,7 +116,7 @@ def open_project(
     evaluation = Evaluation()
     set_console(Recorder(evaluation, progress))
     try:
-        context = Context(
+        context = _Context(
             paths=str(settings.project_dir),
             config=_configs(settings.project_dir),
             gateway=settings.gateway,
@@ -121,8 +138,7 @@ def open_project(
             period = str(Window(to_date(since), to_date(options["end"])))
         evaluation.note_audits(snapshot.model, results, period)
 
-    # SQLMesh's own plans get this evaluator too, so that every audit is noted.
-    evaluator = context._snapshot_evaluator = RememberingEvaluator(context, on_audits)
+    evaluator = context.evaluator = RememberingEvaluator(context, on_audits)
     project = Project(context, evaluation, evaluator)
     try:
         yield project

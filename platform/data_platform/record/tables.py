@@ -172,6 +172,7 @@ class ModelCode:
     name: Annotated[str, "The model, by SQLMesh's name.", KEY]
     identifier: Annotated[str, "SQLMesh's identifier of the version.", KEY]
     code: Annotated[str, "SQLMesh's snapshot of it, as JSON."]
+    sqlmesh_version: Annotated[str | None, "The SQLMesh that wrote it, null if old."] = None
 
 
 # Those that journals are folded into, and those that hold what there is.

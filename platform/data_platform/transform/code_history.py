@@ -6,6 +6,7 @@ of each version that production ever had, so that a rollback works whatever the 
 
 from collections.abc import Collection
 from datetime import UTC, datetime
+from importlib.metadata import version
 
 from sqlmesh.core.environment import Environment
 from sqlmesh.core.snapshot import Snapshot, SnapshotId
@@ -58,8 +59,8 @@ def note_promotion(
             # When it was computed, and where, is not part of the code.
             code = snapshot.copy(update={"intervals": [], "dev_intervals": []}).json()
             cursor.execute(
-                "INSERT INTO ops.model_code VALUES (?, ?, ?)",
-                [snapshot.name, snapshot.identifier, code],
+                "INSERT INTO ops.model_code VALUES (?, ?, ?, ?)",
+                [snapshot.name, snapshot.identifier, code, version("sqlmesh")],
             )
 
 
@@ -74,12 +75,19 @@ def snapshots_of(project: Project, number: int) -> dict[str, Snapshot]:
     found = {s.name: s for s in project.context.state_reader.get_snapshots(ids).values()}
     for name in wanted.keys() - found.keys():
         row = project.cursor.execute(
-            "SELECT code FROM ops.model_code WHERE name = ? AND identifier = ?",
+            "SELECT code, sqlmesh_version FROM ops.model_code WHERE name = ? AND identifier = ?",
             [name, wanted[name]],
         ).fetchone()
         if row is None:
             raise PlatformError(f"the code of {short_name(name)} in promotion {number} is lost")
-        found[name] = Snapshot.parse_raw(row[0])
+        code, written_by = row
+        if written_by not in (None, version("sqlmesh")):  # which migrates its own state alone
+            raise PlatformError(
+                f"the code of {short_name(name)} in promotion {number} was kept by SQLMesh "
+                f"{written_by}, this is {version('sqlmesh')}, which may read it otherwise; check "
+                "out the code of that promotion, then: just plan, just promote"
+            )
+        found[name] = Snapshot.parse_raw(code)
     return found
 
 

@@ -114,7 +114,7 @@ def _unread(types: Iterable[str], everything: tuple[str, ...], code: str) -> _Re
 
 def _is_clear(model: SqlModel, columns: list[str]) -> bool:
     """Whether a query says by itself which column is which: not by name, pattern or header."""
-    query = model.render_query_or_raise(optimize=False)
+    query = model.render_query_or_raise()
     if any(node.args.get("by_name") for node in query.find_all(exp.SetOperation)):
         return False
     return not query.find(exp.Columns) and query.named_selects == columns
