@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from conftest import PROJECT, Platform
+from conftest import AS_OF, PROJECT, Platform
 from data_platform.errors import PlatformError
 from data_platform.ingest.extract import extract
 from data_platform.ingest.load import Loaded, load
@@ -243,3 +243,19 @@ def test_months_that_overlap_in_their_files_are_loaded_as_they_are(platform: Pla
     total = platform.rows("SELECT COUNT(*) FROM sources.app__invoices")[0][0]
     assert total == sum(file.rows for file in manifest.tables["app.invoices"]) + 1
     assert len(frame) + 1 == read_manifest(sources).tables["app.invoices"][-1].rows
+
+
+@pytest.mark.parametrize(
+    "asked", [["--as-of", "2024-02-28"], ["--random-seed", "7"], ["--scale", "0.3"]], ids=str
+)
+def test_a_load_refuses_extracts_that_are_not_what_was_asked_for(
+    begun: Platform, asked: list[str]
+) -> None:
+    refused = begun.call("load", options=asked, check=False)
+    assert refused.returncode == 1
+    assert f"{' '.join(asked)} was asked for, but the extracts are as of {AS_OF}" in refused.stderr
+    assert begun.rows("SELECT MAX(load_number) FROM ops.loads") == [(1,)]
+
+
+def test_a_load_takes_what_is_extracted_where_nothing_is_asked_for(begun: Platform) -> None:
+    assert "nothing changed since load 1" in begun.call("load", options=[]).stdout

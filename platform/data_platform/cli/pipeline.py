@@ -47,7 +47,9 @@ def _load(
     with call.step("load") as step:
         from data_platform.ingest.load import load
 
-        done = load(call.settings, sources, accepts_new_columns, step.advance, starts_over)
+        done = load(
+            call.settings, sources, accepts_new_columns, step.advance, starts_over, call.asked
+        )
         run_of(call).set_batch(done.batch, done.load_number)
         step.done(
             f"{done.rows:,} rows {done.batch}, {_change(done)}", done.rows_changed, (), done.audits

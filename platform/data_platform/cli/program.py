@@ -124,7 +124,17 @@ def _call(
     project = find_project(project_dir)
     data = checked_data_dir(data_dir or project / "data", project)
     settings = Settings(random_seed, scale, as_of or yesterday(), project, data, gateway)
-    return Call(settings, settings, Reporter(quiet, verbose), wait)
+    return Call(settings, settings, Reporter(quiet, verbose), wait, _asked(settings))
+
+
+def _asked(settings: Settings) -> dict[str, object]:
+    """Which company and day somebody has asked for, on the command line or by the environment."""
+    root = click.get_current_context().find_root()
+    return {
+        name: getattr(settings, name)
+        for name in ("as_of", "random_seed", "scale")
+        if root.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+    }
 
 
 def main(arguments: list[str] | None = None) -> None:

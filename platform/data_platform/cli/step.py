@@ -4,7 +4,7 @@ The command line is read to its end before anything runs, so that a slip in the 
 changes nothing, and the steps that write are known beforehand: they share one run.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -39,6 +39,8 @@ class Call:
     published: Settings
     reporter: Reporter
     wait: float
+    # Which company and day the command line names, by the names of the settings; not the defaults.
+    asked: Mapping[str, object]
     run: "RunningRun | None" = None
     known: Known = field(default_factory=Known)
 

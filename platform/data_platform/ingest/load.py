@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
 from data_platform.errors import PlatformError
 from data_platform.ingest.anomalies import anomalies
-from data_platform.ingest.manifest import read_manifest, refuse_mixture
+from data_platform.ingest.manifest import read_manifest, refuse_mixture, refuse_other_batch
 from data_platform.ingest.raw_tables import Difference, append_new_states, differ, update_table
 from data_platform.ingest.schema_changes import SchemaChange, migrate, schema_change
 from data_platform.ingest.verification import refuse_unlisted, verify_file
@@ -66,6 +67,7 @@ def load(
     accepts_new_columns: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     starts_over: bool = False,
+    asked: Mapping[str, object] = MappingProxyType({}),
 ) -> Loaded:
     """Load sources (all of them by default) from the extracts, in one transaction.
 
@@ -75,6 +77,7 @@ def load(
     Args:
         accepts_new_columns: columns that the contract does not know are left out, not refused.
         progress: called with (tables done, tables in all).
+        asked: the as_of, random_seed or scale that the extracts have to have.
         starts_over: forget what only the lakehouse knows, the log of the CRM; so it may become
             another company's.
 
@@ -86,6 +89,7 @@ def load(
     manifest = read_manifest(settings.sources_dir)
     chosen = tuple(dict.fromkeys(sources or (table.source for table in contract.extracted)))
     batch = manifest.one_batch(chosen)
+    refuse_other_batch(batch, asked)
     tables = contract.of_sources(chosen)
     rows = {table: sum(file.rows for file in manifest.files_of(table.key)) for table in tables}
 

@@ -65,6 +65,25 @@ def refuse_mixture(one: str, batch: Batch, other: str, other_batch: Batch) -> No
         )
 
 
+def refuse_other_batch(batch: Batch, asked: Mapping[str, object]) -> None:
+    """The extracts are what the command line asks for, where it says so.
+
+    Args:
+        asked: values of fields of a batch, by their names.
+
+    Raises:
+        PlatformError: the extracts are of another date, seed or scale.
+    """
+    for name, value in asked.items():
+        found = getattr(batch, name)
+        if found != value:
+            option = f"--{name.replace('_', '-')}"
+            raise PlatformError(
+                f"{option} {value} was asked for, but the extracts are {batch}; extract first: "
+                f"data-platform {option} {value} extract load, or leave the option out"
+            )
+
+
 def _file_as_json(file: ExtractedFile) -> dict[str, object]:
     return {name: value for name, value in asdict(file).items() if value is not None}
 
