@@ -23,6 +23,7 @@ from data_platform.record.transforms import change_number
 from data_platform.result import counted
 from data_platform.settings import Settings
 from data_platform.transform.code_history import planned_after, snapshots_of
+from data_platform.transform.deploy import Deployment
 from data_platform.transform.environments import (
     environments_behind,
     find_environment,
@@ -32,7 +33,7 @@ from data_platform.transform.environments import (
 )
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.production import Production
-from data_platform.transform.transformed import Deployment, Progress, Transformed, failure
+from data_platform.transform.transformed import Progress, Transformed, failure
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,16 @@ class Tables:
             for snapshot in self.in_order
         }
 
+    def of_layers(self, layers: Collection[str]) -> set[str]:
+        """The models of some layers and what those read; all of them without layers."""
+        chosen: set[str] = set()
+        for snapshot in reversed(self.in_order):
+            name = short_name(snapshot.name)
+            if not layers or name.partition(".")[0] in layers or name in chosen:
+                chosen.add(name)
+                chosen.update(short_name(parent.name) for parent in snapshot.parents)
+        return chosen & self.by_name.keys()
+
     def table(self, snapshot: Snapshot) -> str:
         """The name of the physical table or view that holds a model."""
         return self._physical_names[snapshot.snapshot_id]

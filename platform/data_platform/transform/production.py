@@ -3,13 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlmesh.core.plan import PlanBuilder
-from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot
-from sqlmesh.utils.errors import SQLMeshError
+from sqlmesh.core.snapshot import Snapshot
 
 from data_platform.names import Layer
 from data_platform.project.context import Project
-from data_platform.project.evaluation import short_name
 from data_platform.project.kinds import refuse_forward_only
 from data_platform.project.lineage.graph import Lineage
 from data_platform.record.loads import LastLoad
@@ -25,6 +22,7 @@ from data_platform.record.transforms import (
     record_environments,
 )
 from data_platform.transform.code_history import note_promotion
+from data_platform.transform.deploy import Deployment, apply_code, built_elsewhere
 from data_platform.transform.environments import (
     PROD,
     How,
@@ -34,7 +32,7 @@ from data_platform.transform.environments import (
 )
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.restatement import Restatement
-from data_platform.transform.transformed import Deployment, Progress, Transformed, failure
+from data_platform.transform.transformed import Progress, Transformed, failure
 
 _CONTROL_TOTAL_TAG = "control_total:"
 
@@ -99,7 +97,7 @@ class Production:
         assert tables is not None
         if deployment is None:  # what SQLMesh's own commands have put there
             self.refuse_unsupported(tables.snapshots.values())
-        chosen = self._chosen(tables, layers)
+        chosen = tables.of_layers(layers)
         to_do = {name: why for name, why in tables.behind(load).items() if name in chosen}
         self._compute(tables, to_do, load)
         tables.mark_as_reflecting(load, chosen)
@@ -175,16 +173,6 @@ class Production:
             sorted(name for name, how in found.items() if how is not How.INDIRECTLY_MODIFIED)
         )
 
-    def _chosen(self, tables: Tables, layers: Sequence[str]) -> set[str]:
-        """The models of some layers and what those read; all of them without layers."""
-        chosen: set[str] = set()
-        for snapshot in reversed(tables.in_order):
-            name = short_name(snapshot.name)
-            if not layers or name.partition(".")[0] in layers or name in chosen:
-                chosen.add(name)
-                chosen.update(short_name(parent.name) for parent in snapshot.parents)
-        return chosen & tables.by_name.keys()
-
     def _compute(
         self,
         tables: Tables,
@@ -221,18 +209,7 @@ class Production:
             tables.mark_as_reflecting(load, kept)
             tables.mark_intervals(load, tables.in_order)
             restated |= to_do
-        built = Tables(
-            self.project,
-            {s.snapshot_id: s for s in ours.values() if s.version},
-            DeployabilityIndex.all_deployable(),
-        )
-        in_production = {tables.table(s) for s in tables.in_order} if tables else set()
-        elsewhere = {
-            name
-            for name, snapshot in built.by_name.items()
-            if built.table(snapshot) not in in_production
-            and self.project.context.engine_adapter.table_exists(built.table(snapshot))
-        }
+        built, elsewhere = built_elsewhere(self.project, deployment, tables)
         if elsewhere:
             to_do = {name: why for name, why in built.behind(load).items() if name in elsewhere}
             self._compute(built, to_do, load)
@@ -244,31 +221,9 @@ class Production:
         self, load: LastLoad, deployment: "Deployment", layers: Sequence[str]
     ) -> tuple[str, ...]:
         """Make some models production's; those that this computed."""
-        evaluation, context = self.project.evaluation, self.project.context
+        evaluation = self.project.evaluation
         before = set(evaluation.computed)
-        try:
-            if deployment.action is Action.DEPLOYED:
-                context.plan(
-                    PROD,
-                    execution_time=load.execution_time,
-                    select_models=[f"+{layer}.*" for layer in layers] or None,
-                    skip_tests=True,
-                    no_prompts=True,
-                    auto_apply=True,
-                )
-            else:  # SQLMesh's plans are of the working tree
-                difference = context._context_diff(PROD, dict(deployment.snapshots))
-                builder = PlanBuilder(
-                    difference,
-                    execution_time=load.execution_time,
-                    default_start=context.config.model_defaults.start,
-                    environment_suffix_target=context.config.environment_suffix_target,
-                    environment_catalog_mapping=context.config.environment_catalog_mapping,
-                    console=context.console,
-                )
-                context.apply(builder.build())
-        except SQLMeshError as error:
-            raise failure(evaluation, error) from error
+        apply_code(self.project, load, deployment, layers)
         self._tables = self._undeployed = None
         tables = self.tables
         assert tables is not None

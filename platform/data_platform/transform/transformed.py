@@ -3,13 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from sqlmesh.core.snapshot import Snapshot
-
 from data_platform.errors import listed
 from data_platform.project.evaluation import Evaluation, innermost
 from data_platform.project.lineage.graph import Lineage
 from data_platform.project.window import Kind
-from data_platform.record.promotions import Action
 from data_platform.record.rows import Audited, FailedAudit, ModelRan, StoppedError
 from data_platform.result import counted
 from data_platform.transform.restatement import Restatement
@@ -78,13 +75,3 @@ def failure(evaluation: Evaluation, error: BaseException | None = None) -> Stopp
         reasons = evaluation.errors or [innermost(error) if error else "no reason given"]
         message = listed("SQLMesh failed", list(dict.fromkeys(reasons)))
     return StoppedError(message, evaluation.ran, evaluation.audits, evaluation.queries)
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """Models to make production's, by SQLMesh's names, and why, for the record."""
-
-    snapshots: Mapping[str, Snapshot]
-    action: Action
-    environment: str = ""
-    goes_back_to: int | None = None
