@@ -211,6 +211,8 @@ AUDIT_OF = {
 }
 
 
+# Six runs: the audits that they meet fail one by one above, in no time.
+@pytest.mark.slow
 def test_each_injected_error_stops_the_run_at_the_audit_that_names_it(platform: Platform) -> None:
     run(platform)
     for kind in FaultKind:

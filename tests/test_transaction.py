@@ -104,16 +104,12 @@ BOUNDARIES = [
     for one in EARLIER + LATER
     for replaced in (one, Boundary(one.module, one.function, True, one.call))
 ]
-# Those of every test run: ten of them, most before much was done.
+# Those of every test run; the others are slow tests, since each costs a run and its repetition.
 OFTEN = [
     number
     for number, (boundary, _) in enumerate(BOUNDARIES)
-    if boundary.function in {"Copying.wait", "write_manifest", "record_load", "Releases._point_to"}
-    or str(boundary)
-    in {
-        "before lakehouse.run.fold",
-        "after lakehouse.releases.sync_folders",
-    }
+    if boundary.function in {"record_load", "Releases._point_to"}
+    or str(boundary) == "before lakehouse.run.fold"
 ]
 RARELY = [number for number in range(len(BOUNDARIES)) if number not in OFTEN]
 
@@ -166,7 +162,7 @@ def end_at_random(folder: Path, days: Days, times: int, number: signal.Signals) 
 def test_a_run_that_is_killed_at_random_loses_nothing(
     days: Days, tmp_path: Path, batch: int
 ) -> None:
-    end_at_random(tmp_path, days, 5, signal.SIGKILL)
+    end_at_random(tmp_path, days, 2, signal.SIGKILL)
 
 
 @pytest.mark.slow
