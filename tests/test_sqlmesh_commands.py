@@ -35,8 +35,14 @@ def test_an_analyst_changes_a_model_without_touching_production(analyst: Platfor
     model = analyst.project / NPS
     model.write_text(
         model.read_text()
-        .replace("satisfaction_score >= 9", "satisfaction_score >= 8")
-        .replace("BETWEEN 7 AND 8", "= 7")
+        .replace(
+            "@count_promoters(satisfaction_score)",
+            "COUNT(CASE WHEN satisfaction_score >= 8 THEN 1 END)",
+        )
+        .replace(
+            "@count_passives(satisfaction_score)",
+            "COUNT(CASE WHEN satisfaction_score = 7 THEN 1 END)",
+        )
     )
     # SQLMesh keeps parsed models by their file's time in whole seconds.
     os.utime(model, (time.time() + 2, time.time() + 2))
