@@ -13,6 +13,7 @@ import pytest
 from openlineage.client import event_v2, facet_v2
 
 from conftest import PROJECT, Platform, begin
+from data_platform.project.lineage import working_tree
 from data_platform.project.lineage.graph import MONEY, PERSONAL
 from data_platform.project.lineage.working_tree import read_lineage
 from test_production import double_the_turnover
@@ -382,3 +383,22 @@ def test_a_count_of_rows_tells_of_nobody(analyst: Platform) -> None:
 FROM marts.care__stagnant_freelancers AS s GROUP BY s.entity"""
     (analyst.project / "models/exports/people.sql").write_text(personal_view(query))
     assert read_lineage(analyst.project).personal("exports.people") == frozenset()
+
+
+def test_the_kept_lineage_depends_on_every_program_that_reads_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = Path(working_tree.__file__).parent
+    reads = {path.name for path in folder.glob("*.py")} - {"__init__.py", "formats.py"}
+    assert {path.name for path in working_tree._PROGRAMS} == reads
+    copies = [tmp_path / path.name for path in working_tree._PROGRAMS]
+    for path, copy in zip(working_tree._PROGRAMS, copies, strict=True):
+        copy.write_bytes(path.read_bytes())
+    monkeypatch.setattr(working_tree, "_PROGRAMS", copies)
+    for copy in copies:
+        before = working_tree._digest(PROJECT)
+        copy.write_text(copy.read_text() + "\n")
+        assert working_tree._digest(PROJECT) != before
+    copies[0].unlink()
+    with pytest.raises(FileNotFoundError):
+        working_tree._digest(PROJECT)

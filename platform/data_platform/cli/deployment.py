@@ -142,7 +142,7 @@ def _promote(call: Call, environment: str | None, file_format: str) -> None:
             done = promote(call.settings, environment, step.advance, with_lineage)
         else:
             done = rollback(call.settings, step.advance, with_lineage)
-        run_of(call).renews_production, call.known.lineage = True, done.transformed.lineage
+        run_of(call).renews_production, call.findings.lineage = True, done.transformed.lineage
         step.done(done.summary, None, done.transformed.ran, done.audits)
     if done.back_to:
         call.reporter.say_when_published(f"Production has the code of {done.back_to} again.")

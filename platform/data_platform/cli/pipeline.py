@@ -55,7 +55,7 @@ def _load(
             f"{done.rows:,} rows {done.batch}, {_change(done)}", done.rows_changed, (), done.audits
         )
     for migration in done.schema_changes:
-        call.known.contract_changed = True
+        call.findings.contract_changed = True
         call.reporter.say_when_published(f"{migration}.")
     if done.back_from:
         call.reporter.warn(back_in_time(done))
@@ -99,13 +99,13 @@ def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
                 call.settings, layers, deploy, step.advance, call.settings.tells_lineage
             )
         except StoppedError as error:
-            if call.known.contract_changed and not deploy:
+            if call.findings.contract_changed and not deploy:
                 error.args = (
                     f"{error}; the contract has changed in this run: if the working tree's models "
                     "follow it, just run --deploy",
                 )
             raise
-        run_of(call).renews_production, call.known.lineage = True, done.lineage
+        run_of(call).renews_production, call.findings.lineage = True, done.lineage
         step.done(done.summary, None, done.ran, done.audits)
     for model in done.ran:
         why = done.restated.get(model.model_name)
@@ -168,7 +168,7 @@ def _backfill(call: Call, first: date, last: date, pristine: bool) -> None:
 
         replayed = backfill(settings, first, last, pristine, run, on_day)
         run.renews_production = replayed.last is not None
-        call.known.lineage = replayed.last.lineage if replayed.last else None
+        call.findings.lineage = replayed.last.lineage if replayed.last else None
         if replayed.is_interrupted:
             run.publish(outcome=Outcome.INTERRUPTED)
             raise KeyboardInterrupt

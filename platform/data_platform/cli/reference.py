@@ -144,7 +144,7 @@ def options(
 _HEADER = ("Column", "Type", "Description")
 
 
-def _columns(columns: Iterable[contract.Column | tables.Column]) -> str:
+def _columns(columns: Iterable[contract.Column | tables.RecordColumn]) -> str:
     rows = (
         (
             f"`{column.name}`",

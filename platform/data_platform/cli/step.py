@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Known:
+class Findings:
     """What a step has found out that later steps of the run, or its end, need to know."""
 
     # The lineage of the models that ran.
@@ -42,7 +42,7 @@ class Call:
     # Which company and day the command line names, by the names of the settings; not the defaults.
     asked: Mapping[str, object]
     run: "RunningRun | None" = None
-    known: Known = field(default_factory=Known)
+    findings: Findings = field(default_factory=Findings)
 
     def within(self, run: "RunningRun") -> "Call":
         """The same for the steps of a run."""

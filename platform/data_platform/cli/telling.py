@@ -77,6 +77,6 @@ def tell_catalogue(call: Call, run: "RunningRun") -> None:
     from data_platform.operations.lineage_events import emit, run_events
 
     try:
-        emit(run_events(call.known.lineage, run.row, run.noted, call.settings), call.settings)
+        emit(run_events(call.findings.lineage, run.row, run.noted, call.settings), call.settings)
     except Exception as error:  # whatever the client's transports raise
         call.reporter.warn(f"the run's lineage events were not sent: {one_line(str(error))}")

@@ -39,7 +39,7 @@ from data_platform.sql import has_table
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did; where it is no news, the lakehouse held the batch already."""
+    """What a load did; where nothing changed, the lakehouse held the batch already."""
 
     batch: Batch
     load_number: int

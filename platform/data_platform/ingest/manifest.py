@@ -80,7 +80,7 @@ def refuse_other_batch(batch: Batch, asked: Mapping[str, object]) -> None:
             option = f"--{name.replace('_', '-')}"
             raise PlatformError(
                 f"{option} {value} was asked for, but the extracts are {batch}; extract first: "
-                f"data-platform {option} {value} extract load, or leave the option out"
+                f"data-platform {option} {value} extract load, or do not ask for it"
             )
 
 

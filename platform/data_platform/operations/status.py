@@ -18,9 +18,9 @@ from data_platform.record.standing_warnings import standing_warnings, told
 from data_platform.record.transforms import (
     change_number,
     environments,
-    environments_behind,
     exported_files,
     last_transformed,
+    recorded_environments_behind,
 )
 from data_platform.settings import Settings
 
@@ -181,7 +181,7 @@ def status(settings: Settings) -> Status:
             load=load,
             production_load_number=last_transformed(connection),
             warnings=standing_warnings(connection),
-            environments_behind=environments_behind(connection),
+            environments_behind=recorded_environments_behind(connection),
             environments=environments(connection),
             promotion=promotion_in_force(connection),
             exports_are_current=_exports_are_current(

@@ -213,7 +213,7 @@ RUN_NUMBER = "run_number"
 
 
 @dataclass(frozen=True)
-class Column:
+class RecordColumn:
     """A column of a table of `ops`; `type` is DuckDB's."""
 
     name: str
@@ -230,18 +230,18 @@ def described(table: str) -> str:
     return (TABLES[table].__doc__ or "").partition("\n")[0] if table in TABLES else ""
 
 
-def columns(row: type[Any]) -> tuple[Column, ...]:
+def columns(row: type[Any]) -> tuple[RecordColumn, ...]:
     """The columns of a table of `ops`, by the dataclass of its rows."""
     hints = typing.get_type_hints(row, include_extras=True)
     is_of_run = row is not Run and row in JOURNALED.values()
-    found = [Column(RUN_NUMBER, "BIGINT", False, "The run.")] if is_of_run else []
+    found = [RecordColumn(RUN_NUMBER, "BIGINT", False, "The run.")] if is_of_run else []
     for field in fields(row):
         type_, description, *marks = typing.get_args(hints[field.name])
         nullable = isinstance(type_, types.UnionType)
         if nullable:
             (type_,) = (one for one in typing.get_args(type_) if one is not types.NoneType)
         found.append(
-            Column(
+            RecordColumn(
                 field.name,
                 INTEGER if INTEGER in marks else _TYPES[type_],
                 nullable,

@@ -41,7 +41,9 @@ def environments(connection: duckdb.DuckDBPyConnection) -> dict[str, datetime | 
     return dict(rows)
 
 
-def environments_behind(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]]:
+def recorded_environments_behind(
+    connection: duckdb.DuckDBPyConnection,
+) -> dict[str, tuple[str, ...]]:
     """The models of each environment beside production that do not reflect the last load."""
     if not has_table(connection, "ops", "environments_behind"):
         return {}

@@ -27,6 +27,10 @@ _CODE = (
 )
 
 
+# What reads the graph from it; one that is missing is an error, or stale lineage would be served.
+_PROGRAMS = [
+    Path(__file__).with_name(name) for name in ("graph.py", "working_tree.py", "extraction.py")
+]
 _KEPT = 8
 
 
@@ -64,13 +68,10 @@ def _from_json(kept: dict[str, Any]) -> ModelLineage:
 def _digest(project_dir: Path) -> str:
     """A digest of the project's code, and of the programs that read it."""
     digest = hashlib.sha256(version("sqlmesh").encode())
-    folder = Path(__file__).parent
-    programs = [folder / name for name in ("graph.py", "working_tree.py", "extraction.py")]
-    code = sorted(path for pattern in _CODE for path in project_dir.glob(pattern))
+    found = (path for pattern in _CODE for path in project_dir.glob(pattern))
+    code = sorted(path for path in found if path.is_file())
     optional = [path for name in ("config.py", ".env") if (path := project_dir / name).is_file()]
-    for path in [*programs, *code, *optional]:  # one of ours that is missing is an error
-        if path in code and not path.is_file():
-            continue
+    for path in [*_PROGRAMS, *code, *optional]:
         name = os.path.relpath(path, project_dir) if path in code else path.name
         content = path.read_bytes()
         digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
