@@ -233,6 +233,8 @@ def assert_the_history_of_scores_is_that_of_the_days(
     assert {month: found[month] for month in expected} == expected
 
 
+# A week of days: the replay by random sequences is tried in every test run.
+@pytest.mark.slow
 def test_a_replay_over_a_month_s_end_ends_with_the_history_that_it_saw(platform: Platform) -> None:
     expected = replay(platform, date(2024, 1, 27), date(2024, 2, 3))
     assert_the_history_of_scores_is_that_of_the_days(platform, expected)
@@ -247,6 +249,8 @@ def test_a_replay_of_three_months_over_a_year_s_end_ends_with_the_history_that_i
     assert_the_history_of_scores_is_that_of_the_days(platform, expected)
 
 
+# A backfill and its continuation; that a single run survives is tried in every test run.
+@pytest.mark.slow
 def test_a_backfill_goes_on_where_it_was_interrupted(platform: Platform) -> None:
     program = str(Path(sys.executable).with_name("data-platform"))
     words = ["backfill", "--from", "2023-01-30", "--to", "2023-03-30"]
