@@ -24,6 +24,12 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def remove_partial_files(folder: Path) -> None:
+    """Remove what killed processes were writing in a folder; nobody else may write there now."""
+    for partial in folder.glob(".*.partial"):
+        partial.unlink(missing_ok=True)
+
+
 def replace_text(path: Path, text: str) -> None:
     """Replace a file's text, atomically."""
     with replacing(path) as partial:

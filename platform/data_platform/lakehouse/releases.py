@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_platform.errors import PlatformError
-from data_platform.files import sync_file, sync_folders, writable_folder
+from data_platform.files import remove_partial_files, sync_file, sync_folders, writable_folder
 from data_platform.lakehouse.copying import Copying, copy_database
 
 PARTS = ("lakehouse", "sources", "exports")
@@ -85,6 +85,8 @@ class Releases:
         releases = writable_folder(self.data_dir / "releases")
         for folder in self.runs_dir.glob("work-*"):
             shutil.rmtree(folder, ignore_errors=True)
+        for folder in (self.data_dir, self.runs_dir):
+            remove_partial_files(folder)
         current, there = self.current, sorted(folder.name for folder in releases.iterdir())
         if current is None and there in ([], ["0"]):
             self._make_parts(releases / "0")
