@@ -15,6 +15,7 @@ from filelock import FileLock
 from hypothesis import settings
 
 from data_platform.settings import Settings
+from data_platform.simulation import Simulation
 from forked import Boundary, Started, start
 
 # Time is never asserted.
@@ -24,6 +25,7 @@ settings.load_profile("platform")
 PROJECT = Path(__file__).resolve().parent.parent
 AS_OF = date(2024, 2, 29)
 SCALE = 0.2
+COMPANY = Simulation(42, SCALE)
 
 
 @dataclass
@@ -66,9 +68,9 @@ class Platform:
         """Run SQLMesh's own program to its end, output captured."""
         return _ended(self.start_sqlmesh(*words), words, check)
 
-    def settings(self, as_of: date = AS_OF, seed: int = 42, scale: float = SCALE) -> Settings:
+    def settings(self, as_of: date = AS_OF) -> Settings:
         """The same as the options, for calls in this process."""
-        return Settings(seed, scale, as_of, self.project, self.data, "duckdb")
+        return Settings(as_of, self.project, self.data, "duckdb")
 
     def rows(self, sql: str) -> list[tuple]:
         """Read the lakehouse."""

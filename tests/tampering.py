@@ -9,19 +9,23 @@ from pathlib import Path
 
 import polars as pl
 
-from conftest import Platform
+from conftest import COMPANY, Platform
 from data_platform.ingest.extract import extract
 from data_platform.ingest.load import Loaded, load
 from data_platform.ingest.manifest import read_manifest, write_manifest
+from data_platform.simulation import Simulation
 
 EARLIER, LATER = date(2023, 3, 31), date(2023, 4, 30)
 
 
 def extract_and_load(
-    platform: Platform, as_of: date = EARLIER, starts_over: bool = False, **company: float
+    platform: Platform,
+    as_of: date = EARLIER,
+    company: Simulation = COMPANY,
+    starts_over: bool = False,
 ) -> Loaded:
-    settings = platform.settings(as_of, **company)  # type: ignore[arg-type]
-    extract(settings)
+    settings = platform.settings(as_of)
+    extract(settings, company)
     return load(settings, starts_over=starts_over)
 
 

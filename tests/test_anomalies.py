@@ -1,24 +1,28 @@
 """What a load finds strange warns, stands as long as it is there, and stops nothing."""
 
 import re
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import Platform
+from conftest import COMPANY, Platform
 from data_platform.ingest.anomalies import is_unusual
 from data_platform.ingest.extract import extract
 from data_platform.ingest.load import load
 from tampering import EARLIER, LATER, extract_and_load, rewrite
 
+# Days of many invoices.
+LARGE = replace(COMPANY, scale=20)
+
 
 def test_a_day_with_a_third_of_the_usual_invoices_warns(platform: Platform) -> None:
     yesterday, today = date(2024, 3, 4), date(2024, 3, 5)
-    assert extract_and_load(platform, yesterday, scale=20).warnings == ()
-    settings = platform.settings(today, scale=20)
-    extract(settings)
+    assert extract_and_load(platform, yesterday, LARGE).warnings == ()
+    settings = platform.settings(today)
+    extract(settings, LARGE)
     of_today, number = pl.col("issue_date") == today, pl.int_range(pl.len())
     rewrite(platform, "app.invoices", lambda f: f.filter(~of_today | (number % 3 == 0)), number=-1)
     (warning,) = load(settings).warnings
@@ -26,9 +30,9 @@ def test_a_day_with_a_third_of_the_usual_invoices_warns(platform: Platform) -> N
     assert warning.audit == "days_are_usual"
     assert re.fullmatch(r"2024-03-05 has \d\d, usually 1\d\d", warning.keys[0])
     # The whole day again: what was strange is gone, and loads that change nothing say nothing.
-    extract(settings)
+    extract(settings, LARGE)
     load(settings)
-    assert extract_and_load(platform, date(2024, 3, 6), scale=20).warnings == ()
+    assert extract_and_load(platform, date(2024, 3, 6), LARGE).warnings == ()
 
 
 def test_a_table_that_shrank_warns_but_not_where_time_goes_back(platform: Platform) -> None:
@@ -54,9 +58,9 @@ def test_no_day_near_the_usual_is_unusual_and_a_third_of_many_is(usual: float, r
 def test_a_warning_stands_while_the_day_is_loaded_and_goes_with_the_company(
     platform: Platform,
 ) -> None:
-    extract_and_load(platform, date(2024, 3, 4), scale=20)
-    settings = platform.settings(date(2024, 3, 5), scale=20)
-    extract(settings)
+    extract_and_load(platform, date(2024, 3, 4), LARGE)
+    settings = platform.settings(date(2024, 3, 5))
+    extract(settings, LARGE)
     number = pl.int_range(pl.len())
     is_kept = (pl.col("issue_date") != settings.as_of) | (number % 3 == 0)
     rewrite(platform, "app.invoices", lambda f: f.filter(is_kept), number=-1)
@@ -65,5 +69,7 @@ def test_a_warning_stands_while_the_day_is_loaded_and_goes_with_the_company(
     # Something else changes on the same day: the day is as strange as before.
     rewrite(platform, "crm.customers", lambda f: f.with_columns(pl.col("first_name") + "x"))
     assert load(settings).warnings == warnings
-    other = extract_and_load(platform, date(2024, 3, 5), starts_over=True, seed=7, scale=20)
+    other = extract_and_load(
+        platform, date(2024, 3, 5), replace(LARGE, random_seed=7), starts_over=True
+    )
     assert other.warnings == ()

@@ -4,12 +4,13 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from conftest import PROJECT, Platform
+from conftest import COMPANY, PROJECT, Platform
 from data_platform.errors import PlatformError
 from data_platform.ingest.extract import extract
 from data_platform.ingest.load import load
@@ -167,7 +168,7 @@ def _project(folder: Path, models: dict[str, tuple[str, str]]) -> Iterator[list[
             f"MODEL (name {name}, kind FULL, audits ({audit.format(self=name)}), "
             f"depends_on ({', '.join(_NEIGHBOURS)}));\n{query}"
         )
-    settings = Settings(42, 1, date(2024, 3, 10), folder, folder / "data", "duckdb")
+    settings = Settings(date(2024, 3, 10), folder, folder / "data", "duckdb")
     settings.lakehouse.parent.mkdir(parents=True)
     with open_project(settings) as project:
         with suppress(SQLMeshError):
@@ -194,9 +195,9 @@ def test_every_audit_has_a_case() -> None:
     assert shown == {path.stem for path in (PROJECT / "audits").glob("*.sql")}
 
 
-def run(platform: Platform, **options: object) -> object:
+def run(platform: Platform, *faults: FaultKind) -> object:
     settings = platform.settings()
-    extract(settings, **options)  # type: ignore[arg-type]
+    extract(settings, replace(COMPANY, faults=faults))
     load(settings)
     return transform(settings)
 
@@ -217,7 +218,7 @@ def test_each_injected_error_stops_the_run_at_the_audit_that_names_it(platform: 
     run(platform)
     for kind in FaultKind:
         with pytest.raises(PlatformError) as caught:
-            run(platform, inject=[kind])
+            run(platform, kind)
         found = str(caught.value)
         assert found.count(" failed for ") == 1, found
         assert AUDIT_OF[kind] in found
@@ -226,7 +227,7 @@ def test_each_injected_error_stops_the_run_at_the_audit_that_names_it(platform: 
 
 def test_injected_errors_combine_and_hold_back_what_reads_them(platform: Platform) -> None:
     with pytest.raises(PlatformError) as caught:
-        run(platform, inject=list(FaultKind))
+        run(platform, *FaultKind)
     for kind in (FaultKind.UNKNOWN_ENTITY, FaultKind.END_BEFORE_START):
         assert AUDIT_OF[kind] in str(caught.value)
     assert str(caught.value).count("failed for 3 rows") == 2

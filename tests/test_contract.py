@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import Platform
+from conftest import COMPANY, Platform
 from data_platform.errors import PlatformError
 from data_platform.ingest.extract import extract
 from data_platform.ingest.load import load
@@ -245,7 +245,7 @@ def test_a_broken_extract_stops_the_load_and_changes_nothing(platform: Platform,
     corrupt, message = CORRUPTIONS[name]
     extract_and_load(platform)
     before = everything(platform)
-    extract(platform.settings(LATER))
+    extract(platform.settings(LATER), COMPANY)
     corrupt(platform)
     with pytest.raises(PlatformError, match=message) as caught:
         load(platform.settings(LATER))
@@ -254,7 +254,7 @@ def test_a_broken_extract_stops_the_load_and_changes_nothing(platform: Platform,
 
 
 def test_a_broken_first_load_leaves_no_lakehouse(platform: Platform) -> None:
-    extract(platform.settings(EARLIER))
+    extract(platform.settings(EARLIER), COMPANY)
     rewrite(platform, "app.users", lambda f: f.with_columns(id=pl.lit(None, pl.String)))
     with pytest.raises(PlatformError, match="app.users: .*: column id is null"):
         load(platform.settings(EARLIER))
@@ -276,7 +276,7 @@ def test_an_extract_leaves_a_newer_version_s_manifest_alone(platform: Platform) 
     extract_and_load(platform, EARLIER)
     edit_manifest(platform, lambda m: m.update(schema_version=99))
     with pytest.raises(PlatformError, match="a newer version of the platform wrote it"):
-        extract(platform.settings(LATER))
+        extract(platform.settings(LATER), COMPANY)
 
 
 def test_a_new_column_is_accepted_when_asked_for_and_recorded(platform: Platform) -> None:

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -25,12 +26,13 @@ from data_platform.project.context import read_project
 from data_platform.project.kinds import refusals, refuse_unsupported
 from data_platform.record.schema import prepare
 from data_platform.settings import Settings
+from data_platform.simulation import Simulation
 from data_platform.transform.transform import transform
 from faults import state
 from tampering import rewrite
 from test_production import edit
 
-SCALE, START = 0.04, date(2023, 9, 20)
+COMPANY, START = Simulation(42, 0.04), date(2023, 9, 20)
 HEADER = "owner data, grain at, description 'One row.', audits (has_rows)"
 
 # A model of each kind, and of each option of a header that has a say; FACTOR is edited.
@@ -151,8 +153,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kinds") / "project"
     platform = Platform(folder / "data", folder)
     make_project(platform)
-    here = platform.settings(START, scale=SCALE)
-    extract(here)
+    here = platform.settings(START)
+    extract(here, COMPANY)
     load(here)
     transform(here)
     return folder
@@ -176,7 +178,7 @@ def shown(database: Path) -> dict[str, list[tuple]]:
 
 def rebuilt(platform: Platform, here: Settings, folder: Path) -> dict[str, list[tuple]]:
     """The same after a full rebuild of what is loaded."""
-    fresh = Platform(folder / "data", platform.project).settings(here.as_of, scale=here.scale)
+    fresh = Platform(folder / "data", platform.project).settings(here.as_of)
     fresh.lakehouse.parent.mkdir(parents=True)
     with duckdb.connect(str(fresh.lakehouse)) as connection:
         prepare(connection)
@@ -208,25 +210,25 @@ def corrected(invoices: pl.DataFrame) -> pl.DataFrame:
 def assert_every_kind_equals_a_rebuild_after(steps: list, deployed: Path, folder: Path) -> None:
     shutil.copytree(deployed, folder / "project", symlinks=True)
     platform = Platform(folder / "project/data", folder / "project")
-    here, factor, factors = platform.settings(START, scale=SCALE), 1, [1]
+    here, company, factor, factors = platform.settings(START), COMPANY, 1, [1]
     for step in [*steps, 2]:
         if isinstance(step, int):
             day = max(date(2022, 3, 1), here.as_of + timedelta(days=step))
-            here = platform.settings(day, here.random_seed, SCALE)
-            extract(here)
+            here = platform.settings(day)
+            extract(here, company)
             load(here)
         elif step == "load only":
             day = here.as_of + timedelta(days=5)
-            here = platform.settings(day, here.random_seed, SCALE)
-            extract(here)
+            here = platform.settings(day)
+            extract(here, company)
             load(here)
             continue
         elif step == "correct":
             rewrite(platform, "app.invoices", corrected, 3)
             load(here)
         elif step == "start over":
-            here = platform.settings(here.as_of, here.random_seed + 1, SCALE)
-            extract(here)
+            company = replace(company, random_seed=company.random_seed + 1)
+            extract(here, company)
             load(here, starts_over=True)
         elif step == "promote":
             transform(here)
@@ -235,8 +237,8 @@ def assert_every_kind_equals_a_rebuild_after(steps: list, deployed: Path, folder
             write_models(platform.project, factor)
             plan(here, "dev")
             day = here.as_of + timedelta(days=20)
-            here = platform.settings(day, here.random_seed, SCALE)
-            extract(here)
+            here = platform.settings(day)
+            extract(here, company)
             load(here)
             transform(here)
             plan(here, "dev")

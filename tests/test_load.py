@@ -1,11 +1,12 @@
 """The load: the raw tables hold the rows of the last extracts, and it tells what changed."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import polars as pl
 import pytest
 
-from conftest import AS_OF, PROJECT, Platform
+from conftest import AS_OF, COMPANY, PROJECT, Platform
 from data_platform.errors import PlatformError
 from data_platform.ingest.extract import extract
 from data_platform.ingest.load import Loaded, load
@@ -22,8 +23,8 @@ def changed(done: Loaded) -> set[str]:
 def test_the_raw_tables_hold_the_extracts_and_nothing_of_the_load_before(
     platform: Platform,
 ) -> None:
-    extract_and_load(platform, LATER, seed=5)
-    extract_and_load(platform, EARLIER, starts_over=True, seed=6)
+    extract_and_load(platform, LATER, replace(COMPANY, random_seed=5))
+    extract_and_load(platform, EARLIER, replace(COMPANY, random_seed=6), starts_over=True)
     manifest = read_manifest(platform.data / "sources")
     for table in read_contract(PROJECT).extracted:
         files = [platform.data / "sources" / f.path for f in manifest.tables[table.key]]
@@ -60,7 +61,7 @@ def test_each_load_that_changed_something_is_recorded(platform: Platform) -> Non
 def test_sources_of_two_dates_are_not_mixed(platform: Platform) -> None:
     extract_and_load(platform, EARLIER)
     before = everything(platform)
-    extract(platform.settings(LATER), sources=["crm"])
+    extract(platform.settings(LATER), COMPANY, sources=["crm"])
     message = "sources would be mixed: app.* is as of 2023-03-31.* but crm is as of 2023-04-30"
     with pytest.raises(PlatformError, match=message):
         load(platform.settings(LATER))
@@ -71,7 +72,7 @@ def test_sources_of_two_dates_are_not_mixed(platform: Platform) -> None:
 
 def test_a_source_alone_can_be_loaded_and_completed_later(platform: Platform) -> None:
     settings = platform.settings(EARLIER)
-    extract(settings)
+    extract(settings, COMPANY)
     assert changed(load(settings, sources=["crm"])) == {
         "crm__customers",
         "crm__customers_log",
@@ -98,7 +99,7 @@ def test_the_customers_log_only_grows_and_holds_each_state_once(platform: Platfo
 
 
 @pytest.mark.parametrize(
-    "company", [{"seed": 5}, {"scale": 0.1}, {"seed": 5, "scale": 0.1}], ids=str
+    "company", [{"random_seed": 5}, {"scale": 0.1}, {"random_seed": 5, "scale": 0.1}], ids=str
 )
 def test_another_company_is_refused_and_loses_nothing_unless_it_starts_over(
     platform: Platform, company: dict[str, float]
@@ -109,12 +110,12 @@ def test_another_company_is_refused_and_loses_nothing_unless_it_starts_over(
     states = len(customers_log(platform))
     assert states > len(platform.rows("FROM sources.crm__customers"))
     with pytest.raises(PlatformError, match="holds another company") as caught:
-        extract_and_load(platform, LATER, **company)
+        extract_and_load(platform, LATER, replace(COMPANY, **company))
     assert f"2 loads, {states} states of CRM entries" in str(caught.value)
     assert "--start-over" in str(caught.value)
     assert everything(platform) == before
 
-    extract_and_load(platform, LATER, starts_over=True, **company)
+    extract_and_load(platform, LATER, replace(COMPANY, **company), starts_over=True)
     log = {row[:-1] for row in customers_log(platform)}
     assert log == set(platform.rows("FROM sources.crm__customers"))
 
@@ -131,7 +132,7 @@ def test_starting_over_with_the_same_company_keeps_what_it_shows_now(platform: P
 def test_a_variant_is_the_same_company_and_keeps_the_history(platform: Platform) -> None:
     extract_and_load(platform, EARLIER)
     before = set(customers_log(platform))
-    extract(platform.settings(EARLIER), inject=["orphan-invoices"])
+    extract(platform.settings(EARLIER), replace(COMPANY, faults=("orphan-invoices",)))
     load(platform.settings(EARLIER))
     assert before <= set(customers_log(platform))
 
@@ -148,12 +149,12 @@ def change_of(done: Loaded, table: str) -> Change:
 
 
 def test_a_load_tells_what_changed_and_over_which_days(platform: Platform) -> None:
-    extract_and_load(platform, date(2023, 3, 30), scale=2)
+    extract_and_load(platform, date(2023, 3, 30), replace(COMPANY, scale=2))
     before = {
         table: set(platform.rows(f"FROM sources.{table}"))
         for table in ("app__invoices", "app__job_contracts", "app__users")
     }
-    done = extract_and_load(platform, date(2023, 4, 2), scale=2)
+    done = extract_and_load(platform, date(2023, 4, 2), replace(COMPANY, scale=2))
     after = {table: set(platform.rows(f"FROM sources.{table}")) for table in before}
 
     new = after["app__invoices"] - before["app__invoices"]

@@ -1,17 +1,19 @@
 """Production shows the last load through promoted code, whatever came before."""
 
 import re
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from comparison import assert_exports_equal_the_reference, assert_models_equal_the_reference
-from conftest import SCALE, Platform, begin
+from conftest import COMPANY, Platform, begin
 from data_platform.delivery.export import export
 from data_platform.errors import PlatformError
 from data_platform.ingest.extract import extract
 from data_platform.ingest.load import load
 from data_platform.project.evaluation import Evaluation, Recorder
+from data_platform.simulation import Simulation
 from data_platform.transform.transform import transform
 from data_platform.transform.transformed import Transformed
 
@@ -33,12 +35,12 @@ EXPORT = "models/exports/monthly_turnover.sql"
 
 
 def run(
-    platform: Platform, as_of: str, seed: int = 42, scale: float = SCALE, deploy: bool = False
+    platform: Platform, as_of: str, company: Simulation = COMPANY, deploy: bool = False
 ) -> Transformed:
     """A run as of a day, step by step in this process; another company starts over."""
-    settings = platform.settings(date.fromisoformat(as_of), seed, scale)
-    extract(settings)
-    load(settings, starts_over=seed != 42)
+    settings = platform.settings(date.fromisoformat(as_of))
+    extract(settings, company)
+    load(settings, starts_over=company != COMPANY)
     done = transform(settings, deploy=deploy)
     export(settings)
     return done
@@ -96,7 +98,7 @@ def test_a_load_without_a_transform_is_caught_up_later_and_not_exported_before(
 ) -> None:
     begin(platform)
     settings = platform.settings(date(2024, 3, 31))
-    extract(settings)
+    extract(settings, COMPANY)
     load(settings)
     with pytest.raises(PlatformError, match="they reflect load 1, but load 2"):
         export(settings)
@@ -164,7 +166,7 @@ def test_a_failed_deployment_leaves_production_s_code_in_force(analyst: Platform
 def test_a_failed_run_is_followed_by_a_right_one(platform: Platform) -> None:
     begin(platform)
     settings = platform.settings(date(2024, 3, 31))
-    extract(settings, inject=["orphan-invoices"])
+    extract(settings, replace(COMPANY, faults=("orphan-invoices",)))
     load(settings)
     with pytest.raises(PlatformError, match="foreign_key"):
         transform(settings)
@@ -178,7 +180,7 @@ def test_a_failed_run_is_followed_by_a_right_one(platform: Platform) -> None:
 @pytest.mark.slow
 def test_layers_are_computed_alone_and_the_rest_catches_up(platform: Platform) -> None:
     settings = platform.settings()
-    extract(settings)
+    extract(settings, COMPANY)
     load(settings)
     transform(settings, layers=["staging"])
     schemas = "SELECT DISTINCT table_schema FROM information_schema.tables"
@@ -188,7 +190,7 @@ def test_layers_are_computed_alone_and_the_rest_catches_up(platform: Platform) -
     assert_models_equal_the_reference(platform)
 
     later = platform.settings(date(2024, 3, 31))
-    extract(later)
+    extract(later, COMPANY)
     load(later)
     transform(later, layers=["intermediate"])
     with pytest.raises(PlatformError, match="the models are behind"):
@@ -244,7 +246,7 @@ def test_audits_and_other_data_at_once_are_deployed_over_one_another(analyst: Pl
     run(analyst, "2024-03-31")
     invoices = "models/intermediate/invoices.sql"
     edit(analyst, invoices, "    non_negative_amounts,\n", "")
-    run(analyst, "2024-02-29", seed=7, deploy=True)
+    run(analyst, "2024-02-29", replace(COMPANY, random_seed=7), deploy=True)
     assert_models_equal_the_reference(analyst, keeps_log=True)
 
 
@@ -256,7 +258,7 @@ def test_an_audit_that_new_data_would_fail_can_be_changed_with_its_arrival(
         entities = model.read_text().replace("('blue', 'green')", "('blue', 'green', 'purple')")
         model.write_text(entities)
     settings = analyst.settings()
-    extract(settings, inject=["unknown-entity"])
+    extract(settings, replace(COMPANY, faults=("unknown-entity",)))
     load(settings)
     with pytest.raises(PlatformError, match="accepted_values"):
         transform(settings)
@@ -284,6 +286,8 @@ def test_an_audit_alone_does_not_make_a_table_current() -> None:
 def test_code_and_other_data_at_once_are_deployed_over_one_another(analyst: Platform) -> None:
     run(analyst, "2024-05-10")
     edit(analyst, MONTHLY, "COALESCE(turnover.amount, 0)", "COALESCE(turnover.amount, 0.00)")
-    run(analyst, "2024-02-29", seed=7, deploy=True)  # back in time, and another company
+    run(
+        analyst, "2024-02-29", replace(COMPANY, random_seed=7), deploy=True
+    )  # back in time, and another company
     assert_models_equal_the_reference(analyst, keeps_log=True)
     assert_exports_equal_the_reference(analyst)

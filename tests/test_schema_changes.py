@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
-from conftest import AS_OF, Platform, begin
+from conftest import AS_OF, COMPANY, Platform, begin
 from data_platform.errors import PlatformError
 from data_platform.ingest.extract import extract
 from data_platform.ingest.load import load
@@ -113,7 +113,7 @@ def test_a_raw_table_follows_its_contract_and_loses_no_row(analyst: Platform, na
     counts = {table: analyst.rows(f"SELECT COUNT(*) FROM {table}") for table in tables}
     edit_contract(analyst, change, *tables)
     settings = analyst.settings()
-    extract(settings)
+    extract(settings, COMPANY)
     done = load(settings)
     assert [d for changed in done.schema_changes for d in changed.differences] == told
     assert analyst.rows(seen) == log
@@ -137,7 +137,7 @@ def test_a_new_column_has_its_default_in_rows_that_were_there(analyst: Platform)
     channel = add("channel", tag="default:channel=web", required=True)
     edit_contract(analyst, channel, CUSTOMERS, LOG)
     settings = analyst.settings()
-    extract(settings)
+    extract(settings, COMPANY)
     load(settings)
     for table in (CUSTOMERS, LOG):
         assert analyst.rows(f"SELECT DISTINCT channel FROM {table}") == [("web",)]
@@ -191,7 +191,7 @@ def test_what_a_raw_table_cannot_follow_is_refused_in_a_sentence(
     change, tables, message = IMPOSSIBLE[name]
     edit_contract(analyst, change, *tables)
     with pytest.raises(PlatformError, match=message) as caught:
-        extract(analyst.settings())
+        extract(analyst.settings(), COMPANY)
     assert "\n" not in str(caught.value)
 
 
@@ -206,7 +206,7 @@ def test_a_log_loses_no_value_unless_it_is_given_up(
     settings = analyst.settings()
     before = state(analyst.data)["sources.crm__customers_log"]
     try:
-        extract(settings)
+        extract(settings, COMPANY)
     except PlatformError as error:
         assert "column segment cannot be INTEGER" in str(error)
         return
@@ -222,7 +222,7 @@ def test_columns_in_another_order_keep_their_values(analyst: Platform) -> None:
     names = "SELECT id, first_name, last_name, email FROM sources.app__users ORDER BY ALL"
     before = analyst.rows(names)
     edit_contract(analyst, CHANGES["another order"][0], USERS)
-    extract(analyst.settings())
+    extract(analyst.settings(), COMPANY)
     load(analyst.settings())
     assert analyst.rows(names) == before
 

@@ -3,9 +3,11 @@
 import itertools
 import json
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import polars as pl
 import pytest
@@ -17,6 +19,7 @@ from data_platform.ingest.extract import extract
 from data_platform.ingest.manifest import Manifest, read_manifest
 from data_platform.names import FaultKind
 from data_platform.settings import Settings
+from data_platform.simulation import Simulation
 from data_platform.sources.contract import read_contract
 from data_platform.sources.simulated.app import reference_digits
 from data_platform.sources.simulated.company import Company
@@ -30,9 +33,15 @@ some = settings(max_examples=12, suppress_health_check=list(HealthCheck))
 
 
 def extracted(
-    folder: Path, as_of: date, seed: int = 42, scale: float = 0.1, **options: object
+    folder: Path,
+    as_of: date,
+    seed: int = 42,
+    scale: float = 0.1,
+    sources: Sequence[str] = (),
+    **options: Any,
 ) -> Manifest:
-    extract(Settings(seed, scale, as_of, PROJECT, folder, "duckdb"), **options)  # type: ignore[arg-type]
+    simulation = Simulation(seed, scale, **options)
+    extract(Settings(as_of, PROJECT, folder, "duckdb"), simulation, sources)
     return read_manifest(folder / "sources")
 
 
@@ -139,7 +148,7 @@ def test_business_rules_always_hold(seed: int, scale: float, as_of: date) -> Non
 
 def test_a_score_is_never_older_than_the_sign_up(tmp_path: Path) -> None:
     company = Company(42, 0.5, date(2025, 6, 30))
-    extracted(tmp_path, company.as_of, scale=0.5, pristine=True)
+    extracted(tmp_path, company.as_of, scale=0.5, is_pristine=True)
     updated = (tables(tmp_path)["crm.customers"]["updated_at"] - date(2022, 1, 1)).dt.total_days()
     assert (updated.to_numpy() >= company.people.signup).all()
 
@@ -191,8 +200,8 @@ def test_an_extract_over_another_is_the_same_as_one_in_an_empty_folder(
 ) -> None:
     with TemporaryDirectory() as over, TemporaryDirectory() as fresh:
         for as_of, pristine in days:
-            extracted(Path(over), as_of, seed, scale, pristine=pristine)
-        extracted(Path(fresh), as_of, seed, scale, pristine=pristine)
+            extracted(Path(over), as_of, seed, scale, is_pristine=pristine)
+        extracted(Path(fresh), as_of, seed, scale, is_pristine=pristine)
         for name in ("manifest.json", "truth.json"):
             mine, theirs = (Path(folder) / "sources" / name for folder in (over, fresh))
             assert mine.read_bytes() == theirs.read_bytes(), name
@@ -258,8 +267,8 @@ def test_the_dirt_is_what_the_truth_says(tmp_path: Path) -> None:
 
 
 def test_a_pristine_company_has_no_dirt(tmp_path: Path) -> None:
-    manifest = extracted(tmp_path, date(2026, 10, 31), scale=1, pristine=True)
-    assert manifest.sources["app"].variant == "pristine"
+    manifest = extracted(tmp_path, date(2026, 10, 31), scale=1, is_pristine=True)
+    assert manifest.sources["app"].company.variant == "pristine"
     assert not any(kind["count"] for kind in truth(tmp_path, "app").values())
     assert not any(kind["count"] for kind in truth(tmp_path, "crm").values())
     found = tables(tmp_path)
@@ -273,9 +282,9 @@ def test_a_pristine_company_has_no_dirt(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", list(FaultKind))
 def test_an_injected_error_is_planted_and_told(tmp_path: Path, kind: FaultKind) -> None:
-    manifest = extracted(tmp_path / "bad", date(2024, 3, 31), inject=[kind])
+    manifest = extracted(tmp_path / "bad", date(2024, 3, 31), faults=(kind,))
     extracted(tmp_path / "good", date(2024, 3, 31))
-    assert manifest.sources["app"].variant == kind
+    assert manifest.sources["app"].company.variant == kind
     assert truth(tmp_path / "bad", "app")[kind]["count"] == 3
     bad, good = tables(tmp_path / "bad"), tables(tmp_path / "good")
     changed = {name for name in good if not good[name].equals(bad[name])}

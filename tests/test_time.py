@@ -27,12 +27,13 @@ from data_platform.ingest.manifest import read_manifest
 from data_platform.operations.backfill import backfill
 from data_platform.project.context import open_project
 from data_platform.settings import Settings
+from data_platform.simulation import Simulation
 from data_platform.transform.production import Production
-from data_platform.transform.transformed import Transformed
+from data_platform.transform.transformed import Refreshed
 from reference import Company, person_key
 from tampering import rewrite
 
-SCALE = 0.04
+COMPANY = Simulation(42, 0.04)
 START = date(2023, 9, 20)
 
 
@@ -43,13 +44,13 @@ def production_of(settings: Settings) -> Iterator[Production]:
         yield Production(project)
 
 
-def bring_up(production: Production, settings: Settings) -> Transformed:
+def bring_up(production: Production, settings: Settings) -> Refreshed:
     return production.bring_up_to(loaded(production.project.cursor, settings))
 
 
-def live(production: Production, settings: Settings) -> Transformed:
+def live(production: Production, settings: Settings, company: Simulation = COMPANY) -> Refreshed:
     """A day from extract to transform."""
-    extract(settings)
+    extract(settings, company)
     load(settings)
     return bring_up(production, settings)
 
@@ -58,8 +59,8 @@ def live(production: Production, settings: Settings) -> Transformed:
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a platform after its first run."""
     platform = Platform(tmp_path_factory.mktemp("deployed") / "data")
-    settings = platform.settings(START, scale=SCALE)
-    extract(settings)
+    settings = platform.settings(START)
+    extract(settings, COMPANY)
     load(settings)
     with production_of(settings) as production:
         bring_up(production, settings)
@@ -81,17 +82,18 @@ STEPS = st.tuples(
 
 def assert_every_table_equals_a_rebuild_after(steps: list, deployed: Path, data: Path) -> None:
     shutil.copytree(deployed, data)
-    platform, day, company = Platform(data), START, 42
-    here = platform.settings(day, scale=SCALE)
+    platform, day, known = Platform(data), START, 42
+    here = platform.settings(day)
     with production_of(here) as production:
         for days, seed, how, transforms in [*steps, (1, 42, "dirty", True)]:
             day = max(date(2022, 1, 1), day + timedelta(days=days))
-            here = platform.settings(day, seed, SCALE)
-            extract(here, pristine=how == "pristine")
+            here = platform.settings(day)
+            company = replace(COMPANY, random_seed=seed, is_pristine=how == "pristine")
+            extract(here, company)
             if how == "crm again":
-                extract(here, sources=["crm"])
-            load(here, starts_over=seed != company)
-            company = seed
+                extract(here, company, sources=["crm"])
+            load(here, starts_over=seed != known)
+            known = seed
             if transforms:
                 bring_up(production, here)
                 cursor = production.project.cursor
@@ -124,7 +126,7 @@ def test_after_many_sequences_of_loads_every_table_equals_a_rebuild(
 
 
 def test_a_day_restates_its_month_and_the_same_batch_again_nothing(platform: Platform) -> None:
-    monday = platform.settings(date(2023, 9, 12), scale=SCALE)
+    monday = platform.settings(date(2023, 9, 12))
     with production_of(monday) as production:
         first = live(production, monday)
         assert first.summary.startswith("deployed 26 models, ")
@@ -148,7 +150,7 @@ def test_a_day_restates_its_month_and_the_same_batch_again_nothing(platform: Pla
 
 
 def test_a_changed_person_reaches_all_of_history(platform: Platform) -> None:
-    here = platform.settings(date(2023, 9, 12), scale=SCALE)
+    here = platform.settings(date(2023, 9, 12))
     with production_of(here) as production:
         live(production, here)
         rewrite(platform, "app.users", lambda f: f.with_columns(pl.col("last_name") + "-Martin"))
@@ -165,8 +167,8 @@ def test_a_changed_person_reaches_all_of_history(platform: Platform) -> None:
 
 
 def test_who_signs_up_brings_older_entries_of_the_crm_along(platform: Platform) -> None:
-    here = platform.settings(date(2023, 9, 12), scale=0.1)
-    extract(here)
+    here = platform.settings(date(2023, 9, 12))
+    extract(here, larger := replace(COMPANY, scale=0.1))
     company = Company(platform.data / "sources")
     bound = {row["user_id"] for row in company.table("app.job_contracts")}
     known = {person for person, *_ in company.score_periods}
@@ -181,18 +183,18 @@ def test_who_signs_up_brings_older_entries_of_the_crm_along(platform: Platform) 
         load(here)
         bring_up(production, here)
         before = production.project.cursor.execute("FROM marts.kpi__nps_monthly").fetchall()
-        live(production, here)  # nothing but their accounts has come
+        live(production, here, larger)  # nothing but their accounts has come
         after = production.project.cursor.execute("FROM marts.kpi__nps_monthly").fetchall()
         assert before != after
     assert_models_equal_the_reference(platform, keeps_log=True)
 
 
 def test_a_reference_of_an_earlier_month_is_found_when_it_comes_again(platform: Platform) -> None:
-    first = platform.settings(date(2023, 8, 31), scale=SCALE)
+    first = platform.settings(date(2023, 8, 31))
     with production_of(first) as production:
         live(production, first)
         later = replace(first, as_of=date(2023, 9, 15))
-        extract(later)
+        extract(later, COMPANY)
         files = read_manifest(later.sources_dir).tables["app.invoices"]
         old = pl.read_parquet(later.sources_dir / files[0].path)["reference"][0]
         rewrite(
@@ -219,7 +221,7 @@ def replay(platform: Platform, first: date, last: date) -> dict[date, tuple]:
             ((*_, figures),) = [Company(platform.data / "sources").kpi__nps()]
             expected[day.replace(day=1)] = figures
 
-    backfill(platform.settings(last, scale=0.1), first, last, on_day=on_day)
+    backfill(platform.settings(last), replace(COMPANY, scale=0.1), first, last, on_day=on_day)
     return expected
 
 
@@ -287,12 +289,12 @@ def test_a_backfill_goes_on_where_it_was_interrupted(platform: Platform) -> None
 @pytest.mark.slow
 def test_days_that_were_loaded_out_of_order_are_replayed(platform: Platform) -> None:
     first, last = date(2023, 1, 30), date(2023, 2, 1)
-    here = platform.settings(last, scale=SCALE)
-    extract(here)
+    here = platform.settings(last)
+    extract(here, COMPANY)
     load(here)
     with production_of(here) as production:
         bring_up(production, here)
-    assert backfill(here, first, last).days_replayed == 3
+    assert backfill(here, COMPANY, first, last).days_replayed == 3
 
 
 BACKFILLS = [
@@ -347,13 +349,13 @@ def test_a_source_that_is_older_than_allowed_warns(analyst: Platform) -> None:
 
 
 def test_a_lakehouse_of_a_newer_version_is_left_alone(platform: Platform) -> None:
-    here = platform.settings(START, scale=SCALE)
-    extract(here)
+    here = platform.settings(START)
+    extract(here, COMPANY)
     load(here)
     with duckdb.connect(str(here.lakehouse)) as connection:
         connection.execute("UPDATE ops.format SET number = 99")
     before = here.lakehouse.read_bytes()
-    options = ["--scale", str(SCALE), "--as-of", str(START + timedelta(days=1))]
+    options = ["--scale", str(COMPANY.scale), "--as-of", str(START + timedelta(days=1))]
     for words in (["extract", "load"], ["transform"]):
         done = platform.call(*words, check=False, options=options)
         assert done.returncode == 1
@@ -363,14 +365,14 @@ def test_a_lakehouse_of_a_newer_version_is_left_alone(platform: Platform) -> Non
 
 @pytest.mark.slow
 def test_a_lakehouse_of_an_older_version_is_loaded_and_computed_anew(platform: Platform) -> None:
-    here = platform.settings(START, scale=SCALE)
+    here = platform.settings(START)
     with production_of(here) as production:
         live(production, here)
     with duckdb.connect(str(here.lakehouse)) as connection:
         connection.execute("UPDATE ops.format SET number = 1")
         connection.execute("DROP TABLE ops.loaded_files; DROP TABLE ops.model_tables")
     later = replace(here, as_of=START + timedelta(days=3))
-    extract(later)
+    extract(later, COMPANY)
     done = load(later)
     assert done.load_number == 2
     with production_of(later) as production:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SCALE, Platform, begin, template
+from conftest import COMPANY, SCALE, Platform, begin, template
 from data_platform.ingest.extract import extract
 from data_platform.ingest.load import load
 from data_platform.names import FaultKind
@@ -212,7 +212,7 @@ def test_a_data_folder_that_was_copied_without_its_links_is_an_error(
 @pytest.mark.slow
 def test_data_from_before_there_were_releases_is_taken_in(platform: Platform) -> None:
     settings = platform.settings()
-    extract(settings)
+    extract(settings, COMPANY)
     load(settings)  # by themselves the steps work on the folder that they are given
     before = settings.lakehouse.stat()
     assert not (platform.data / "lakehouse").is_symlink()

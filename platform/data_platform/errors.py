@@ -35,7 +35,13 @@ def without_values(message: str) -> str:
 
 
 class PlatformError(Exception):
-    """What is wrong, where, what was expected and found, and what to do next, in one line."""
+    """What is wrong, where, what was expected and found, and what to do next, in one line.
+
+    Whoever passes it on may add what else to do, with `add_note`.
+    """
+
+    def __str__(self) -> str:
+        return "; ".join([super().__str__(), *getattr(self, "__notes__", ())])
 
 
 class NewerError(PlatformError):

@@ -1,4 +1,4 @@
-"""What the global options say: which company, as of when, where."""
+"""What the global options say: as of when, where, on which gateway."""
 
 import os
 from dataclasses import dataclass
@@ -12,16 +12,11 @@ CONTRACT_FILE = "external_models.yaml"
 # What DuckDB reads as a pattern or as the beginning of options, wherever it stands in a path.
 _NOT_IN_PATHS = "?*[]"
 
-# The simulated company's first day: nothing can be extracted as of an earlier one.
-FIRST_DAY = date(2022, 1, 1)
-
 
 @dataclass(frozen=True)
 class Settings:
     """The global options of a command line, all of them checked."""
 
-    random_seed: int
-    scale: float
     as_of: date
     project_dir: Path
     data_dir: Path

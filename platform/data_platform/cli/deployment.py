@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from data_platform.cli import options, parsing
-from data_platform.cli.pipeline import write_exports
-from data_platform.cli.step import Call, Step, run_of
-from data_platform.cli.telling import warn_after_transform, warn_of_environments
+from data_platform.cli.action import Action, Call, run_of
+from data_platform.cli.telling import tell_step, tell_transformed, warn_of_environments
 from data_platform.files import replace_text
-from data_platform.names import ReviewFormat
+from data_platform.names import ExportFormat, ReviewFormat
 from data_platform.result import counted
 
 if TYPE_CHECKING:
@@ -54,8 +53,9 @@ def _plan(call: Call, environment: str, review_format: str) -> None:
     with call.reporter.busy("starting SQLMesh"):  # while the lakehouse is copied
         from data_platform.deployment.plan import plan
 
-    with call.step(f"plan {environment}", is_told_later=True) as step:
-        done = plan(call.settings, environment, step.advance, preview)
+    with run_of(call).step(f"plan {environment}", is_told_later=True) as step:
+        planned = plan(call.settings, environment, step.advance, preview)
+        done = planned.built
         summary = (
             f"{counted(len(done.own), 'model')} of its own, {len(done.computed)} computed now"
             if done.own
@@ -63,7 +63,7 @@ def _plan(call: Call, environment: str, review_format: str) -> None:
         )
         step.done(summary, None, done.ran, done.audits)
     if not as_text:
-        _show(call, review_format, done, shapes)
+        _show(call, review_format, planned, shapes)
     for warning in done.warnings if as_text else ():
         call.reporter.say_when_published(f"Warning in {environment}: {warning}")
     for model in done.own:
@@ -132,11 +132,13 @@ def _diff(
 
 def _promote(call: Call, environment: str | None, file_format: str) -> None:
     """Promote an environment, or without one roll back, and renew the exports."""
+    from data_platform.operations.pipeline import export_step
+
     with call.reporter.busy("starting SQLMesh"):  # while the lakehouse is copied
         from data_platform.deployment.promote import promote, rollback
 
     name = f"promote {environment}" if environment else "rollback"
-    with call.step(name, is_told_later=True) as step:
+    with run_of(call).step(name, is_told_later=True) as step:
         with_lineage = call.settings.tells_lineage
         if environment:
             done = promote(call.settings, environment, step.advance, with_lineage)
@@ -148,21 +150,27 @@ def _promote(call: Call, environment: str | None, file_format: str) -> None:
         call.reporter.say_when_published(f"Production has the code of {done.back_to} again.")
     if done.models:
         call.reporter.say_when_published(f"Changed in production: {', '.join(done.models)}")
-    warn_after_transform(call, done.transformed)
-    write_exports(call, file_format, None, done.exports_unchanged, done.since)
+    tell_transformed(call, done.transformed)
+    exported = export_step(
+        run_of(call),
+        ExportFormat(file_format),
+        unchanged=done.exports_unchanged,
+        since=done.since,
+    )
+    tell_step(call, exported)
 
 
 @click.command("plan", cls=parsing.Interspersed)
 @click.argument("environment", default="dev", metavar="ENVIRONMENT")
 @options.review_format
 @options.dry_run
-def plan_command(environment: str, review_format: str, dry_run: bool) -> Step:
+def plan_command(environment: str, review_format: str, dry_run: bool) -> Action:
     """Show what the working tree changes, and build it in an environment beside production."""
     if dry_run:
         act = partial(_preview, environment=environment, review_format=review_format)
-        return Step(f"plan {environment} --dry-run", act, writes=False)
+        return Action(f"plan {environment} --dry-run", act, writes=False)
     act = partial(_plan, environment=environment, review_format=review_format)
-    return Step(f"plan {environment}", act, writes=True)
+    return Action(f"plan {environment}", act, writes=True)
 
 
 @click.command("diff", cls=parsing.Interspersed)
@@ -177,7 +185,7 @@ def diff_command(
     review_format: str,
     fail_on: tuple[str, ...],
     show_personal: bool,
-) -> Step:
+) -> Action:
     """Compare the data of an environment with production's: rows, values, totals of money."""
     act = partial(
         _diff,
@@ -187,15 +195,15 @@ def diff_command(
         fail_on=fail_on,
         show_personal=show_personal,
     )
-    return Step(f"diff {environment}", act, writes=False)
+    return Action(f"diff {environment}", act, writes=False)
 
 
 def _review(call: Call, base: str, scale: float | None, output: Path | None) -> int:
     from data_platform.deployment.review import review
 
-    settings = call.settings if scale is None else replace(call.settings, scale=scale)
+    company = call.company if scale is None else replace(call.company, scale=scale)
     with call.reporter.busy(f"reviewing against {base}"):
-        found = review(settings, base, call.reporter.detail)
+        found = review(call.settings, company, base, call.reporter.detail)
     if output:
         replace_text(output, found.text)
         call.reporter.say(f"The review is in {output}")
@@ -214,28 +222,28 @@ def _review(call: Call, base: str, scale: float | None, output: Path | None) -> 
     help="File to write the review to.",
 )
 @click.pass_context
-def review_command(ctx: click.Context, base: str, output: Path | None) -> Step:
+def review_command(ctx: click.Context, base: str, output: Path | None) -> Action:
     """Build a base branch at a small scale, and tell in Markdown what the working tree changes."""
     root = ctx.find_root()
     is_given = root.get_parameter_source("scale") is not click.core.ParameterSource.DEFAULT
     scale = None if is_given else _REVIEW_SCALE
     act = partial(_review, base=base, scale=scale, output=output)
-    return Step(f"review {base}", act, writes=False)
+    return Action(f"review {base}", act, writes=False)
 
 
 @click.command("promote", cls=parsing.Interspersed)
 @click.argument("environment", default="dev", metavar="ENVIRONMENT")
 @options.export_format
-def promote_command(environment: str, file_format: str) -> Step:
+def promote_command(environment: str, file_format: str) -> Action:
     """Make a reviewed environment production, computing nothing again, and renew the exports."""
     act = partial(_promote, environment=environment, file_format=file_format)
-    return Step(f"promote {environment}", act, writes=True)
+    return Action(f"promote {environment}", act, writes=True)
 
 
 @click.command("rollback", cls=parsing.Command)
 @options.export_format
-def rollback_command(file_format: str) -> Step:
+def rollback_command(file_format: str) -> Action:
     """Take production's code back to before its last change, with the data of the last load."""
-    return Step(
+    return Action(
         "rollback", partial(_promote, environment=None, file_format=file_format), writes=True
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from data_platform.settings import FIRST_DAY, yesterday
+from data_platform.settings import yesterday
+from data_platform.simulation import FIRST_DAY
 
 _LARGEST_SCALE = 10_000  # 150 million invoices
 

@@ -1,4 +1,4 @@
-"""The command line: reads the words, then runs the steps that they ask for."""
+"""The command line: reads the words, then takes the actions that they ask for."""
 
 import os
 import re
@@ -19,11 +19,12 @@ from data_platform.cli import deployment as changers
 from data_platform.cli import options, upkeep
 from data_platform.cli import pipeline as writers
 from data_platform.cli import reading as readers
-from data_platform.cli.step import Call, Step
+from data_platform.cli.action import Action, Call
 from data_platform.cli.telling import tell_catalogue
 from data_platform.cli.terminal import Reporter
 from data_platform.errors import PlatformError, UsageError, one_line, without_values
 from data_platform.settings import Settings, checked_data_dir, find_project, yesterday
+from data_platform.simulation import Simulation
 
 # What SQLMesh and others put into messages for a terminal.
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -81,30 +82,39 @@ for command in (
 
 @cli.result_callback()
 @click.pass_obj
-def _take(began: float | None, /, steps: list[Step], **options: Any) -> int:
-    """Take the steps, those up to the last one that writes in one run; the exit code."""
+def _take(began: float | None, /, actions: list[Action], **options: Any) -> int:
+    """Take the actions, those up to the last one that writes in one run; the exit code."""
     call, arrived = _call(**options), time.perf_counter()
-    for step in steps:
-        step.check(call)
-    last_writer = max((place for place, step in enumerate(steps, 1) if step.writes), default=0)
+    for action in actions:
+        action.check(call)
+    last_writer = max(
+        (place for place, action in enumerate(actions, 1) if action.writes), default=0
+    )
     codes = [0]
     if last_writer:
         from data_platform.lakehouse.run import running
 
-        words = " ".join(step.name for step in steps[:last_writer])
+        words = " ".join(action.name for action in actions[:last_writer])
         run = None
         try:
             with ExitStack() as stack:
                 with call.reporter.busy("waiting until nobody else writes"):
                     run = stack.enter_context(
-                        running(call.settings, words, call.wait, call.reporter.waits_for)
+                        running(
+                            call.settings,
+                            call.company,
+                            words,
+                            call.wait,
+                            call.reporter.waits_for,
+                            call.reporter.show,
+                        )
                     )
-                codes += [step.act(call.within(run)) or 0 for step in steps[:last_writer]]
+                codes += [action.act(call.within(run)) or 0 for action in actions[:last_writer]]
         finally:
             if run is not None and call.settings.tells_lineage:
                 tell_catalogue(call, run)
         call.reporter.tell_what_is_published()
-    codes += [step.act(call) or 0 for step in steps[last_writer:]]
+    codes += [action.act(call) or 0 for action in actions[last_writer:]]
     call.reporter.summary(time.perf_counter() - (began or arrived))
     return max(codes)
 
@@ -123,16 +133,22 @@ def _call(
     """What the options of the program say, from either side of the commands' names."""
     project = find_project(project_dir)
     data = checked_data_dir(data_dir or project / "data", project)
-    settings = Settings(random_seed, scale, as_of or yesterday(), project, data, gateway)
-    return Call(settings, settings, Reporter(quiet, verbose), wait, _asked(settings))
+    settings = Settings(as_of or yesterday(), project, data, gateway)
+    company = Simulation(random_seed, scale)
+    return Call(settings, company, Reporter(quiet, verbose), wait, _asked(settings, company))
 
 
-def _asked(settings: Settings) -> dict[str, object]:
+def _asked(settings: Settings, company: Simulation) -> dict[str, object]:
     """Which company and day somebody has asked for, on the command line or by the environment."""
     root = click.get_current_context().find_root()
+    values = {
+        "as_of": settings.as_of,
+        "random_seed": company.random_seed,
+        "scale": company.scale,
+    }
     return {
-        name: getattr(settings, name)
-        for name in ("as_of", "random_seed", "scale")
+        name: value
+        for name, value in values.items()
         if root.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
     }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from data_platform.cli import options, parsing
-from data_platform.cli.step import Call, Step
+from data_platform.cli.action import Action, Call
 from data_platform.names import LineageFormat, ResultFormat, StatusFormat
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def _show_rows(call: Call, found: "Result", result_format: str) -> None:
 @click.argument("sql", required=False)
 @options.result_format
 @options.failed
-def query_command(sql: str | None, result_format: str, failed: bool) -> Step:
+def query_command(sql: str | None, result_format: str, failed: bool) -> Action:
     """Run SQL on the lakehouse, read-only; without SQL, open the DuckDB shell."""
     act = partial(_query, sql=sql, result_format=result_format, failed=failed)
-    return Step("query", act, writes=False)
+    return Action("query", act, writes=False)
 
 
 def _tables(call: Call, result_format: str) -> None:
@@ -59,9 +59,9 @@ def _tables(call: Call, result_format: str) -> None:
 
 @click.command("tables", cls=parsing.Command)
 @options.result_format
-def tables_command(result_format: str) -> Step:
+def tables_command(result_format: str) -> Action:
     """List what can be read: the tables and views of the lakehouse, a line each."""
-    return Step("tables", partial(_tables, result_format=result_format), writes=False)
+    return Action("tables", partial(_tables, result_format=result_format), writes=False)
 
 
 def _status(call: Call, status_format: str) -> int:
@@ -83,9 +83,9 @@ def _status(call: Call, status_format: str) -> int:
 
 @click.command("status", cls=parsing.Command)
 @options.status_format
-def status_command(status_format: str) -> Step:
+def status_command(status_format: str) -> Action:
     """Tell what is published and what the last runs did; fails when one failed or data is stale."""
-    return Step("status", partial(_status, status_format=status_format), writes=False)
+    return Action("status", partial(_status, status_format=status_format), writes=False)
 
 
 def _lineage(call: Call, name: str, lineage_format: str, impact: bool) -> None:
@@ -144,12 +144,12 @@ def impact_lines(name: str, impact: "Impact") -> list[str]:
 @click.argument("name", metavar="MODEL[.COLUMN]")
 @options.lineage_format
 @options.impact
-def lineage_command(name: str, lineage_format: str, impact: bool) -> Step:
+def lineage_command(name: str, lineage_format: str, impact: bool) -> Action:
     """Show what a model or a column is made of, and what is made of it."""
     if impact and lineage_format not in (LineageFormat.TREE, LineageFormat.JSON):
         raise click.UsageError("--impact is told as lines or with --format json")
     act = partial(_lineage, name=name, lineage_format=lineage_format, impact=impact)
-    return Step("lineage", act, writes=False)
+    return Action("lineage", act, writes=False)
 
 
 def _ui(call: Call, host: str, port: int) -> int:
@@ -165,6 +165,6 @@ def _ui(call: Call, host: str, port: int) -> int:
 @click.command("ui", cls=parsing.Command)
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", default=8000, help="Port to listen on.")
-def ui_command(host: str, port: int) -> Step:
+def ui_command(host: str, port: int) -> Action:
     """Open SQLMesh's UI on a snapshot of the lakehouse."""
-    return Step("ui", partial(_ui, host=host, port=port), writes=False)
+    return Action("ui", partial(_ui, host=host, port=port), writes=False)

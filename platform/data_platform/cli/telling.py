@@ -1,18 +1,51 @@
-"""What commands tell of warnings, stale sources and environments that are behind."""
+"""What commands tell of steps, warnings, stale sources and environments that are behind."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from data_platform.cli.step import Call
+from data_platform.cli.action import Call
 from data_platform.errors import one_line
 from data_platform.result import counted
 
 if TYPE_CHECKING:
     from data_platform.ingest.load import Loaded
-    from data_platform.lakehouse.run import RunningRun
+    from data_platform.lakehouse.run import Run
+    from data_platform.operations.pipeline import Exported
     from data_platform.record.rows import FailedAudit
     from data_platform.transform.transformed import Transformed
+
+
+def tell_step(call: Call, done: "Loaded | Transformed | Exported") -> None:
+    """Tell what a step has found, besides its summary."""
+    from data_platform.ingest.load import Loaded
+    from data_platform.operations.pipeline import Exported
+
+    if isinstance(done, Loaded):
+        _tell_loaded(call, done)
+    elif isinstance(done, Exported):
+        for file in done.files:
+            total = "" if file.total is None else f", {file.total:,} € like the invoices"
+            call.reporter.detail(f"  {file.path.name}: {file.rows:,} rows{total}")
+    else:
+        call.findings.lineage = done.lineage
+        for model in done.ran:
+            why = done.restated.get(model.model_name)
+            reason = f", {why}" if why else ""
+            call.reporter.detail(f"  {model.model_name}{reason}: {model.seconds:.2f} s")
+        tell_transformed(call, done)
+
+
+def _tell_loaded(call: Call, done: "Loaded") -> None:
+    for migration in done.schema_changes:
+        call.reporter.say_when_published(f"{migration}.")
+    if done.back_from:
+        call.reporter.warn(back_in_time(done))
+    for change in done.changes:
+        if not change.is_nothing:
+            call.reporter.detail(f"  {change}")
+    tell_warnings(call, done.new_warnings, done.warnings)
+    warn_if_stale(call, dict.fromkeys(done.sources, done.batch.as_of))
 
 
 def tell_warnings(
@@ -40,7 +73,7 @@ def back_in_time(done: "Loaded") -> str:
     )
 
 
-def warn_after_transform(call: Call, done: "Transformed") -> None:
+def tell_transformed(call: Call, done: "Transformed") -> None:
     """Warn of what audits found, of code that was kept and of environments left behind."""
     standing = [warning for warning in done.warnings if not warning.is_of_a_source]
     tell_warnings(call, done.new_warnings, standing)  # the load has told the others
@@ -52,7 +85,7 @@ def warn_after_transform(call: Call, done: "Transformed") -> None:
     warn_of_environments(call, done.environments_behind, done.load_number)
 
 
-def warn_of_stale_sources(call: Call, as_of: Mapping[str, date]) -> None:
+def warn_if_stale(call: Call, as_of: Mapping[str, date]) -> None:
     """Warn of each source whose data is older than config.yaml allows."""
     from data_platform.operations.freshness import freshness
 
@@ -72,7 +105,7 @@ def warn_of_environments(
         )
 
 
-def tell_catalogue(call: Call, run: "RunningRun") -> None:
+def tell_catalogue(call: Call, run: "Run") -> None:
     """Send what a run was about as lineage events; a catalogue that is away fails no run."""
     from data_platform.operations.lineage_events import emit, run_events
 

@@ -2,11 +2,10 @@
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -16,20 +15,14 @@ from rich.tree import Tree
 
 from data_platform.result import Result
 
+if TYPE_CHECKING:
+    from data_platform.lakehouse.run import Step
+
 _TABLE_ROWS = 1_000
 # Columns get this much at least, or all that they need; a table that cannot give it to all of them
 # is shown a row at a time, and fewer of them.
 _SHORT = 10
 _WIDE_ROWS = 20
-
-
-@dataclass
-class StepReport:
-    """What the closing summary says of a step."""
-
-    name: str
-    outcome: str = ""
-    seconds: float = 0.0
 
 
 class _Unbroken(Console):
@@ -48,7 +41,8 @@ class Reporter:
 
     quiet: bool = False
     verbose: bool = False
-    reports: list[StepReport] = field(default_factory=list)
+    # Those that have ended.
+    steps: list["Step"] = field(default_factory=list)
     warnings: int = 0
     # What is true only once the run is published.
     _put_off: list[Callable[[], None]] = field(default_factory=list, init=False)
@@ -58,13 +52,8 @@ class Reporter:
         self._err = _Unbroken(stderr=True, soft_wrap=True, highlight=False)
 
     @contextmanager
-    def step(self, name: str, is_told_later: bool = False) -> Iterator["ShownStep"]:
-        """Show a step's progress while the block runs, and its outcome afterwards.
-
-        Args:
-            is_told_later: the outcome is a claim about what is published.
-        """
-        report, started = StepReport(name), time.perf_counter()
+    def show(self, step: "Step") -> Iterator["Step"]:
+        """Show a step's progress while the block runs, and what it came to afterwards."""
         bars = Progress(
             TextColumn("[bold]{task.fields[step]}"),
             BarColumn(),
@@ -76,12 +65,17 @@ class Reporter:
             disable=self.quiet or not self._out.is_terminal,
         )
         with bars:
-            yield ShownStep(report, bars, bars.add_task("", total=None, step=name))
-        report.seconds = time.perf_counter() - started
-        self.reports.append(report)
+            task = bars.add_task("", total=None, step=step.name)
+
+            def show_progress(done: int, total: int | None, what: str) -> None:
+                bars.update(task, completed=done, total=total, description=what)
+
+            step.show_progress = show_progress
+            yield step
+        self.steps.append(step)
         if not self._out.is_terminal:
-            tell = self.say_when_published if is_told_later else self.say
-            tell(f"{name}: {report.outcome} in {report.seconds:.1f} s")
+            tell = self.say_when_published if step.is_told_later else self.say
+            tell(f"{step.name}: {step.summary} in {step.seconds:.1f} s")
 
     @contextmanager
     def busy(self, what: str) -> Iterator[None]:
@@ -140,13 +134,13 @@ class Reporter:
 
     def summary(self, seconds: float) -> None:
         """What was done, at a terminal as a table; `seconds` is what a person has waited."""
-        if not self.reports or self.quiet:
+        if not self.steps or self.quiet:
             return
         if self._out.is_terminal:
             table = Table("Step", "Outcome")
             table.add_column("Seconds", justify="right")
-            for report in self.reports:
-                table.add_row(report.name, report.outcome, f"{report.seconds:.1f}")
+            for step in self.steps:
+                table.add_row(step.name, step.summary, f"{step.seconds:.1f}")
             self._out.print(table, soft_wrap=False)
         counted = "1 warning" if self.warnings == 1 else f"{self.warnings} warnings"
         self.say(f"Done in {seconds:.1f} s, {counted}.")
@@ -254,20 +248,3 @@ def _print_vertically(
             shown = value if cell_len(value) <= room else f"{set_cell_size(value, room - 1)}…"
             console.print(f"{name.rjust(names)} │ {shown}", no_wrap=True, overflow="crop")
     return is_cut
-
-
-@dataclass(frozen=True)
-class ShownStep:
-    """A running step, as a person sees it."""
-
-    report: StepReport
-    _bars: Progress
-    _task: Any
-
-    def advance(self, done: int, total: int | None, what: str = "") -> None:
-        """`done` of `total` parts are done (None: nobody knows yet), the last of them `what`."""
-        self._bars.update(self._task, completed=done, total=total, description=what)
-
-    def done(self, outcome: str) -> None:
-        """What the step came to, in a few words."""
-        self.report.outcome = outcome

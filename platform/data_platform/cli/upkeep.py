@@ -6,7 +6,7 @@ from functools import partial
 import click
 
 from data_platform.cli import parsing
-from data_platform.cli.step import Call, Step
+from data_platform.cli.action import Action, Call
 
 
 def _clean(call: Call, is_sure: bool) -> None:
@@ -39,6 +39,6 @@ def _agrees(question: str) -> bool:
 
 @click.command("clean", cls=parsing.Command)
 @click.option("--yes", "is_sure", is_flag=True, help="Do not ask, at a terminal either.")
-def clean_command(is_sure: bool) -> Step:
+def clean_command(is_sure: bool) -> Action:
     """Remove everything that was generated: data, caches and logs; says what, and asks."""
-    return Step("clean", partial(_clean, is_sure=is_sure), writes=False)
+    return Action("clean", partial(_clean, is_sure=is_sure), writes=False)

@@ -1,14 +1,15 @@
 """What differs between two states of the models' code: production's and the working tree's."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from data_platform.project.lineage.graph import Impact, Lineage, ModelLineage
 from data_platform.transform.environments import How
 
 
 @dataclass(frozen=True)
-class Change:
+class ModelChange:
     """How one model differs; `category` is SQLMesh's word for it, empty where it has none."""
 
     model: str
@@ -18,19 +19,19 @@ class Change:
     # Columns whose values may differ; all of them where other rows are chosen.
     columns: tuple[str, ...]
     # Whether a table has to be computed for it, and how many rows production's table has.
-    is_computed: bool = False
-    rows: int | None = None
+    is_computed: bool
+    rows: int | None
 
 
 @dataclass(frozen=True)
 class CodeChanges:
     """How the code of all models differs from production's, and whom that reaches."""
 
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ModelChange, ...] = ()
     impact: Impact = field(default_factory=lambda: Impact((), ()))
 
     @property
-    def own(self) -> tuple[Change, ...]:
+    def own(self) -> tuple[ModelChange, ...]:
         """The models that somebody has edited, added or removed."""
         return tuple(change for change in self.changes if change.how is not How.INDIRECTLY_MODIFIED)
 
@@ -40,12 +41,16 @@ def compare(
     after: Lineage,
     differing: Mapping[str, How],
     categories: Mapping[str, str],
+    missing: Collection[str] = (),
+    rows: Mapping[str, int] = MappingProxyType({}),
 ) -> CodeChanges:
     """Tell two states of the code apart.
 
     Args:
         differing: the models that differ, and how, by SQLMesh's fingerprints.
         categories: SQLMesh's category of each change.
+        missing: the models that have to be computed, views apart.
+        rows: how many rows the tables of production's models have.
     """
     touched: list[str] = []
     rows_of: list[str] = []
@@ -84,7 +89,17 @@ def compare(
             if differing[name] is How.METADATA_ONLY:
                 why = ("what is said of it or audited, not what it computes", *why)
             columns = tuple(c for c in model.types if f"{name}.{c}" in impact.columns)
-        changes.append(Change(name, differing[name], categories.get(name, ""), why, columns))
+        changes.append(
+            ModelChange(
+                model=name,
+                how=differing[name],
+                category=categories.get(name, ""),
+                why=why,
+                columns=columns,
+                is_computed=name in missing,
+                rows=rows.get(name),
+            )
+        )
     return CodeChanges(tuple(changes), impact)
 
 

@@ -1,7 +1,7 @@
 """Build the working tree's models in an environment of their own, over what is loaded."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlmesh.core.plan import Plan
 from sqlmesh.utils.errors import SQLMeshError
@@ -25,6 +25,19 @@ from data_platform.transform.transformed import failure
 
 
 @dataclass(frozen=True)
+class Built:
+    """What an environment was given; nothing by a dry run."""
+
+    # Models that were computed.
+    computed: tuple[str, ...] = ()
+    # Models that have tables or views of their own in the environment.
+    own: tuple[str, ...] = ()
+    ran: tuple[ModelRan, ...] = ()
+    audits: tuple[Audited, ...] = ()
+    warnings: tuple[Beside, ...] = ()
+
+
+@dataclass(frozen=True)
 class Planned:
     """What a plan found and did."""
 
@@ -32,14 +45,9 @@ class Planned:
     load_number: int
     # How the working tree's code differs from production's.
     code: CodeChanges
+    # How many passed.
     unit_tests: int
-    # Models that were computed; none before the plan is carried out.
-    computed: tuple[str, ...] = ()
-    # Models that have tables or views of their own in the environment.
-    own: tuple[str, ...] = ()
-    ran: tuple[ModelRan, ...] = ()
-    audits: tuple[Audited, ...] = ()
-    warnings: tuple[Beside, ...] = ()
+    built: Built = Built()
 
 
 def plan(
@@ -94,12 +102,8 @@ def plan(
             intended = builder.build()
         except SQLMeshError as error:
             raise failure(evaluation, error) from error
-        planned = Planned(
-            environment,
-            load.load_number,
-            _code_changes(project, intended, theirs),
-            evaluation.unit_tests,
-        )
+        code = _code_changes(project, intended, theirs)
+        planned = Planned(environment, load.load_number, code, evaluation.unit_tests)
         on_preview(planned)
         if dry_run:
             return planned
@@ -107,11 +111,9 @@ def plan(
             project.context.apply(intended)
         except SQLMeshError as error:
             raise failure(evaluation, error) from error
-        done = _bring_up_to_date(project, production, environment, load, known_tables, progress)
+        built = _bring_up_to_date(project, production, environment, load, known_tables, progress)
         note_plan(project, environment)
-        return replace(
-            done, environment=environment, code=planned.code, unit_tests=planned.unit_tests
-        )
+        return Planned(environment, load.load_number, code, evaluation.unit_tests, built)
 
 
 def _known_tables(project: Project) -> set[str]:
@@ -126,7 +128,7 @@ def _bring_up_to_date(
     load: LastLoad,
     known_tables: Collection[str],
     progress: Callable[[int, int, str], None],
-) -> Planned:
+) -> Built:
     """What an earlier plan has built shows the last load, too.
 
     Args:
@@ -151,11 +153,7 @@ def _bring_up_to_date(
         raise failure(evaluation)
     tables.mark_as_reflecting(load, own)
     production.note_environments(load)
-    return Planned(
-        environment=environment,
-        load_number=load.load_number,
-        code=CodeChanges(),
-        unit_tests=0,
+    return Built(
         computed=tuple(
             short_name(snapshot.name)
             for snapshot in tables.in_order
@@ -177,19 +175,18 @@ def _code_changes(project: Project, intended: Plan, theirs: Tables) -> CodeChang
         for name, snapshot in snapshots.items()
         if snapshot.change_category is not None
     }
-    code = compare(theirs.lineage, after, differing(theirs, snapshots.values()), categories)
     missing = {
         short_name(one.snapshot_id.name)
         for one in intended.missing_intervals
         if not intended.snapshots[one.snapshot_id].model.kind.is_view
     }
-    rows = _rows(project, theirs)
-    return replace(
-        code,
-        changes=tuple(
-            replace(change, is_computed=change.model in missing, rows=rows.get(change.model))
-            for change in code.changes
-        ),
+    return compare(
+        theirs.lineage,
+        after,
+        differing(theirs, snapshots.values()),
+        categories,
+        missing,
+        _rows(project, theirs),
     )
 
 

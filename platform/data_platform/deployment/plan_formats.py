@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from data_platform.deployment.code_changes import Change, CodeChanges
+from data_platform.deployment.code_changes import CodeChanges, ModelChange
 from data_platform.project.lineage.formats import impact_as_json
 from data_platform.result import Result, as_markdown, counted
 from data_platform.transform.environments import How
@@ -48,7 +48,7 @@ def cost(code: CodeChanges) -> str:
     return f"To compute: {counted(len(computed), 'table')}, {known:,} rows in production: {names}"
 
 
-def _how(change: Change) -> str:
+def _how(change: ModelChange) -> str:
     return ", ".join(filter(None, [change.how, change.category]))
 
 
@@ -108,8 +108,8 @@ def plan_json(planned: "Planned") -> str:
             for one in planned.code.changes
         ],
         "impact": impact_as_json(planned.code.impact),
-        "computed": planned.computed,
-        "own": planned.own,
-        "warnings": [asdict(warning) for warning in planned.warnings],
+        "computed": planned.built.computed,
+        "own": planned.built.own,
+        "warnings": [asdict(warning) for warning in planned.built.warnings],
     }
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"

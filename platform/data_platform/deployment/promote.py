@@ -150,7 +150,6 @@ def _deploy(
     before, since = versions(production.tables), change_number(project.cursor)
     done = production.bring_up_to(load, deployment=deployment, audited_before=audits_before)
     after = versions(production.tables)
-    production.tidy()
     models = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
     other_data = set(done.restated) - set(models)
     return Promoted(
@@ -164,9 +163,7 @@ def _deploy(
         undone=undone,
         back_to=back_to,
         audits_before=audits_before,
-        transformed=done.with_notes(
-            production.note_environments(load), production.lineage() if with_lineage else None
-        ),
+        transformed=production.complete(done, load, with_lineage),
     )
 
 

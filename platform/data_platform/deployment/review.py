@@ -17,6 +17,7 @@ from tempfile import mkdtemp
 from data_platform.errors import PlatformError, UsageError
 from data_platform.files import cache_folder
 from data_platform.settings import Settings
+from data_platform.simulation import Simulation
 
 ENVIRONMENT = "review"
 # By this line a comment on a pull request is found again, to be replaced.
@@ -33,12 +34,16 @@ class Review:
 
 
 def review(
-    settings: Settings, base: str, on_step: Callable[[str], None] = lambda step: None
+    settings: Settings,
+    company: Simulation,
+    base: str,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> Review:
     """Build a base commit and plan the working tree on top of it; nothing else is touched.
 
     Args:
-        settings: the company, at the scale to build it; its data folder is not used.
+        settings: their data folder is not used.
+        company: at the scale to build it.
         base: a branch or commit.
         on_step: called with what is being done.
 
@@ -52,19 +57,19 @@ def review(
         old, data = folder / "base", folder / "data"
         on_step(f"checking out {base}")
         _git(settings.project_dir, "worktree", "add", "--quiet", "--detach", str(old), commit)
-        company = ["--scale", f"{settings.scale:g}", "--as-of", str(settings.as_of)]
-        company += ["--random-seed", str(settings.random_seed), "-d", str(data)]
+        asked = ["--scale", f"{company.scale:g}", "--as-of", str(settings.as_of)]
+        asked += ["--random-seed", str(company.random_seed), "-d", str(data)]
         on_step(f"building {base}")
-        built = _call(["-p", str(old), *company, "run"], {"PYTHONPATH": str(old / "platform")})
+        built = _call(["-p", str(old), *asked, "run"], {"PYTHONPATH": str(old / "platform")})
         if built.returncode:
             raise PlatformError(f"{base} cannot be built: {_error(built.stderr)}")
         head = [
             MARK,
             f"## Review of `{branch}` against `{base}` ({commit})",
-            f"The company of seed {settings.random_seed} at scale {settings.scale:g}, as of "
+            f"The company of seed {company.random_seed} at scale {company.scale:g}, as of "
             f"{settings.as_of}, built by the base, then by this branch.",
         ]
-        ours = ["-p", str(settings.project_dir), *company, "--gateway", settings.gateway]
+        ours = ["-p", str(settings.project_dir), *asked, "--gateway", settings.gateway]
         parts, passed = [], True
         for step, words in (
             ("loading with the branch's program", ["extract", "load", "transform"]),

@@ -62,7 +62,7 @@ def _as_of_before(connection: duckdb.DuckDBPyConnection, batch: Batch) -> date |
     row = connection.execute(
         "SELECT MAX(as_of) FROM ops.loads "
         "WHERE as_of < ? AND random_seed = ? AND scale = ? AND variant = ?",
-        [batch.as_of, *batch.company],
+        [batch.as_of, batch.company.random_seed, batch.company.scale, batch.company.variant],
     ).fetchone()
     return row[0] if row else None
 

@@ -1,34 +1,28 @@
 """The extract step: from the applications to Parquet files and a manifest."""
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 
 import polars as pl
 
-from data_platform.errors import NewerError, PlatformError, UsageError
-from data_platform.files import file_digest, replace_text, replacing, writable_folder
+from data_platform.errors import NewerError, PlatformError
+from data_platform.files import file_digest, replacing, writable_folder
 from data_platform.ingest.manifest import Manifest, read_manifest, write_manifest
-from data_platform.names import SourceName
 from data_platform.record.loaded_files import ExtractedFile
 from data_platform.record.loads import Batch
 from data_platform.settings import Settings
-from data_platform.sources.contract import Contract, SourceTable, read_contract
+from data_platform.simulation import Simulation
+from data_platform.sources.contract import SourceTable, read_contract
 from data_platform.sources.registry import SOURCES
-from data_platform.sources.simulated.calendar import month_number, month_start
-from data_platform.sources.simulated.company import Company
-from data_platform.sources.simulated.dirt import Dirt, Truth
-from data_platform.sources.simulated.faults import with_faults
 from data_platform.sources.source import Part
 
-TRUTH_FILE = "truth.json"
 _ROW_GROUP_ROWS = 131_072  # fixed, so that the bytes do not depend on the machine
 
 
@@ -42,23 +36,11 @@ class Extracted:
     files_unchanged: int
 
 
-def variant_of(pristine: bool, inject: Sequence[str] = ()) -> str:
-    """What sets an extract apart from others of the same company and date."""
-    names = (["pristine"] if pristine else []) + sorted(set(inject))
-    return ",".join(names) or "dirty"
-
-
-def _batch(settings: Settings, variant: str) -> Batch:
+def _batch(company: Simulation, as_of: date) -> Batch:
     """The batch id is a function of what was asked for: the same extract is the same batch."""
-    asked = f"{settings.random_seed}/{settings.scale!r}/{settings.as_of}/{variant}"
+    asked = f"{company.random_seed}/{company.scale!r}/{as_of}/{company.variant}"
     digest = hashlib.sha256(asked.encode()).hexdigest()[:8]
-    return Batch(
-        batch_id=f"{settings.as_of}-{digest}",
-        random_seed=settings.random_seed,
-        scale=settings.scale,
-        as_of=settings.as_of,
-        variant=variant,
-    )
+    return Batch(f"{as_of}-{digest}", as_of, company)
 
 
 def _write(table: SourceTable, part: Part, folder: Path) -> tuple[ExtractedFile, bool] | None:
@@ -135,35 +117,42 @@ def _known(folder: Path) -> Manifest:
 
 
 def _settled(
-    contract: Contract, source: str, known: Manifest, batch: Batch, folder: Path
+    tables: Sequence[SourceTable], parts: Mapping[str, date], known: Manifest, folder: Path
 ) -> dict[tuple[str, str], ExtractedFile | None]:
-    """The months that both the known extract and the new one cover to their end, with their files.
+    """The parts that need not be read again: their file is still what the manifest says.
 
-    The history is stable, so such a month need not be drawn again where its file is still what the
-    manifest says; None stands for a month without rows.
+    Args:
+        tables: of one source.
+        parts: that are as they were in the known extract, with the last day of each.
+
+    Returns:
+        Their files by (table, part); None for a part without rows.
     """
-    before = known.sources.get(source)
-    if before is None or before.company != batch.company:
-        return {}
-    covered = min(before.as_of, batch.as_of) + timedelta(days=1)
-    months = [
-        f"{month_start(number):%Y-%m}"
-        for number in range(month_number(covered))  # the month of `covered` is not over
-    ]
     settled: dict[tuple[str, str], ExtractedFile | None] = {}
-    for table in contract.of_sources((source,)):
+    for table in tables:
         if table.event_column is None or table.key not in known.tables:
             continue
-        files = {f"{file.first_date:%Y-%m}": file for file in known.tables[table.key]}
-        if any(not Path(file.path).name.startswith(f"{m}.") for m, file in files.items()):
-            continue  # its files are no months
+        files = {Path(file.path).name.partition(".")[0]: file for file in known.tables[table.key]}
+        if any(_is_elsewhere(name, file, parts) for name, file in files.items()):
+            continue  # it was cut into other parts
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             is_known = partial(_is_intact, folder=folder, schema=table.polars_schema)
-            intact = pool.map(is_known, map(files.get, months))
-            for month, is_intact in zip(months, intact, strict=True):
+            intact = pool.map(is_known, map(files.get, parts))
+            for name, is_intact in zip(parts, intact, strict=True):
                 if is_intact:
-                    settled[table.part_name, month] = files.get(month)
+                    settled[table.part_name, name] = files.get(name)
     return settled
+
+
+def _is_elsewhere(name: str, file: ExtractedFile, parts: Mapping[str, date]) -> bool:
+    """Whether a file has days of parts that are not its own."""
+    first, last = file.first_date, file.last_date
+    names, ends = list(parts), list(parts.values())
+    if name not in parts:
+        return bool(ends) and first is not None and first <= ends[-1]
+    place = names.index(name)
+    is_later = last is not None and last > ends[place]
+    return is_later or (place > 0 and first is not None and first <= ends[place - 1])
 
 
 def _is_intact(file: ExtractedFile | None, folder: Path, schema: pl.Schema) -> bool:
@@ -173,19 +162,6 @@ def _is_intact(file: ExtractedFile | None, folder: Path, schema: pl.Schema) -> b
     path = folder / file.path
     is_there = path.is_file() and file_digest(path) == file.digest
     return is_there and pl.read_parquet_schema(path) == schema
-
-
-def _write_truth(truths: Mapping[str, Truth], folder: Path) -> None:
-    """Write what was injected into the extracted sources; what others hold stays as it is."""
-    path = folder / TRUTH_FILE
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        kept = {kind: entry for kind, entry in known.items() if entry["source"] not in truths}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        kept = {}
-    for source, truth in truths.items():
-        kept |= truth.as_json(source)
-    replace_text(path, json.dumps(kept, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 
 def _remove_unlisted(manifest: Manifest, folder: Path) -> None:
@@ -199,49 +175,43 @@ def _remove_unlisted(manifest: Manifest, folder: Path) -> None:
 
 def extract(
     settings: Settings,
+    company: Simulation,
     sources: Sequence[str] = (),
-    pristine: bool = False,
-    inject: Sequence[str] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Extracted:
     """Extract sources (all of them by default) as of the settings' date, and commit the manifest.
 
     Args:
-        pristine: leave out the life-like dirt.
-        inject: kinds of real errors to plant, values of `FaultKind`.
+        company: what the simulated sources are to give.
         progress: called with (files done, files in all).
 
     Raises:
         UsageError: an injected error does not belong to the extracted sources.
-        PlatformError: the folder cannot be written, or a fault cannot be planted.
+        PlatformError: the folder cannot be written, or an error cannot be planted.
     """
     chosen = tuple(dict.fromkeys(sources)) or tuple(SOURCES)
-    if inject and SourceName.APP not in chosen:
-        raise UsageError("--inject plants errors in source app, which is not extracted; add -s app")
+    company.refuse_faults_elsewhere(chosen)
     contract = read_contract(settings.project_dir)
     folder = writable_folder(settings.sources_dir)
     known = _known(folder)
 
-    batch = _batch(settings, variant_of(pristine, inject))
-    company = Company(settings.random_seed, settings.scale, settings.as_of)
-    batches, tables = dict(known.sources), dict(known.tables)
+    batch = _batch(company, settings.as_of)
+    opened = {name: SOURCES[name](company, settings.as_of) for name in chosen}
+    tables = dict(known.tables)
     work: list[tuple[SourceTable, Part]] = []
-    truth_of: dict[str, Truth] = {}
     rows = written = unchanged = 0
-    for source in chosen:
-        truth = truth_of[source] = Truth()
-        simulated = SOURCES[source](company, Dirt(settings.random_seed, pristine, truth))
-        kept = {} if inject else _settled(contract, source, known, batch, folder)
-        parts = simulated.parts({part: file.rows if file else 0 for part, file in kept.items()})
-        if inject and source == SourceName.APP:
-            parts = with_faults(parts, inject, truth)
-        batches[source] = batch
-        for table in contract.of_sources((source,)):
-            settled = [file for (name, _), file in kept.items() if name == table.part_name and file]
-            tables[table.key] = tuple(settled)
-            unchanged += len(settled)
-            rows += sum(file.rows for file in settled)
-        work += [(contract.tables[f"{source}__{part.table}"], part) for part in parts]
+    for name, source in opened.items():
+        before, own = known.sources.get(name), contract.of_sources((name,))
+        kept: dict[tuple[str, str], ExtractedFile | None] = {}
+        if before is not None and before.company == company:
+            kept = _settled(own, source.settled_parts(before.as_of), known, folder)
+        for table in own:
+            files = [file for (part, _), file in kept.items() if part == table.part_name and file]
+            tables[table.key] = tuple(files)
+            unchanged += len(files)
+            rows += sum(file.rows for file in files)
+        parts = source.parts({part: file.rows if file else 0 for part, file in kept.items()})
+        work += [(contract.tables[f"{name}__{part.table}"], part) for part in parts]
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         done = pool.map(lambda item: _write(item[0], item[1], folder), work)
@@ -256,8 +226,9 @@ def extract(
         name: tuple(sorted(files, key=lambda file: file.path)) for name, files in tables.items()
     }
 
-    _write_truth(truth_of, folder)
-    manifest = Manifest(batches, tables)
+    for source in opened.values():
+        source.finish(folder)
+    manifest = Manifest({**known.sources, **dict.fromkeys(chosen, batch)}, tables)
     write_manifest(manifest, folder)
     _remove_unlisted(manifest, folder)
     return Extracted(batch, rows, written, unchanged)

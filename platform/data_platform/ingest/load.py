@@ -33,6 +33,7 @@ from data_platform.record.standing_warnings import renew_warnings, standing_warn
 from data_platform.record.transforms import take_stock
 from data_platform.result import counted
 from data_platform.settings import Settings
+from data_platform.simulation import Simulation
 from data_platform.sources.contract import LOG, LOGGED, Contract, SourceTable, read_contract
 from data_platform.sql import has_table
 
@@ -42,6 +43,7 @@ class Loaded:
     """What a load did; where nothing changed, the lakehouse held the batch already."""
 
     batch: Batch
+    sources: tuple[str, ...]
     load_number: int
     rows: int
     changes: tuple[Change, ...]
@@ -59,6 +61,15 @@ class Loaded:
     def rows_changed(self) -> int:
         """How many rows came or went."""
         return sum(change.added + change.removed for change in self.changes)
+
+    @property
+    def summary(self) -> str:
+        """How many rows came and went, in a few words."""
+        if not self.changed:
+            return f"nothing changed since load {self.load_number}"
+        added = sum(change.added for change in self.changes)
+        removed = sum(change.removed for change in self.changes)
+        return f"load {self.load_number}, {counted(added, 'row')} new, {removed:,} gone"
 
 
 def load(
@@ -98,7 +109,7 @@ def load(
         held, held_files = loaded_tables(connection), loaded_files(connection)
         previous = last_load(connection)
         if previous is not None and not starts_over:
-            refuse_other_company(connection, previous, batch.random_seed, batch.scale)
+            refuse_other_company(connection, previous, batch.company)
         _refuse_mixtures(held, contract, chosen, batch)
         kept = (contract.tables[LOG], contract.tables[EXTRACTS])
         migrations = {
@@ -184,6 +195,7 @@ def load(
     is_back = previous is not None and previous.as_of > batch.as_of
     return Loaded(
         batch=batch,
+        sources=chosen,
         load_number=number,
         rows=sum(rows.values()),
         changes=tuple(changes),
@@ -197,24 +209,25 @@ def load(
 
 
 def refuse_other_company(
-    connection: duckdb.DuckDBPyConnection, previous: LastLoad, random_seed: int, scale: float
+    connection: duckdb.DuckDBPyConnection, previous: LastLoad, company: Simulation
 ) -> None:
     """A lakehouse knows what no extract brings back: it stays one company's.
 
     Raises:
         PlatformError: seed or scale are another company's; says what would be lost.
     """
-    if (previous.random_seed, previous.scale) == (random_seed, scale):
+    if (previous.random_seed, previous.scale) == (company.random_seed, company.scale):
         return
     states = 0
     if has_table(connection, "sources", LOG):
         row = connection.execute(f"SELECT COUNT(*) FROM sources.{LOG}").fetchone()
         states = row[0] if row else 0
     raise PlatformError(
-        f"the lakehouse holds another company, expected seed {random_seed}, scale {scale:g}, "
-        f"found seed {previous.random_seed}, scale {previous.scale:g}; its history would be lost "
-        f"for good: {counted(previous.load_number, 'load')}, {states:,} states of CRM entries; to "
-        "keep it, use another --data-dir; to give it up: --start-over"
+        f"the lakehouse holds another company, expected seed {company.random_seed}, scale "
+        f"{company.scale:g}, found seed {previous.random_seed}, scale {previous.scale:g}; "
+        f"its history would be lost for good: {counted(previous.load_number, 'load')}, "
+        f"{states:,} states of CRM entries; to keep it, use another "
+        "--data-dir; to give it up: --start-over"
     )
 
 
@@ -281,7 +294,7 @@ def _update_kept_tables(
     connection.execute(
         f"INSERT INTO sources.{EXTRACTS} ({extracts.column_list}) "
         "VALUES (?, ?, ?, ?, ?, CAST(NOW() AT TIME ZONE 'UTC' AS TIMESTAMP))",
-        [number, batch.batch_id, batch.as_of, batch.random_seed, batch.scale],
+        [number, batch.batch_id, batch.as_of, batch.company.random_seed, batch.company.scale],
     )
     if previous is None:
         changes = [Change(EXTRACTS, 1, 0, batch.as_of)]

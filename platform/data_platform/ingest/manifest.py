@@ -10,11 +10,14 @@ from data_platform.errors import NewerError, PlatformError
 from data_platform.files import replace_text
 from data_platform.record.loaded_files import ExtractedFile
 from data_platform.record.loads import Batch
+from data_platform.simulation import Simulation
 
 SCHEMA_VERSION = 1
 
 
 FILE_NAME = "manifest.json"
+# Where people find it in the data folder; a run reads that of its private copy.
+_SHOWN = f"sources/{FILE_NAME}"
 
 
 @dataclass(frozen=True)
@@ -69,19 +72,29 @@ def refuse_other_batch(batch: Batch, asked: Mapping[str, object]) -> None:
     """The extracts are what the command line asks for, where it says so.
 
     Args:
-        asked: values of fields of a batch, by their names.
+        asked: the as_of, random_seed or scale, by these names.
 
     Raises:
         PlatformError: the extracts are of another date, seed or scale.
     """
+    found = {"as_of": batch.as_of, **asdict(batch.company)}
     for name, value in asked.items():
-        found = getattr(batch, name)
-        if found != value:
+        if found[name] != value:
             option = f"--{name.replace('_', '-')}"
             raise PlatformError(
                 f"{option} {value} was asked for, but the extracts are {batch}; extract first: "
                 f"data-platform {option} {value} extract load, or do not ask for it"
             )
+
+
+def _batch_as_json(batch: Batch) -> dict[str, object]:
+    return {
+        "batch_id": batch.batch_id,
+        "random_seed": batch.company.random_seed,
+        "scale": batch.company.scale,
+        "as_of": batch.as_of,
+        "variant": batch.company.variant,
+    }
 
 
 def _file_as_json(file: ExtractedFile) -> dict[str, object]:
@@ -92,7 +105,7 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
     """Write the manifest of a folder, atomically."""
     document = {
         "schema_version": SCHEMA_VERSION,
-        "sources": {name: asdict(batch) for name, batch in sorted(manifest.sources.items())},
+        "sources": {name: _batch_as_json(one) for name, one in sorted(manifest.sources.items())},
         "tables": {
             name: [_file_as_json(file) for file in files]
             for name, files in sorted(manifest.tables.items())
@@ -116,7 +129,7 @@ def read_manifest(folder: Path) -> Manifest:
         document = json.loads(path.read_text(encoding="utf-8"))
         version = document["schema_version"]
         if version != SCHEMA_VERSION:
-            found = f"{path} has schema version {version}, expected {SCHEMA_VERSION}"
+            found = f"{_SHOWN} has schema version {version}, expected {SCHEMA_VERSION}"
             if isinstance(version, int) and version > SCHEMA_VERSION:
                 raise NewerError(f"{found}: a newer version of the platform wrote it; update yours")
             raise PlatformError(f"{found}; extract again")
@@ -124,10 +137,10 @@ def read_manifest(folder: Path) -> Manifest:
             sources={
                 name: Batch(
                     batch_id=str(batch["batch_id"]),
-                    random_seed=int(batch["random_seed"]),
-                    scale=float(batch["scale"]),
                     as_of=date.fromisoformat(batch["as_of"]),
-                    variant=str(batch["variant"]),
+                    company=Simulation.recorded(
+                        int(batch["random_seed"]), float(batch["scale"]), str(batch["variant"])
+                    ),
                 )
                 for name, batch in document["sources"].items()
             },
@@ -147,7 +160,7 @@ def read_manifest(folder: Path) -> Manifest:
         )
     except FileNotFoundError:
         raise PlatformError(
-            f"there is no extract: {path} does not exist; run: data-platform extract"
+            f"there is no extract: {_SHOWN} does not exist; run: data-platform extract"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PlatformError(f"{path} is not a manifest ({error!r}); extract again") from error
+        raise PlatformError(f"{_SHOWN} is not a manifest ({error!r}); extract again") from error

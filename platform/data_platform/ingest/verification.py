@@ -12,7 +12,7 @@ import polars as pl
 from data_platform.errors import PlatformError
 from data_platform.files import file_digest
 from data_platform.record.loaded_files import ExtractedFile, SeenFile
-from data_platform.settings import FIRST_DAY
+from data_platform.simulation import FIRST_DAY
 from data_platform.sources.contract import Column, SourceTable
 
 _EPOCH, _FIRST = date(1970, 1, 1), date(1, 1, 1)
@@ -74,10 +74,12 @@ def verify_file(
     is_within = path.resolve().is_relative_to(folder.resolve())
     if not is_within or str(Path(file.path)) != file.path:
         raise PlatformError(
-            f"{where} lies outside of the extracts' folder {folder}, or has dots in its path"
+            f"{where} lies outside of the extracts' folder, or has dots in its path"
         )
     if not path.is_file():
-        raise PlatformError(f"{where} is in the manifest but not in {folder}; extract again")
+        raise PlatformError(
+            f"{where} is in the manifest but not in the folder of the extracts; extract again"
+        )
     stat = path.stat()
     seen = SeenFile(file, stat.st_size, stat.st_mtime_ns)
     if (known := loaded.get(file.path)) == seen:

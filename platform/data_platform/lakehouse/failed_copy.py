@@ -21,4 +21,4 @@ def show_failures(private: Settings, error: StoppedError) -> None:
     if names:
         seen = f'just query "FROM {FAILED_SCHEMA}.{names[0]}" --failed'
         others = f" (and {', '.join(names[1:])})" if names[1:] else ""
-        error.args = (f"{error}; to see the rows: {seen}{others}",)
+        error.add_note(f"to see the rows: {seen}{others}")

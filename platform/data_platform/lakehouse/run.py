@@ -1,15 +1,15 @@
 """A run is a transaction: it works on a private copy, which is published whole or not at all."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import duckdb
 
 from data_platform import interruption
-from data_platform.errors import PlatformError, UsageError
+from data_platform.errors import UsageError
 from data_platform.lakehouse.connection import writing
 from data_platform.lakehouse.copying import Copying
 from data_platform.lakehouse.failed_copy import show_failures
@@ -26,29 +26,56 @@ from data_platform.lakehouse.run_row import (
 )
 from data_platform.record.journal import Journal, fold, journals, last_recorded_number
 from data_platform.record.loads import Batch, last_load
-from data_platform.record.rows import Audited, ModelRan, Outcome, Row, Run, StepRan, StoppedError
+from data_platform.record.rows import Audited, ModelRan, Outcome, Row, RunRow, StepRow, StoppedError
 from data_platform.record.schema import prepare
 from data_platform.settings import Settings
+from data_platform.simulation import Simulation
 
 
 @dataclass
-class RunningStep:
+class Step:
     """A step while it runs; what it says of itself goes into the record."""
 
+    name: str
+    # Its summary claims what is true only once the run is published.
+    is_told_later: bool = False
+    show_progress: Callable[[int, int | None, str], None] = lambda done, total, what: None
+    seconds: float = 0.0
     number_of_rows: int | None = None
     summary: str | None = None
     ran: tuple[ModelRan, ...] = ()
     audits: tuple[Audited, ...] = ()
 
+    def advance(self, done: int, total: int | None, what: str = "") -> None:
+        """`done` of `total` parts are done (None: nobody knows yet), the last of them `what`."""
+        self.show_progress(done, total, what)
+
+    def done(
+        self,
+        summary: str,
+        number_of_rows: int | None = None,
+        ran: Sequence[ModelRan] = (),
+        audits: Sequence[Audited] = (),
+    ) -> None:
+        """What the step came to, in a few words and for the record."""
+        self.summary, self.number_of_rows = summary, number_of_rows
+        self.ran, self.audits = tuple(ran), tuple(audits)
+
+
+# Shows a step to a person while the block runs: takes its progress, then its summary.
+Show = Callable[[Step], AbstractContextManager[object]]
+
 
 @dataclass
-class RunningRun:
+class Run:
     """A run while it runs; `settings` are those of its private copy."""
 
     settings: Settings
-    row: Run
+    published: Settings
+    row: RunRow
     _journal: Journal
     _releases: Releases
+    _show: Show = nullcontext
     # Whether its publication means that what stopped an earlier run is overcome.
     renews_production: bool = field(default=False, init=False)
     # The steps, models and audits so far.
@@ -73,28 +100,42 @@ class RunningRun:
             self._copying.wait()
 
     @contextmanager
-    def step(self, name: str, needs_lakehouse: bool = True) -> Iterator[RunningStep]:
-        """Record a step: that it began, and how it ended."""
-        interruption.check()
-        if needs_lakehouse:
-            self.wait_for_lakehouse()
+    def step(
+        self,
+        name: str,
+        needs_lakehouse: bool = True,
+        is_told_later: bool = False,
+        is_shown: bool = True,
+    ) -> Iterator[Step]:
+        """Show and record a step: that it began, and how it ended."""
+        step = Step(name, is_told_later)
+        with self._show(step) if is_shown else nullcontext():
+            interruption.check()
+            if needs_lakehouse:
+                self.wait_for_lakehouse()
+            with self._recorded(step):
+                yield step
+
+    @contextmanager
+    def _recorded(self, step: Step) -> Iterator[None]:
         self._steps += 1
-        step, started = RunningStep(), time.perf_counter()
-        row = StepRan(self._steps, name, Outcome.RUNNING, datetime.now(UTC))
+        started = time.perf_counter()
+        row = StepRow(self._steps, step.name, Outcome.RUNNING, datetime.now(UTC))
         self._journal.note(row)
         outcome = Outcome.SUCCEEDED
         try:
-            yield step
+            yield
         except BaseException as error:
             outcome = outcome_of(error)
             if isinstance(error, StoppedError):
                 step.ran, step.audits = error.ran, error.audits
             raise
         finally:
+            step.seconds = time.perf_counter() - started
             row = replace(
                 row,
                 outcome=outcome,
-                seconds=round(time.perf_counter() - started, 3),
+                seconds=round(step.seconds, 3),
                 number_of_rows=step.number_of_rows,
                 summary=step.summary,
             )
@@ -110,8 +151,8 @@ class RunningRun:
             batch_id=batch.batch_id,
             load_number=load_number,
             as_of=batch.as_of,
-            random_seed=batch.random_seed,
-            scale=batch.scale,
+            random_seed=batch.company.random_seed,
+            scale=batch.company.scale,
         )
 
     def publish(
@@ -197,18 +238,22 @@ class RunningRun:
 @contextmanager
 def running(
     settings: Settings,
+    company: Simulation,
     command: str,
     wait: float = 0,
     on_wait: Callable[[str], None] = lambda who: None,
-) -> Iterator[RunningRun]:
+    show: Show = nullcontext,
+) -> Iterator[Run]:
     """A run on a private copy of what is published, which the block's end publishes.
 
     A block that fails leaves what is published as it is.
 
     Args:
+        company: that it is about if it extracts; others are about what was loaded before.
         command: the steps, for the record and for other writers.
         wait: how many seconds to wait for another writer.
         on_wait: told who that is, before the waiting.
+        show: shows each step to a person.
 
     Raises:
         PlatformError: another process writes, or the private copy cannot be made.
@@ -223,12 +268,12 @@ def running(
             number = max([last_recorded_number(published) if published else 0, *known]) + 1
             write_holder(runs_dir, number, command)
             journal = Journal(runs_dir / f"{number}.jsonl", number)
-            row = first_row(settings, command, number)
+            row = first_row(settings, company, command, number)
             load = last_load(published) if published else None
             if load is not None and command.split()[0] not in BRING_DATA:
                 row = about(row, load)
             private = replace(settings, data_dir=releases.private_dir(number))
-            run = RunningRun(private, row, journal, releases)
+            run = Run(private, settings, row, journal, releases, show)
             journal.note(run.row)
             try:
                 run.begin()
@@ -239,7 +284,6 @@ def running(
                 journal.path.unlink(missing_ok=True)  # nothing ran
                 raise
             except BaseException as error:
-                _show_published_path(error, settings, run.settings)
                 run.end(error)
                 raise
 
@@ -252,10 +296,3 @@ def _unless_failed_already(outcome: Outcome) -> Iterator[None]:
     except OSError:
         if outcome is Outcome.SUCCEEDED:
             raise
-
-
-def _show_published_path(error: BaseException, published: Settings, private: Settings) -> None:
-    """The private copy is gone when a person reads of it: name the file that is published."""
-    if isinstance(error, PlatformError):
-        text = str(error).replace(str(private.data_dir), str(published.data_dir))
-        error.args = (text, *error.args[1:])

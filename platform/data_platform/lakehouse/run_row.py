@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from data_platform import __version__, interruption
 from data_platform.errors import PlatformError, one_line
 from data_platform.record.loads import LastLoad
-from data_platform.record.rows import Outcome, Run
+from data_platform.record.rows import Outcome, RunRow
 from data_platform.settings import Settings
+from data_platform.simulation import Simulation
 
 # What the record keeps of an error, in characters.
 _LONGEST = 4_000
@@ -21,21 +22,21 @@ _LONGEST = 4_000
 BRING_DATA = ("extract", "run", "backfill")
 
 
-def about(row: Run, load: LastLoad) -> Run:
+def about(row: RunRow, load: LastLoad) -> RunRow:
     """A run that extracts and loads nothing is about what was loaded before."""
     return replace(row, as_of=load.as_of, random_seed=load.random_seed, scale=load.scale)
 
 
-def ended(row: Run, outcome: Outcome) -> Run:
+def ended(row: RunRow, outcome: Outcome) -> RunRow:
     """A run that ends now."""
     now = datetime.now(UTC)
     seconds = round((now - row.started_at).total_seconds(), 3)
     return replace(row, outcome=outcome, finished_at=now, seconds=seconds)
 
 
-def first_row(settings: Settings, command: str, number: int) -> Run:
+def first_row(settings: Settings, company: Simulation, command: str, number: int) -> RunRow:
     """A run that begins now."""
-    return Run(
+    return RunRow(
         run_number=number,
         command=command,
         outcome=Outcome.RUNNING,
@@ -45,8 +46,8 @@ def first_row(settings: Settings, command: str, number: int) -> Run:
         process_id=os.getpid(),
         version=__version__,
         git_commit=_git_commit(settings),
-        random_seed=settings.random_seed,
-        scale=settings.scale,
+        random_seed=company.random_seed,
+        scale=company.scale,
         as_of=settings.as_of,
     )
 

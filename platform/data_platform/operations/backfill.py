@@ -15,15 +15,16 @@ from typing import Any
 
 from data_platform.delivery.export import ExportedFile, export
 from data_platform.errors import UsageError
-from data_platform.ingest.extract import extract, variant_of
+from data_platform.ingest.extract import extract
 from data_platform.ingest.load import Loaded, load
 from data_platform.ingest.loaded import loaded
-from data_platform.lakehouse.run import RunningRun, RunningStep
+from data_platform.lakehouse.run import Run, Step
 from data_platform.project.context import Project, open_project
 from data_platform.record.transforms import last_transformed
 from data_platform.settings import Settings
+from data_platform.simulation import Simulation
 from data_platform.transform.production import Production
-from data_platform.transform.transformed import Transformed
+from data_platform.transform.transformed import Refreshed, Transformed
 
 # Days in between are published when this many times the cost of a publication has gone by.
 _TIMES_ITS_COST = 10
@@ -40,15 +41,16 @@ class Backfilled:
     files: tuple[ExportedFile, ...]
     # Somebody asked it to end, before its last day.
     is_interrupted: bool
+    seconds: float
 
 
 def backfill(
     settings: Settings,
+    company: Simulation,
     first: date,
     last: date,
-    pristine: bool = False,
-    run: RunningRun | None = None,
-    on_day: Callable[[int, int, date, Loaded, Transformed], None] = lambda *_: None,
+    run: Run | None = None,
+    on_day: Callable[[int, int, date, Loaded, Refreshed], None] = lambda *_: None,
 ) -> Backfilled:
     """Extract, load and transform each day from `first` to `last`, and export.
 
@@ -69,26 +71,26 @@ def backfill(
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     is_empty = not settings.lakehouse.exists()
     settings.lakehouse.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    transformed = None
-    computed = 0
+    refreshed = transformed = None
+    computed, began = 0, time.perf_counter()
     published_at = cost = 0.0
     try:
         with open_project(settings) as project, _asked_to_stop() as asked:
             production = Production(project)
-            found = _days_found(project, settings, days, variant_of(pristine))
+            found = _days_found(project, company, days)
             for number, day in enumerate(days[found:], start=found + 1):
-                with run.step(str(day)) if run else nullcontext(RunningStep()) as step:
+                with run.step(str(day), is_shown=False) if run else nullcontext(Step("")) as step:
                     on_that_day = replace(settings, as_of=day)
-                    extract(on_that_day, pristine=pristine)
+                    extract(on_that_day, company)
                     done = load(on_that_day)
                     is_empty = False
                     if run:
                         run.set_batch(done.batch, done.load_number)
-                    transformed = production.bring_up_to(loaded(project.cursor, on_that_day))
-                    step.number_of_rows, step.summary = done.rows_changed, transformed.summary
-                    step.ran, step.audits = transformed.ran, (*done.audits, *transformed.audits)
-                computed += len(transformed.computed)
-                on_day(number, len(days), day, done, transformed)
+                    refreshed = production.bring_up_to(loaded(project.cursor, on_that_day))
+                    audits = (*done.audits, *refreshed.audits)
+                    step.done(refreshed.summary, done.rows_changed, refreshed.ran, audits)
+                computed += len(refreshed.computed)
+                on_day(number, len(days), day, done, refreshed)
                 if asked:
                     break
                 now = time.perf_counter()
@@ -97,18 +99,24 @@ def backfill(
                     run.publish(project.cursor)
                     published_at = time.perf_counter()
                     cost = published_at - now
-            if transformed is not None:
-                production.tidy()
-                behind = production.note_environments(loaded(project.cursor, settings))
-                lineage = production.lineage() if settings.tells_lineage else None
-                transformed = transformed.with_notes(behind, lineage)
+            if refreshed is not None:
+                load_ = loaded(project.cursor, settings)
+                transformed = production.complete(refreshed, load_, settings.tells_lineage)
     except BaseException:
         if is_empty:  # but for SQLMesh's own state
             settings.lakehouse.unlink(missing_ok=True)
         raise
     files = tuple(export(settings)) if transformed is not None else ()
     is_interrupted = bool(asked) and day != last
-    return Backfilled(len(days) - found, found, computed, transformed, files, is_interrupted)
+    return Backfilled(
+        days_replayed=len(days) - found,
+        days_found=found,
+        models_computed=computed,
+        last=transformed,
+        files=files,
+        is_interrupted=is_interrupted,
+        seconds=time.perf_counter() - began,
+    )
 
 
 @contextmanager
@@ -133,10 +141,10 @@ def _asked_to_stop() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _days_found(project: Project, settings: Settings, days: list[date], variant: str) -> int:
+def _days_found(project: Project, simulated: Simulation, days: list[date]) -> int:
     """How many of the first days the last loads were, one after the other."""
     cursor = project.cursor
-    company = (settings.random_seed, settings.scale, variant)
+    company = (simulated.random_seed, simulated.scale, simulated.variant)
     loads = cursor.execute(
         "SELECT DISTINCT load_number, as_of, random_seed, scale, variant FROM ops.loads "
         "ORDER BY load_number DESC LIMIT ?",

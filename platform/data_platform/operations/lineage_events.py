@@ -17,7 +17,7 @@ from openlineage.client import facet_v2 as facet
 
 from data_platform import __version__
 from data_platform.project.lineage.graph import Lineage, ModelLineage, column_of, model_of
-from data_platform.record.rows import Audited, ModelRan, Outcome, Row, Run, StepRan
+from data_platform.record.rows import Audited, ModelRan, Outcome, Row, RunRow, StepRow
 from data_platform.settings import Settings
 
 _PRODUCER = f"urn:jump-data-platform:{__version__}"  # a URI, as OpenLineage asks for
@@ -55,7 +55,7 @@ def static_events(
 
 def run_events(
     lineage: Lineage | None,
-    run: Run,
+    run: RunRow,
     rows: Sequence[Row],
     settings: Settings,
 ) -> list[event.RunEvent]:
@@ -81,7 +81,7 @@ def run_events(
         facet.parent_run.Run(own), facet.parent_run.Job(job.namespace, job.name)
     )
     if lineage is not None:
-        steps = [row for row in rows if isinstance(row, StepRan)]
+        steps = [row for row in rows if isinstance(row, StepRow)]
         models = [row for row in rows if isinstance(row, ModelRan)]
         audits = [row for row in rows if isinstance(row, Audited)]
         found += _file_events(lineage, run, steps, parent, settings)
@@ -94,7 +94,7 @@ def run_events(
 
 def _model_events(
     lineage: Lineage,
-    run: Run,
+    run: RunRow,
     models: Sequence[ModelRan],
     audits: Sequence[Audited],
     parent: facet.parent_run.ParentRunFacet,
@@ -123,8 +123,8 @@ def _model_events(
 
 def _file_events(
     lineage: Lineage,
-    run: Run,
-    steps: Sequence[StepRan],
+    run: RunRow,
+    steps: Sequence[StepRow],
     parent: facet.parent_run.ParentRunFacet,
     settings: Settings,
 ) -> Iterator[event.RunEvent]:
@@ -175,7 +175,7 @@ def _namespace() -> str:
     return os.environ.get("OPENLINEAGE_NAMESPACE", _NAMESPACE)
 
 
-def _run_id(run: Run, model: str = "") -> str:
+def _run_id(run: RunRow, model: str = "") -> str:
     """The same run and model have the same id, whoever tells of it."""
     key = f"{run.host} {run.process_id} {run.run_number} {run.started_at.isoformat()} {model}"
     return str(uuid.uuid5(uuid.NAMESPACE_URL, key))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from data_platform.errors import PlatformError
@@ -13,7 +14,7 @@ from data_platform.operations.freshness import Freshness, freshness
 from data_platform.record.journal import has_record, journals, recorded_runs, recorded_steps
 from data_platform.record.loads import LastLoad, last_load, loaded_tables
 from data_platform.record.promotions import promotion_in_force
-from data_platform.record.rows import FailedAudit, Outcome, Run, StepRan
+from data_platform.record.rows import FailedAudit, Outcome, RunRow, StepRow
 from data_platform.record.standing_warnings import standing_warnings, told
 from data_platform.record.transforms import (
     change_number,
@@ -44,12 +45,7 @@ class TableStatus:
     variant: str
 
 
-@dataclass(frozen=True)
-class RunStatus:
-    """A run and its steps."""
-
-    run: Run
-    steps: tuple[StepRan, ...]
+Runs = Mapping[RunRow, tuple[StepRow, ...]]
 
 
 @dataclass(frozen=True)
@@ -70,8 +66,8 @@ class Status:
     environments: Mapping[str, datetime | None]
     promotion: Mapping[str, Any] | None
     tables: tuple[TableStatus, ...]
-    runs: tuple[RunStatus, ...]  # the last ones, the latest first
     exports_are_current: bool  # none of them was written before production last changed
+    runs: Runs  # the last ones and their steps, the latest first
     failed_copy: str | None  # of the last run that an audit or a model stopped
 
     @property
@@ -80,16 +76,16 @@ class Status:
         return self.load is not None and self.production_load_number == self.load.load_number
 
     @property
-    def last_run(self) -> Run | None:
+    def last_run(self) -> RunRow | None:
         """The last run that has ended, without those that leave production alone.
 
         So does a promotion that was refused: whoever asked for it was told.
         """
-        for one in self.runs:
-            command, outcome = one.run.command.split()[0], one.run.outcome
+        for run in self.runs:
+            command, outcome = run.command.split()[0], run.outcome
             is_refused = command in _REFUSED and outcome != Outcome.SUCCEEDED
             if outcome != Outcome.RUNNING and command not in _BESIDE_PRODUCTION and not is_refused:
-                return one.run
+                return run
         return None
 
     @property
@@ -147,65 +143,58 @@ def status(settings: Settings) -> Status:
         PlatformError: nothing ever ran there, or SQLMesh's own commands are writing.
     """
     releases = Releases(settings.data_dir)
-    unfolded = [
-        RunStatus(*told) for journal in journals(releases.runs_dir) if (told := journal.run())
-    ]
-    empty = Status(
-        release=releases.current,
-        published_by=None,
-        load=None,
-        production_load_number=None,
-        sources=(),
-        warnings=(),
-        environments_behind={},
-        environments={},
-        promotion=None,
-        tables=(),
-        runs=_latest([], unfolded),
-        exports_are_current=True,
-        failed_copy=str(kept) if (kept := releases.failed_lakehouse).exists() else None,
+    unfolded = dict(told for journal in journals(releases.runs_dir) if (told := journal.run()))
+    kept = releases.failed_lakehouse
+    found = partial(
+        Status, release=releases.current, failed_copy=str(kept) if kept.exists() else None
     )
     if not settings.lakehouse.exists() and unfolded:
-        return empty
+        return found(
+            published_by=None,
+            load=None,
+            production_load_number=None,
+            sources=(),
+            warnings=(),
+            environments_behind={},
+            environments={},
+            promotion=None,
+            tables=(),
+            exports_are_current=True,
+            runs=_latest({}, unfolded),
+        )
     with reading(settings.lakehouse) as connection:
         load, tables = last_load(connection), loaded_tables(connection)
-        runs = []
+        if load is None and not unfolded:
+            raise PlatformError("nothing is loaded yet; run: data-platform run")
+        runs: Runs = {}
         if has_record(connection):
-            runs = [
-                RunStatus(run, recorded_steps(connection, run.run_number))
+            runs = {
+                run: recorded_steps(connection, run.run_number)
                 for run in recorded_runs(connection, _RUNS_SHOWN)
-            ]
-        found = replace(
-            empty,
-            published_by=next((one.run.run_number for one in runs if one.run.release), None),
+            }
+        as_of = {
+            name.partition("__")[0]: table.batch.as_of
+            for name, table in tables.items()
+            if not name.startswith("platform__")
+        }
+        return found(
+            published_by=next((run.run_number for run in runs if run.release), None),
             load=load,
             production_load_number=last_transformed(connection),
+            sources=freshness(settings.project_dir, as_of),
             warnings=standing_warnings(connection),
             environments_behind=recorded_environments_behind(connection),
             environments=environments(connection),
             promotion=promotion_in_force(connection),
+            tables=tuple(
+                TableStatus(name, table.rows, table.batch.as_of, table.batch.company.variant)
+                for name, table in sorted(tables.items())
+            ),
             exports_are_current=_exports_are_current(
                 settings, exported_files(connection), change_number(connection)
             ),
             runs=_latest(runs, unfolded),
         )
-    if load is None and not unfolded:
-        raise PlatformError("nothing is loaded yet; run: data-platform run")
-    return replace(
-        found,
-        sources=freshness(
-            settings.project_dir,
-            {
-                name.partition("__")[0]: table.batch.as_of
-                for name, table in tables.items()
-                if not name.startswith("platform__")
-            },
-        ),
-        tables=tuple(
-            TableStatus(name, table.rows, table.batch.as_of, table.batch.variant)
-            for name, table in sorted(tables.items())
-        ),
-    )
 
 
 def _exports_are_current(settings: Settings, shows: Mapping[str, int], change: int) -> bool:
@@ -213,21 +202,22 @@ def _exports_are_current(settings: Settings, shows: Mapping[str, int], change: i
     return bool(files) and all(shows.get(path.name) == change for path in files)
 
 
-def _latest(recorded: list[RunStatus], unfolded: list[RunStatus]) -> tuple[RunStatus, ...]:
+def _latest(recorded: Runs, unfolded: Runs) -> Runs:
     """The last runs of the record and of the journals; one that was published is in the record."""
-    runs = {one.run.run_number: _with_its_ending(one) for one in unfolded}
-    for one in recorded:
-        if one.run.outcome == Outcome.SUCCEEDED or one.run.run_number not in runs:
-            runs[one.run.run_number] = _with_its_ending(one)
-    return tuple(runs[number] for number in sorted(runs, reverse=True)[:_RUNS_SHOWN])
-
-
-def _with_its_ending(one: RunStatus) -> RunStatus:
-    """A run that wrote no ending was killed, unless its process is still there."""
-    if one.run.outcome != Outcome.RUNNING or is_alive(one.run.process_id):
-        return one
-    steps = (
-        replace(step, outcome=Outcome.KILLED) if step.outcome == Outcome.RUNNING else step
-        for step in one.steps
+    found = {run.run_number: (run, steps) for run, steps in unfolded.items()}
+    for run, steps in recorded.items():
+        if run.outcome == Outcome.SUCCEEDED or run.run_number not in found:
+            found[run.run_number] = run, steps
+    return dict(
+        _with_its_ending(*found[number]) for number in sorted(found)[: -_RUNS_SHOWN - 1 : -1]
     )
-    return RunStatus(replace(one.run, outcome=Outcome.KILLED), tuple(steps))
+
+
+def _with_its_ending(run: RunRow, steps: tuple[StepRow, ...]) -> tuple[RunRow, tuple[StepRow, ...]]:
+    """A run that wrote no ending was killed, unless its process is still there."""
+    if run.outcome != Outcome.RUNNING or is_alive(run.process_id):
+        return run, steps
+    return replace(run, outcome=Outcome.KILLED), tuple(
+        replace(step, outcome=Outcome.KILLED) if step.outcome == Outcome.RUNNING else step
+        for step in steps
+    )

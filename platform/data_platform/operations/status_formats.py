@@ -1,6 +1,6 @@
 """The status of a data folder for machines and for people."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from data_platform.operations.status import Status
@@ -10,9 +10,10 @@ from data_platform.result import Result
 
 def as_json(found: Status) -> dict[str, Any]:
     """The status for machines."""
-    document = asdict(found)
+    document = asdict(replace(found, runs={}))
     document["runs"] = [
-        {**asdict(one.run), "steps": [asdict(step) for step in one.steps]} for one in found.runs
+        {**asdict(run), "steps": [asdict(step) for step in steps]}
+        for run, steps in found.runs.items()
     ]
     for name in ("is_current", "is_healthy", "last_run_failed", "problems", "reasons"):
         document[name] = getattr(found, name)
@@ -50,11 +51,11 @@ def lines(found: Status) -> list[str]:
                 for name, expires in found.environments.items()
             )
         )
-    for one in found.runs:
-        if one.run.outcome == Outcome.RUNNING:
+    for run in found.runs:
+        if run.outcome == Outcome.RUNNING:
             said.append(
-                f"Run {one.run.run_number} (`{one.run.command}`, process {one.run.process_id}) "
-                f"has been at work since {one.run.started_at:%F %T} UTC."
+                f"Run {run.run_number} (`{run.command}`, process {run.process_id}) "
+                f"has been at work since {run.started_at:%F %T} UTC."
             )
     return said
 
@@ -73,7 +74,7 @@ def runs_table(found: Status) -> Result:
                 run.as_of,
                 run.release,
             )
-            for run in (one.run for one in found.runs)
+            for run in found.runs
         ],
     )
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from data_platform.record.rows import Outcome, Row, Run, StepRan
+from data_platform.record.rows import Outcome, Row, RunRow, StepRow
 from data_platform.record.tables import JOURNALED, RUN_NUMBER, columns
 from data_platform.sql import has_table
 
@@ -52,13 +52,13 @@ class Journal:
             found[row.pop("table")][key] = row
         return {name: list(rows.values()) for name, rows in found.items()}
 
-    def run(self) -> "tuple[Run, tuple[StepRan, ...]] | None":
+    def run(self) -> "tuple[RunRow, tuple[StepRow, ...]] | None":
         """The run that it tells of and its steps, None where it was cut short at once."""
         rows = self.rows()
         if not rows["runs"]:
             return None
-        steps = tuple(_read(StepRan, step) for step in rows["steps"])
-        return _read(Run, rows["runs"][0]), steps
+        steps = tuple(_read(StepRow, step) for step in rows["steps"])
+        return _read(RunRow, rows["runs"][0]), steps
 
 
 def journals(folder: Path) -> list[Journal]:
@@ -67,7 +67,9 @@ def journals(folder: Path) -> list[Journal]:
     return sorted(found, key=lambda journal: journal.run_number)
 
 
-def fold(connection: duckdb.DuckDBPyConnection, journal: Journal, own: Run | None = None) -> None:
+def fold(
+    connection: duckdb.DuckDBPyConnection, journal: Journal, own: RunRow | None = None
+) -> None:
     """Put a run's journal into the tables of the record, in the place of what they hold of it.
 
     Args:
@@ -112,7 +114,7 @@ def has_record(connection: duckdb.DuckDBPyConnection) -> bool:
     return has_table(connection, "ops", "runs")
 
 
-_Ended = TypeVar("_Ended", Run, StepRan)
+_Ended = TypeVar("_Ended", RunRow, StepRow)
 
 
 def _read(row: type[_Ended], values: Mapping[str, Any]) -> _Ended:
@@ -125,22 +127,22 @@ def _read(row: type[_Ended], values: Mapping[str, Any]) -> _Ended:
         if isinstance(value, str) and column.type == "TIMESTAMPTZ":
             value = datetime.fromisoformat(value)
         read[column.name] = value
-    if row is not Run:
+    if row is not RunRow:
         read.pop(RUN_NUMBER)
     return row(**read)
 
 
-def recorded_runs(connection: duckdb.DuckDBPyConnection, limit: int) -> list[Run]:
+def recorded_runs(connection: duckdb.DuckDBPyConnection, limit: int) -> list[RunRow]:
     """The last runs in the tables of the record, the latest first."""
     cursor = connection.execute("FROM ops.runs ORDER BY run_number DESC LIMIT ?", [limit])
     names = [column[0] for column in cursor.description or ()]
-    return [_read(Run, dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+    return [_read(RunRow, dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
 
-def recorded_steps(connection: duckdb.DuckDBPyConnection, run_number: int) -> tuple[StepRan, ...]:
+def recorded_steps(connection: duckdb.DuckDBPyConnection, run_number: int) -> tuple[StepRow, ...]:
     """The steps of a run in the tables of the record, in order."""
     cursor = connection.execute(
         "FROM ops.steps WHERE run_number = ? ORDER BY step_number", [run_number]
     )
     names = [column[0] for column in cursor.description or ()]
-    return tuple(_read(StepRan, dict(zip(names, row, strict=True))) for row in cursor.fetchall())
+    return tuple(_read(StepRow, dict(zip(names, row, strict=True))) for row in cursor.fetchall())

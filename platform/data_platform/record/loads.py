@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 import duckdb
 
 from data_platform.names import EXTRACTS
+from data_platform.simulation import Simulation
 from data_platform.sql import has_table
 
 
@@ -15,18 +16,11 @@ class Batch:
     """Which company, as of which date, a source was extracted from."""
 
     batch_id: str
-    random_seed: int
-    scale: float
     as_of: date
-    variant: str
-
-    @property
-    def company(self) -> tuple[int, float, str]:
-        """Which company it is of: all but the date."""
-        return self.random_seed, self.scale, self.variant
+    company: Simulation
 
     def __str__(self) -> str:
-        return f"as of {self.as_of}, seed {self.random_seed}, scale {self.scale:g}, {self.variant}"
+        return f"as of {self.as_of}, {self.company}"
 
 
 @dataclass(frozen=True)
@@ -114,7 +108,9 @@ def loaded_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, LoadedTabl
         "QUALIFY ROW_NUMBER() OVER (PARTITION BY table_name ORDER BY load_number DESC) = 1"
     ).fetchall()
     return {
-        name: LoadedTable(Batch(batch_id, seed, scale, as_of, variant), number_of_rows)
+        name: LoadedTable(
+            Batch(batch_id, as_of, Simulation.recorded(seed, scale, variant)), number_of_rows
+        )
         for name, batch_id, seed, scale, as_of, variant, number_of_rows in rows
     }
 
@@ -154,10 +150,10 @@ def record_load(
                 number,
                 change.table,
                 batch.batch_id,
-                batch.random_seed,
-                batch.scale,
+                batch.company.random_seed,
+                batch.company.scale,
                 batch.as_of,
-                batch.variant,
+                batch.company.variant,
                 change.kind,
                 change.added,
                 change.removed,

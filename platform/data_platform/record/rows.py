@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Run:
+class RunRow:
     """One row a run: a chain of steps that is published as a whole or not at all."""
 
     run_number: Annotated[int, "Number of the run, rising."]
@@ -52,7 +52,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class StepRan:
+class StepRow:
     """One row a step of a run; a backfill has one for each day."""
 
     step_number: Annotated[int, "Its place in the run."]
@@ -133,7 +133,7 @@ class FailedAudit:
         return f"{self.model}: {self.audit} failed for {counted}: {', '.join(self.keys)}{more}"
 
 
-Row = Run | StepRan | ModelRan | Audited
+Row = RunRow | StepRow | ModelRan | Audited
 
 
 def failures(audits: Sequence[Audited]) -> tuple[FailedAudit, ...]:

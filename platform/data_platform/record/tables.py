@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from data_platform.record.rows import Audited, ModelRan, Run, StepRan
+from data_platform.record.rows import Audited, ModelRan, RunRow, StepRow
 
 # Marks of a column beside its description: another type than its Python type's, a part of the key.
 INTEGER, KEY = "INTEGER", "PRIMARY KEY"
@@ -177,8 +177,8 @@ class ModelCode:
 
 # Those that journals are folded into, and those that hold what there is.
 JOURNALED: Mapping[str, type[Any]] = {
-    "runs": Run,
-    "steps": StepRan,
+    "runs": RunRow,
+    "steps": StepRow,
     "models": ModelRan,
     "audits": Audited,
 }
@@ -233,7 +233,7 @@ def described(table: str) -> str:
 def columns(row: type[Any]) -> tuple[RecordColumn, ...]:
     """The columns of a table of `ops`, by the dataclass of its rows."""
     hints = typing.get_type_hints(row, include_extras=True)
-    is_of_run = row is not Run and row in JOURNALED.values()
+    is_of_run = row is not RunRow and row in JOURNALED.values()
     found = [RecordColumn(RUN_NUMBER, "BIGINT", False, "The run.")] if is_of_run else []
     for field in fields(row):
         type_, description, *marks = typing.get_args(hints[field.name])

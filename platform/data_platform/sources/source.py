@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 from typing import Protocol
 
 import polars as pl
@@ -20,7 +22,16 @@ class Part:
 
 
 class Source(Protocol):
-    """An application whose tables can be extracted."""
+    """An application whose tables can be extracted, as of a date."""
+
+    def settled_parts(self, before: date) -> Mapping[str, date]:
+        """The parts of tables of events that are as in its extract as of `before`.
+
+        By name, in the order of their days, with the last day of each; later parts may differ.
+        """
 
     def parts(self, settled: Settled) -> Iterable[Part]:
         """The parts of its tables, but those that are settled."""
+
+    def finish(self, folder: Path) -> None:
+        """Leave in the folder of the extracts what belongs beside them; all parts are made."""

@@ -32,7 +32,7 @@ from data_platform.transform.environments import (
 )
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.restatement import Restatement
-from data_platform.transform.transformed import Progress, Transformed, failure
+from data_platform.transform.transformed import Progress, Refreshed, Transformed, failure
 
 _CONTROL_TOTAL_TAG = "control_total:"
 
@@ -67,7 +67,7 @@ class Production:
         layers: Sequence[str] = (),
         deployment: "Deployment | None" = None,
         audited_before: Sequence[Audited] = (),
-    ) -> Transformed:
+    ) -> Refreshed:
         """Make production reflect a load, the last one of the lakehouse.
 
         Args:
@@ -108,7 +108,7 @@ class Production:
         if not tables.behind(load) and not (is_first and layers):
             has_changed = deployment is not None or bool(restated)
             record_complete(self.project.cursor, load.load_number, has_changed)
-        return Transformed(
+        return Refreshed(
             load_number=load.load_number,
             deployed=deployed,
             restated=restated,
@@ -117,7 +117,15 @@ class Production:
             warnings=standing_warnings(self.project.cursor),
             new_warnings=news,
             undeployed=() if is_first else self.undeployed(),
-            environments_behind={},
+        )
+
+    def complete(self, done: Refreshed, load: LastLoad, with_lineage: bool) -> Transformed:
+        """Tidy up after the last load of a run, and tell what there is to know afterwards."""
+        self.tidy()
+        return Transformed(
+            **vars(done),
+            environments_behind=self.note_environments(load),
+            lineage=self.lineage() if with_lineage else None,
         )
 
     def refuse_unsupported(self, snapshots: Iterable[Snapshot]) -> None:

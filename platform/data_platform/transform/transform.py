@@ -47,7 +47,4 @@ def transform(
     with open_project(settings, progress, with_unit_tests=deploys) as project:
         production = Production(project, progress)
         done = production.bring_up_to(load, layers, production.working_tree if deploy else None)
-        production.tidy()
-        return done.with_notes(
-            production.note_environments(load), production.lineage() if with_lineage else None
-        )
+        return production.complete(done, load, with_lineage)

@@ -1,7 +1,7 @@
 """What a transform did, and what is said where it failed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from data_platform.errors import listed
 from data_platform.project.evaluation import Evaluation, innermost
@@ -15,8 +15,8 @@ Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
-class Transformed:
-    """What a transform did."""
+class Refreshed:
+    """What was done to make production reflect a load."""
 
     load_number: int
     # Models that a deployment computed, and those that were computed again over what is loaded.
@@ -30,15 +30,6 @@ class Transformed:
     new_warnings: tuple[FailedAudit, ...]
     # Models whose code in the working tree is not production's, which was kept.
     undeployed: tuple[str, ...]
-    # The models of other environments that do not reflect the load.
-    environments_behind: Mapping[str, tuple[str, ...]]
-    lineage: Lineage | None = None
-
-    def with_notes(
-        self, environments_behind: Mapping[str, tuple[str, ...]], lineage: Lineage | None
-    ) -> "Transformed":
-        """The same, with what is found out at the end."""
-        return replace(self, environments_behind=environments_behind, lineage=lineage)
 
     @property
     def computed(self) -> tuple[str, ...]:
@@ -65,6 +56,16 @@ class Transformed:
             return f"nothing to do, production reflects load {self.load_number}"
         passed = sum(audit.number_of_rows == 0 for audit in self.audits)
         return ", ".join([*parts, f"{passed} audits passed"])
+
+
+@dataclass(frozen=True)
+class Transformed(Refreshed):
+    """What a transform did, and what there is to know of production and around it afterwards."""
+
+    # The models of other environments that do not reflect the load.
+    environments_behind: Mapping[str, tuple[str, ...]]
+    # Of production's models; None where nobody asked for it.
+    lineage: Lineage | None
 
 
 def failure(evaluation: Evaluation, error: BaseException | None = None) -> StoppedError:

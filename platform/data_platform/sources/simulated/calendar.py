@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from data_platform.settings import FIRST_DAY
+from data_platform.simulation import FIRST_DAY
 
 
 def day_number(day: date) -> int:

@@ -1,0 +1,147 @@
+"""The pipeline as plain functions: the steps of a run, and all of them one after the other.
+
+settings = Settings(as_of, project_dir, data_dir, "duckdb")
+company = Simulation(random_seed=42, scale=1.0)
+with running(settings, company, "run") as run:
+    done = pipeline.run(run, company)
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from data_platform.delivery.export import ExportedFile, export
+from data_platform.ingest.extract import Extracted, extract
+from data_platform.ingest.load import Loaded, load
+from data_platform.lakehouse.run import Run
+from data_platform.names import ExportFormat
+from data_platform.record.rows import StoppedError
+from data_platform.result import counted
+from data_platform.simulation import Simulation
+
+if TYPE_CHECKING:  # importing SQLMesh takes seconds
+    from data_platform.transform.transformed import Transformed
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files that an export wrote."""
+
+    files: tuple[ExportedFile, ...]
+
+
+# Takes what a step has found, as soon as it has ended.
+Tell = Callable[["Loaded | Transformed | Exported"], None]
+
+
+def run(
+    run: Run,
+    company: Simulation,
+    sources: Sequence[str] = (),
+    accepts_new_columns: bool = False,
+    starts_over: bool = False,
+    layers: Sequence[str] = (),
+    deploys: bool = False,
+    file_format: ExportFormat = ExportFormat.CSV,
+    output_dir: Path | None = None,
+    tell: Tell = lambda done: None,
+) -> "tuple[Extracted, Loaded, Transformed, Exported]":
+    """Extract, load, transform and export; what the steps came to.
+
+    Raises:
+        UsageError: what is asked for cannot be.
+        PlatformError: a step failed; nothing is published.
+    """
+    extracted = extract_step(run, company, sources)
+    tell(loaded := load_step(run, sources, accepts_new_columns, starts_over))
+    follows_contract = bool(loaded.schema_changes)
+    tell(transformed := transform_step(run, layers, deploys, follows_contract))
+    tell(exported := export_step(run, file_format, output_dir))
+    return extracted, loaded, transformed, exported
+
+
+def extract_step(run: Run, company: Simulation, sources: Sequence[str] = ()) -> Extracted:
+    """Extract sources, all of them by default; see `extract`."""
+    with run.step("extract", needs_lakehouse=False) as step:
+        done = extract(run.settings, company, sources, step.advance)
+        run.set_batch(done.batch)
+        written = counted(done.files_written, "file")
+        step.done(
+            f"{done.rows:,} rows {done.batch}, {written} written, {done.files_unchanged} unchanged",
+            done.rows,
+        )
+    return done
+
+
+def load_step(
+    run: Run,
+    sources: Sequence[str] = (),
+    accepts_new_columns: bool = False,
+    starts_over: bool = False,
+    asked: Mapping[str, object] = MappingProxyType({}),
+) -> Loaded:
+    """Load extracts, of all sources by default; see `load`."""
+    with run.step("load") as step:
+        done = load(run.settings, sources, accepts_new_columns, step.advance, starts_over, asked)
+        run.set_batch(done.batch, done.load_number)
+        step.done(
+            f"{done.rows:,} rows {done.batch}, {done.summary}", done.rows_changed, (), done.audits
+        )
+    return done
+
+
+def transform_step(
+    run: Run, layers: Sequence[str] = (), deploys: bool = False, contract_changed: bool = False
+) -> "Transformed":
+    """Bring production's models up to date with the last load; see `transform`.
+
+    Args:
+        contract_changed: the run's load has followed a change of the contract.
+    """
+    with run.step("transform") as step:
+        step.advance(0, None, "starting SQLMesh")
+        from data_platform.transform.transform import transform
+
+        try:
+            done = transform(
+                run.settings, layers, deploys, step.advance, run.settings.tells_lineage
+            )
+        except StoppedError as error:
+            if contract_changed and not deploys:
+                error.add_note(
+                    "the contract has changed in this run: if the working tree's models follow it, "
+                    "just run --deploy"
+                )
+            raise
+        run.renews_production = True
+        step.done(done.summary, None, done.ran, done.audits)
+    return done
+
+
+def export_step(
+    run: Run,
+    file_format: ExportFormat = ExportFormat.CSV,
+    output_dir: Path | None = None,
+    unchanged: Sequence[str] = (),
+    since: int = 0,
+) -> Exported:
+    """Write the exports; see `export`."""
+    with run.step("export", is_told_later=True) as step:
+        done = Exported(
+            tuple(
+                export(
+                    run.settings,
+                    file_format,
+                    output_dir,
+                    step.advance,
+                    unchanged=unchanged,
+                    since=since,
+                )
+            )
+        )
+        rows = sum(file.rows for file in done.files)
+        folder = output_dir or run.published.exports_dir
+        step.done(f"{rows:,} rows in {counted(len(done.files), 'file')} in {folder}", rows)
+    return done
