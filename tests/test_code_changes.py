@@ -70,7 +70,7 @@ def test_models_that_come_go_or_are_described_anew() -> None:
     (change,) = compare(gone, BEFORE, {EXPORT: How.ADDED}, {}).changes
     assert change.why == ("a new model",) and "Month" in change.columns
     (change,) = compare(BEFORE, BEFORE, {EXPORT: How.METADATA_ONLY}, {}).changes
-    assert change.why == ("what is said of it or audited, not what it computes",)
+    assert change.why == ("its description or audits changed, not what it computes",)
     (change,) = compare(BEFORE, BEFORE, {EXPORT: How.CHANGED}, {}).changes
     assert change.why == ("how it is stored or audited, not what it computes",)
     assert change.columns == ()

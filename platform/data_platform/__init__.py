@@ -1,14 +1,14 @@
 """Jump's data platform: extract, load, transform and export, in one process.
 
-A room imports those above it in this list, never those below:
+A package imports those above it in this list, never those below:
 
-    settings errors names files result interruption sql   the ground
+    simulation settings errors names files result interruption sql   modules that all packages import
     sources      the applications and their contract
     record       the schema ops: what was loaded, computed, promoted, published
     lakehouse    the file: who may write, a run as a transaction, releases
     ingest       applications -> Parquet files -> raw tables
     project      the SQLMesh project: context, evaluator, what models may be, lineage
-    transform    production brought up to a load
+    transform    computes production's models over the last load
     delivery     what readers get: exports, queries, the shell, SQLMesh's UI
     deployment   how production's code changes: plan, diff, promote, rollback, review
     operations   the platform in service: backfill, status, lineage events, cleaning up

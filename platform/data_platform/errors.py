@@ -64,7 +64,7 @@ def listed(what: str, findings: Sequence[str]) -> str:
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """What else somebody may have meant, to go on an error; empty where nothing is near."""
+    """A suffix for an error, "; did you mean a or b?", or "" if no known name is similar."""
     found = get_close_matches(name, dict.fromkeys(known), n=3, cutoff=0.3)
     return f"; did you mean {' or '.join(found)}?" if found else ""
 

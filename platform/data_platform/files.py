@@ -60,7 +60,7 @@ def file_digest(path: Path) -> str:
 
 
 def user_cache() -> Path:
-    """Where programs keep for a user what can be made again; without a home, temporary files."""
+    """This program's cache folder of the user; a temporary folder where there is no home."""
     if "XDG_CACHE_HOME" in os.environ:
         return Path(os.environ["XDG_CACHE_HOME"]) / "data-platform"
     try:

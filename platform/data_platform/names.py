@@ -1,4 +1,4 @@
-"""Names, apart from what they stand for: the command line is to start fast."""
+"""Names that the command line needs, kept apart from heavy imports so that it starts fast."""
 
 from enum import StrEnum
 

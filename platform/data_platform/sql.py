@@ -4,12 +4,12 @@ import duckdb
 
 
 def literal(text: str) -> str:
-    """A text as SQL takes it, whatever it holds."""
+    """A text as a quoted SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def quoted(name: str) -> str:
-    """A name as SQL takes it, whatever it holds."""
+    """A name as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -37,7 +37,11 @@ source = click.option(
 )
 
 
-pristine = click.option("--pristine", is_flag=True, help="Leave out the life-like dirt.")
+pristine = click.option(
+    "--pristine",
+    is_flag=True,
+    help="Leave out the simulated dirt: odd spellings, duplicates, gaps in numbers.",
+)
 
 
 inject = click.option(
@@ -134,7 +138,9 @@ lineage_format = click.option(
 
 
 impact = click.option(
-    "--impact", is_flag=True, help="Tell instead what would change with it, the exports first."
+    "--impact",
+    is_flag=True,
+    help="Show instead what would change if it changed, the exports first.",
 )
 
 

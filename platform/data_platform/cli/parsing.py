@@ -14,7 +14,7 @@ _LARGEST_SCALE = 10_000  # 150 million invoices
 
 
 class AsOf(click.ParamType[date]):
-    """A day that the simulated company has lived to its end."""
+    """A date from the company's first day to the last complete day (yesterday, UTC)."""
 
     name = "date"
 

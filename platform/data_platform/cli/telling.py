@@ -67,9 +67,9 @@ def tell_warnings(
 def back_in_time(done: "Loaded") -> str:
     """What it means that a load is of an earlier day, and how to come back."""
     return (
-        f"back in time: the lakehouse showed {done.back_from}, and is to show "
-        f"{done.batch.as_of}, every figure as of that day; what the CRM's log has seen since stays "
-        f"in it; to come back: just run --as-of {done.back_from}"
+        f"back in time: the lakehouse showed {done.back_from} and will show {done.batch.as_of}, "
+        "with every figure as of that day; the CRM log keeps its later entries; to come back: "
+        f"just run --as-of {done.back_from}"
     )
 
 
@@ -106,7 +106,7 @@ def warn_of_environments(
 
 
 def tell_catalogue(call: Call, run: "Run") -> None:
-    """Send what a run was about as lineage events; a catalogue that is away fails no run."""
+    """Send a run's lineage events; if that fails, warn instead of failing the run."""
     from data_platform.operations.lineage_events import emit, run_events
 
     try:

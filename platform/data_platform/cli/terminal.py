@@ -37,7 +37,7 @@ class _Unbroken(Console):
 
 @dataclass
 class Reporter:
-    """Speaks to the user; `quiet` leaves warnings and errors alone."""
+    """Writes messages for the user; with `quiet`, only warnings and errors."""
 
     quiet: bool = False
     verbose: bool = False

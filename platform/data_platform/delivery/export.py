@@ -213,8 +213,8 @@ def export(
         output_dir: where to; `data/exports` by default.
         progress: called with (files done, files in all).
         connection: one that this process has open already.
-        unchanged: views that show what they showed `since` a change of production, by its number;
-            their files are kept if they show it or a later one.
+        unchanged: views that have not changed since production's change number `since`; their
+            files are kept if they were written at that change or later.
 
     Raises:
         PlatformError: there is nothing to export, the models are behind the last load, or a file

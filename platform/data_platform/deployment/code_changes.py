@@ -87,7 +87,7 @@ def compare(
             read = [parent for parent in model.reads if parent in differing]
             why = (f"reads {', '.join(read)}",) if read else ()
             if differing[name] is How.METADATA_ONLY:
-                why = ("what is said of it or audited, not what it computes", *why)
+                why = ("its description or audits changed, not what it computes", *why)
             columns = tuple(c for c in model.types if f"{name}.{c}" in impact.columns)
         changes.append(
             ModelChange(

@@ -76,7 +76,7 @@ def plan(
             "plan is for environments beside production; to change it: just promote ENV"
         )
     if not environment.replace("_", "").isalnum() or not environment.isascii():
-        raise UsageError(f"{environment!r} is no name: letters, digits and _ make one, like dev_b")
+        raise UsageError(f"{environment!r} is not a name; use letters, digits and _, like dev_b")
     environment = environment.lower()
     with reading(settings.lakehouse) as connection:
         load = loaded(connection, settings)
@@ -85,8 +85,8 @@ def plan(
         theirs = production.tables
         if theirs is None or theirs.behind(load):
             raise PlatformError(
-                f"production does not reflect load {load.load_number} yet, on which an environment "
-                "is to build; run: data-platform transform"
+                f"production does not reflect load {load.load_number} yet; before planning, "
+                "run: data-platform transform"
             )
         evaluation = project.evaluation
         evaluation.start(load.load_number, environment)

@@ -1,4 +1,4 @@
-"""Production's code: a reviewed environment becomes it, or what it was before comes back."""
+"""Promotes a reviewed environment to production, or rolls production's last change back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Promoted:
     # Of the environment's tables, before anything changed.
     audits_before: tuple[Audited, ...]
     transformed: Transformed
-    # Exports that show what they showed since a change of production, by its number.
+    # Exports that this has not changed; they are as of production's change number `since`.
     exports_unchanged: tuple[str, ...]
     since: int
 

@@ -211,7 +211,7 @@ def load(
 def refuse_other_company(
     connection: duckdb.DuckDBPyConnection, previous: LastLoad, company: Simulation
 ) -> None:
-    """A lakehouse knows what no extract brings back: it stays one company's.
+    """Refuse to load another company, since the history that no extract restores would be lost.
 
     Raises:
         PlatformError: seed or scale are another company's; says what would be lost.

@@ -69,7 +69,7 @@ def refuse_mixture(one: str, batch: Batch, other: str, other_batch: Batch) -> No
 
 
 def refuse_other_batch(batch: Batch, asked: Mapping[str, object]) -> None:
-    """The extracts are what the command line asks for, where it says so.
+    """Refuse extracts that are not of the date, seed or scale that the command line names.
 
     Args:
         asked: the as_of, random_seed or scale, by these names.

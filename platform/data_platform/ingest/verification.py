@@ -158,12 +158,12 @@ def _verify_values(
         what = "the company's first day" if lowest == FIRST_DAY else "what a date can be"
         raise PlatformError(
             f"{at} has {_day(found['first'])}, expected nothing before {lowest}, {what}; "
-            f"{found['below']:,} of {rows:,} rows are"
+            f"{found['below']:,} of {rows:,} rows are earlier"
         )
     if found.get("above"):
         raise PlatformError(
             f"{at} has {_day(found['last'])}, expected nothing after the as-of date {as_of}; "
-            f"{found['above']:,} of {rows:,} rows are"
+            f"{found['above']:,} of {rows:,} rows are later"
         )
     if found.get("infinite"):
         raise PlatformError(

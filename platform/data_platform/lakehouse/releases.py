@@ -1,4 +1,4 @@
-"""What is published: a release is a folder of everything that belongs together.
+"""Releases: each is a folder with a lakehouse and the extracts and exports that belong to it.
 
     data/releases/<number>/{lakehouse,sources,exports}
     data/current                      a link to the release in force, changed in one rename
@@ -32,7 +32,7 @@ class Releases:
 
     @property
     def runs_dir(self) -> Path:
-        """The folder of what runs keep for themselves."""
+        """The folder of the writers' lock, the journals, private copies and snapshots."""
         return self.data_dir / "runs"
 
     def private_dir(self, run_number: int) -> Path:
@@ -68,7 +68,7 @@ class Releases:
             ) from error
 
     def prepare_runs_dir(self) -> Path:
-        """The folder of what runs keep for themselves, made if it is missing.
+        """The folder of the lock, journals, private copies and snapshots, made if it is missing.
 
         Raises:
             PlatformError: it cannot be made or written to.
@@ -171,7 +171,7 @@ class Releases:
         return (self.current or 0) + 1
 
     def keep_failed(self, private: Path) -> None:
-        """Keep a private copy aside, for those who look for what is wrong."""
+        """Move a failed run's private copy to `failed_dir`, where `query --failed` reads it."""
         _remove(self.failed_dir)
         private.rename(self.failed_dir)
 

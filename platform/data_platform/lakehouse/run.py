@@ -76,7 +76,7 @@ class Run:
     _journal: Journal
     _releases: Releases
     _show: Show = nullcontext
-    # Whether its publication means that what stopped an earlier run is overcome.
+    # If set, its publication removes the copy that was kept of an earlier failed run.
     renews_production: bool = field(default=False, init=False)
     # The steps, models and audits so far.
     noted: list[Row] = field(default_factory=list, init=False)
@@ -144,7 +144,7 @@ class Run:
                 self._journal.note(*step.ran, *step.audits, row)
 
     def set_batch(self, batch: Batch, load_number: int | None = None) -> None:
-        """Note what the run is about, for the record."""
+        """Set the batch, load number, as-of date, seed and scale in the run's row of the record."""
         self._is_known = True
         self.row = replace(
             self.row,
@@ -249,7 +249,7 @@ def running(
     A block that fails leaves what is published as it is.
 
     Args:
-        company: that it is about if it extracts; others are about what was loaded before.
+        company: recorded if the command extracts; otherwise that of the last load is recorded.
         command: the steps, for the record and for other writers.
         wait: how many seconds to wait for another writer.
         on_wait: told who that is, before the waiting.

@@ -18,12 +18,12 @@ from data_platform.simulation import Simulation
 _LONGEST = 4_000
 
 
-# The first words of commands that are about the day that the options ask for.
+# First words of commands whose as-of date, seed and scale are those of the options.
 BRING_DATA = ("extract", "run", "backfill")
 
 
 def about(row: RunRow, load: LastLoad) -> RunRow:
-    """A run that extracts and loads nothing is about what was loaded before."""
+    """The row with the as-of date, seed and scale of the last load, for runs that load nothing."""
     return replace(row, as_of=load.as_of, random_seed=load.random_seed, scale=load.scale)
 
 
@@ -75,7 +75,7 @@ def _git_commit(settings: Settings) -> str | None:
 
 
 def outcome_of(error: BaseException) -> Outcome:
-    """How a run ends that an error or a signal has ended."""
+    """FAILED for an exception; INTERRUPTED after a signal or a KeyboardInterrupt."""
     is_failure = isinstance(error, Exception) and not interruption.received()
     return Outcome.FAILED if is_failure else Outcome.INTERRUPTED
 

@@ -77,9 +77,9 @@ class Status:
 
     @property
     def last_run(self) -> RunRow | None:
-        """The last run that has ended, without those that leave production alone.
+        """The last run that has ended, not counting plans, which leave production alone.
 
-        So does a promotion that was refused: whoever asked for it was told.
+        A promotion or rollback that failed does not count either: it left production as it was.
         """
         for run in self.runs:
             command, outcome = run.command.split()[0], run.outcome

@@ -69,7 +69,7 @@ class Project:
         return cursor
 
     def refuse_unsupported(self, models: Iterable[Model]) -> None:
-        """Refuse models that the platform would not do right.
+        """Refuse models that use features of SQLMesh which the platform does not support.
 
         Raises:
             PlatformError: names them, what each asks for and what to use instead.

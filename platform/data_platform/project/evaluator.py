@@ -53,7 +53,7 @@ AuditListener = Callable[[Snapshot, Sequence[SampledResult], Mapping[str, Any]],
 
 
 class RememberingEvaluator(SnapshotEvaluator):
-    """Renders what a model or an audit asks of a window once, unless it asks for the moment."""
+    """Caches rendered queries by model and window; by execution time too where a query uses it."""
 
     def __init__(self, context: Context, on_audits: AuditListener) -> None:
         super().__init__(

@@ -1,9 +1,9 @@
-"""What SQLMesh accepts of a model: the platform does it right, or refuses it in a sentence.
+"""Which features of a SQLMesh model the platform supports; it refuses the others with a reason.
 
-Right means that the model shows at any time, after whatever loads, promotions and rollbacks, what a
-full rebuild of the same data would show. The platform decides by what a load has changed when a
-model is computed, so what a MODEL header says about that has no place; and what depends on the
-moment, the machine or the way there is not a function of the data.
+A supported model shows, after any sequence of loads, promotions and rollbacks, what a full rebuild
+of the same data would show. The platform computes a model when a load has changed what it reads, so
+it refuses a schedule in the MODEL header, and whatever makes rows depend on the time, the machine
+or earlier runs.
 """
 
 import re
@@ -93,7 +93,7 @@ def kind_of(model: Model) -> Kind:
 def refuse_unsupported(
     models: Iterable[Model], default_start: Any, standalone_audits: Iterable[str] = ()
 ) -> None:
-    """Refuse models that the platform would not do right.
+    """Refuse models that use features of SQLMesh which the platform does not support.
 
     Args:
         models: with the source tables that they read.
@@ -132,7 +132,7 @@ def refuse_forward_only(snapshots: Iterable[Snapshot]) -> None:
     if names:
         raise PlatformError(
             f"{', '.join(names)}: planned as forward-only, so old rows would stay as older code "
-            "made them; plan it anew without: just plan"
+            "made them; plan it again without that: just plan"
         )
 
 

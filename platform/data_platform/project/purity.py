@@ -1,4 +1,4 @@
-"""What a model's rows depend on besides the data: the moment, chance, the machine, their order.
+"""Finds what makes a model's rows non-deterministic: time, chance, machine, order of rows.
 
 A model's code is SQL, macros in Python, or all of it Python. What cannot be told from it is refused
 rather than trusted.

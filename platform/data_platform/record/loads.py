@@ -75,7 +75,7 @@ class LastLoad:
 
     @property
     def execution_time(self) -> date:
-        """Where time stands for SQLMesh, whose days end with the last complete one."""
+        """The execution time that SQLMesh is given: the day after the as-of date."""
         return self.as_of + timedelta(days=1)
 
 

@@ -40,9 +40,9 @@ class RunRow:
     process_id: Annotated[int, "As which process."]
     version: Annotated[str, "Version of the platform."]
     git_commit: Annotated[str | None, "Commit of the project, with -dirty where files differ."]
-    random_seed: Annotated[int, "Seed of the company that it was about."]
+    random_seed: Annotated[int, "Random seed of the company whose data it worked on."]
     scale: Annotated[float, "Its scale."]
-    as_of: Annotated[date, "The as-of date of the data that it was about."]
+    as_of: Annotated[date, "As-of date of the data that it worked on."]
     finished_at: Annotated[datetime | None, "When it ended; null where it was killed."] = None
     seconds: Annotated[float | None, "How long it took."] = None
     batch_id: Annotated[str | None, "Batch of the last load that it published."] = None
@@ -115,7 +115,7 @@ class FailedAudit:
     rows: int
     keys: tuple[str, ...]
     sentence: str = ""
-    # The as-of date of the data in which it was found first, as it is; of a warning that stands.
+    # As-of date at which this number of rows was first found; set for standing warnings only.
     since: date | None = None
 
     @property

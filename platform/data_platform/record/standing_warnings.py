@@ -1,4 +1,4 @@
-"""Warnings that stand: what audits that stop nothing found, until their model is audited again."""
+"""Standing warnings: findings of non-blocking audits, kept until their model is audited again."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def renew_warnings(
     queries: Mapping[tuple[str, str], str] | None = None,
     kept: Collection[str] | None = None,
 ) -> tuple[FailedAudit, ...]:
-    """Keep what was found of the models that were audited now; those that are new or have changed.
+    """Replace the warnings of the audited models; returns those that are new or have changed.
 
     Args:
         audits: the results; of one that was evaluated twice, the last counts.
@@ -81,7 +81,7 @@ def renew_warnings(
 
 @dataclass(frozen=True)
 class Beside:
-    """A warning of an environment beside production's; None where there is none to tell of."""
+    """An audit's warning in an environment and in production, as text; None where it has none."""
 
     model: str
     audit: str

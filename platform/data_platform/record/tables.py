@@ -62,7 +62,7 @@ class LoadedFile:
 
 @dataclass(frozen=True)
 class SchemaChangeMade:
-    """One row a difference by which a raw table has followed the contract."""
+    """One row per schema difference that a load applied to a raw table."""
 
     load_number: Annotated[int, "The load that did so.", INTEGER]
     table_name: Annotated[str, "The source table."]
@@ -71,7 +71,7 @@ class SchemaChangeMade:
 
 @dataclass(frozen=True)
 class ModelTable:
-    """One row a table or view of a model: the load that it reflects; one not here is unknown."""
+    """One row per table or view of a model: the last load that it includes; no row if unknown."""
 
     physical_name: Annotated[str, "Table or view, with catalog and schema.", KEY]
     load_number: Annotated[int, "The load.", INTEGER]

@@ -52,9 +52,9 @@ def recorded_environments_behind(
 
 
 def take_stock(connection: duckdb.DuckDBPyConnection, load_number: int) -> None:
-    """Note that tables of models which nobody has noted reflect the last load, whatever clocks say.
+    """Record that model tables not yet in ops.model_tables reflect load `load_number`.
 
-    SQLMesh's own commands have built them since.
+    SQLMesh's own commands have built them since that load.
     """
     connection.execute(
         "INSERT INTO ops.model_tables "

@@ -73,7 +73,7 @@ class SourceTable:
     columns: tuple[Column, ...]
     # What a change of a row can reach in time: `on`, `from` or `to` a date column, or `now`.
     dates: Mapping[str, str] = field(default_factory=dict, hash=False)
-    # Columns that say in the log of the table when something was so.
+    # Date columns that the tags of this table's log name (see `bounded_columns`).
     bounded_by_its_log: tuple[str, ...] = ()
 
     @property
@@ -103,7 +103,7 @@ class SourceTable:
 
     @property
     def bounded_columns(self) -> tuple[str, ...]:
-        """The columns whose days reports count from, none of which lies before the company."""
+        """The date columns that reports count by: no value may precede the company's first day."""
         own = (self.dates[tag] for tag in ("on", "from", "to") if tag in self.dates)
         return (*own, *self.bounded_by_its_log)
 
@@ -175,7 +175,7 @@ def _tags(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _dates(entry: Mapping[str, Any]) -> dict[str, str]:
-    """The tags that tell what a change can reach in time; others mark columns (lineage.py)."""
+    """The tags that tell what a change can reach in time; others mark columns (project/lineage)."""
     found = [(kind, column) for kind, column in _tags(entry) if kind in _DATE_TAGS]
     kinds = [kind for kind, _ in found]
     if twice := sorted({kind for kind in kinds if kinds.count(kind) > 1}):

@@ -14,7 +14,7 @@ Settled = Mapping[tuple[str, str], int]
 
 @dataclass(frozen=True)
 class Part:
-    """`name` tells the parts of a table apart; `make` may be called in any thread and order."""
+    """A part of a table, named within it; `make` gives its rows, in any thread and order."""
 
     table: str
     name: str

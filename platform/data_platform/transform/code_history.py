@@ -27,7 +27,7 @@ def note_promotion(
     environment: str = "",
     goes_back_to: int | None = None,
 ) -> None:
-    """Write down that production's code changed; nothing where it is what was written down last.
+    """Record a promotion if production's model versions differ from those recorded last.
 
     Args:
         production: the models that production shows now, with the sources that they read.
@@ -108,7 +108,7 @@ def _note_plans(project: Project, promotion_number: int) -> None:
 
 
 def note_plan(project: Project, environment: str) -> None:
-    """Note that an environment was planned on what production is now, whether it changed or not."""
+    """Record that an environment was planned against production's current code."""
     known, found = promotions(project.cursor), project.context.state_reader
     if (planned := found.get_environment(environment)) is not None:
         number = known[-1].number if known else 0

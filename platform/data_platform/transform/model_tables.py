@@ -89,7 +89,7 @@ class Tables:
         return self._physical_names[snapshot.snapshot_id]
 
     def reflected(self) -> dict[str, int | None]:
-        """The load that each model's table reflects, None where nobody knows."""
+        """The number of the last load that each model's table includes, None where unknown."""
         cursor = self.project.cursor
         known: dict[str, int] = dict(
             cursor.execute("SELECT physical_name, load_number FROM ops.model_tables").fetchall()
@@ -142,7 +142,7 @@ class Tables:
         others go on. What was found is in the project's evaluation.
 
         Args:
-            ignore_audits_of: models whose audits may find what they like.
+            ignore_audits_of: models whose audits run, but neither stop anything nor are recorded.
             audits_only: compute nothing.
         """
         evaluator = self.project.evaluator

@@ -1,4 +1,4 @@
-"""Production: SQLMesh's environment prod, brought up to a load through its promoted code."""
+"""Production, SQLMesh's environment prod: deploys its code, and computes it over the last load."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -129,7 +129,7 @@ class Production:
         )
 
     def refuse_unsupported(self, snapshots: Iterable[Snapshot]) -> None:
-        """Refuse models that the platform would not do right.
+        """Refuse models that use features of SQLMesh which the platform does not support.
 
         Raises:
             PlatformError: names them, what each asks for and what to use instead.
@@ -166,7 +166,7 @@ class Production:
         return self.tables.lineage if self.tables else Lineage({})
 
     def record_external_promotion(self, load: LastLoad) -> None:
-        """Write down what SQLMesh's own commands did to production's code, if they did."""
+        """Record a change that SQLMesh's own commands made to production's code, if any."""
         self._note_promotion(load, Deployment({}, Action.EXTERNAL))
 
     def undeployed(self) -> tuple[str, ...]:
@@ -197,10 +197,10 @@ class Production:
     ) -> dict[str, Restatement]:
         """Before a deployment, bring up to date the tables that it takes over as they are.
 
-        New code is computed, and new audits are run, over what those tables hold. An audit that the
-        deployment itself changes is not listened to in its old wording: the new one has the say
-        later. What an environment has built already is taken over too, so that the plan finds
-        nothing of it missing.
+        New code is computed, and new audits are run, over what those tables hold. Audits of models
+        that the deployment edits do not stop it in their old version: their new version runs later.
+        Tables that an environment has built are brought up to date too, so that SQLMesh's plan does
+        not compute them again.
         """
         ours = deployment.snapshots
         restated: dict[str, Restatement] = {}

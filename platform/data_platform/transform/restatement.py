@@ -1,9 +1,14 @@
 """Which models have to be computed again, and over which months, after the source tables changed.
 
 SQLMesh sees changed code, not changed data. The load reports what changed; this module follows the
-changes through the models. A change reaches the months from its first day on (or to its last, where
-it is an event). A table without dates reaches no month by itself with rows that are new, since what
-refers to them comes with dates of its own, and may reach any month with rows that are rewritten.
+changes through the models. Models computed by month are restated over these months, all others in
+full:
+
+    change of a source table              months restated
+    events (tag on:)                      from the first to the last changed day
+    rows with a start (tags from:, now)   from the first changed day to the end of time
+    no dates, rows only added             none: rows that refer to them carry dates of their own
+    no dates, rows removed or rewritten   all
 """
 
 from collections.abc import Iterable, Mapping, Sequence

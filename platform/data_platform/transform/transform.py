@@ -1,7 +1,7 @@
-"""The transform step: production reflects the last load, through its promoted code.
+"""The transform step: bring production's tables up to date with the last load.
 
 SQLMesh does not see that the data of an external table changed, so the platform keeps, for each
-physical table of a model, the number of the load that it reflects (`ops.model_tables`). What loads
+physical table of a model, the last load whose data it includes (`ops.model_tables`). What loads
 since then have changed decides what is computed again, and over which months (`restatement.py`).
 That covers a new load, several, one that goes back in time, code that was just deployed from an
 environment built before it, and code that went back to an old version whose table is still there

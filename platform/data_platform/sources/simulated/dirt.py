@@ -1,4 +1,4 @@
-"""Life-like dirt at low fixed rates, and the record of what was injected.
+"""Dirt: realistic data-quality problems at low fixed rates, and the record of each of them.
 
 Every dirty row is listed in `Truth`, so that tests compare what cleaning and audits found with
 what was really there.
