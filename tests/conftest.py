@@ -16,7 +16,7 @@ from hypothesis import settings
 
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
-from forked import Boundary, Started, start
+from forked import Boundary, Started, collect_rarely, start
 
 # Time is never asserted.
 settings.register_profile("platform", deadline=None)
@@ -88,7 +88,10 @@ class Platform:
         for name in ("models", "audits", "macros", "linter"):
             shutil.copytree(PROJECT / name, self.project / name)
         for name in ("config.yaml", "external_models.yaml"):
-            shutil.copy(PROJECT / name, self.project / name)
+            shutil.copy2(PROJECT / name, self.project / name)  # SQLMesh's cache goes by its time
+        for name in ("model_definition", "optimized_query"):  # parsed once, by what is in a file
+            if (parsed := PROJECT / ".cache" / name).is_dir():
+                shutil.copytree(parsed, self.project / ".cache" / name)
         only_tests_of_models = shutil.ignore_patterns("*.py", "__pycache__")
         shutil.copytree(PROJECT / "tests", self.project / "tests", ignore=only_tests_of_models)
 
@@ -113,6 +116,7 @@ _shared: list[Path] = []
 @pytest.fixture(scope="session", autouse=True)
 def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Where the workers of pytest keep what they have in common."""
+    collect_rarely()
     own = tmp_path_factory.getbasetemp()
     _shared.append(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
 

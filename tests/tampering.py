@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
 from conftest import COMPANY, Platform
@@ -54,13 +55,17 @@ def rewrite(
 
 
 def everything(platform: Platform) -> dict[str, list[tuple]]:
-    names = platform.rows(
-        "SELECT table_schema, table_name FROM information_schema.tables ORDER BY ALL"
-    )
-    return {
-        f"{schema}.{name}": sorted(platform.rows(f'FROM "{schema}"."{name}"'), key=repr)
-        for schema, name in names
-    }
+    """The rows of every table, read over one connection."""
+    with duckdb.connect(str(platform.settings().lakehouse), read_only=True) as connection:
+        names = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables ORDER BY ALL"
+        ).fetchall()
+        return {
+            f"{schema}.{name}": sorted(
+                connection.execute(f'FROM "{schema}"."{name}"').fetchall(), key=repr
+            )
+            for schema, name in names
+        }
 
 
 def edit_manifest(platform: Platform, change: Callable[[dict], object]) -> None:

@@ -15,7 +15,7 @@ from data_platform.ingest.load import load
 from tampering import EARLIER, LATER, extract_and_load, rewrite
 
 # Days of many invoices.
-LARGE = replace(COMPANY, scale=20)
+LARGE = replace(COMPANY, scale=5)
 
 
 def test_a_day_with_a_third_of_the_usual_invoices_warns(platform: Platform) -> None:
@@ -28,7 +28,7 @@ def test_a_day_with_a_third_of_the_usual_invoices_warns(platform: Platform) -> N
     (warning,) = load(settings).warnings
     assert warning.model == "sources.app__invoices"
     assert warning.audit == "days_are_usual"
-    assert re.fullmatch(r"2024-03-05 has \d\d, usually 1\d\d", warning.keys[0])
+    assert re.fullmatch(r"2024-03-05 has \d+, usually \d\d", warning.keys[0])
     # The whole day again: what was strange is gone, and loads that change nothing say nothing.
     extract(settings, LARGE)
     load(settings)

@@ -1,9 +1,11 @@
 """The contract is checked before anything is touched: a broken extract changes nothing."""
 
 import hashlib
+import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -240,17 +242,34 @@ def forge(platform: Platform, content: bytes) -> None:
     edit_manifest(platform, lambda m: m["tables"]["app.users"][0].update(digest=digest))
 
 
-@pytest.mark.parametrize("name", CORRUPTIONS)
-def test_a_broken_extract_stops_the_load_and_changes_nothing(platform: Platform, name: str) -> None:
-    corrupt, message = CORRUPTIONS[name]
+@dataclass(frozen=True)
+class Between:
+    """A platform that has loaded one day and extracted the next: its data, and what it holds."""
+
+    data: Path
+    held: dict[str, list[tuple]]
+
+
+@pytest.fixture(scope="module")
+def between(tmp_path_factory: pytest.TempPathFactory) -> Between:
+    platform = Platform(tmp_path_factory.mktemp("between") / "data")
     extract_and_load(platform)
-    before = everything(platform)
+    held = everything(platform)
     extract(platform.settings(LATER), COMPANY)
+    return Between(platform.data, held)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_a_broken_extract_stops_the_load_and_changes_nothing(
+    between: Between, platform: Platform, name: str
+) -> None:
+    corrupt, message = CORRUPTIONS[name]
+    shutil.copytree(between.data, platform.data)
     corrupt(platform)
     with pytest.raises(PlatformError, match=message) as caught:
         load(platform.settings(LATER))
     assert "\n" not in str(caught.value)
-    assert everything(platform) == before
+    assert everything(platform) == between.held
 
 
 def test_a_broken_first_load_leaves_no_lakehouse(platform: Platform) -> None:

@@ -7,8 +7,10 @@ import time
 import urllib.request
 
 import pytest
+from sqlmesh.core.config import Config, load_configs
 
-from conftest import Platform
+from conftest import PROJECT, Platform
+from data_platform.simulation import FIRST_DAY
 
 NPS = "models/marts/kpi__nps.sql"
 EXPECTED = """
@@ -92,3 +94,13 @@ def test_the_ui_serves_its_page_and_keeps_nobody_from_writing(analyst: Platform)
         server.send(signal.SIGTERM)
     assert server.join() == 0
     assert not list((analyst.data / "runs/snapshots").iterdir())
+
+
+def test_the_configuration_names_the_program_s_lakehouse_and_first_day(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_PLATFORM_DATA_DIR", str(platform.data))
+    (config,) = load_configs(None, Config, [PROJECT]).values()
+    connection = config.gateways["duckdb"].connection
+    assert connection.database == str(platform.settings().lakehouse)  # type: ignore[union-attr]
+    assert config.model_defaults.start == str(FIRST_DAY) == config.variables["first_day"]

@@ -34,7 +34,7 @@ from reference import Company, person_key
 from tampering import rewrite
 
 COMPANY = Simulation(42, 0.04)
-START = date(2023, 9, 20)
+START = date(2023, 9, 12)
 
 
 @contextmanager
@@ -63,8 +63,15 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     extract(settings, COMPANY)
     load(settings)
     with production_of(settings) as production:
-        bring_up(production, settings)
+        assert bring_up(production, settings).summary.startswith("deployed 26 models, ")
     return platform.data
+
+
+@pytest.fixture
+def began(platform: Platform, deployed: Path) -> Platform:
+    """A small platform after its first run, as of START, to go on with."""
+    shutil.copytree(deployed, platform.data)
+    return platform
 
 
 # Where a load goes: some days on or back, to another company or a pristine one, a source extracted
@@ -102,12 +109,12 @@ def assert_every_table_equals_a_rebuild_after(steps: list, deployed: Path, data:
     assert_exports_equal_the_reference(platform)
 
 
-@settings(max_examples=2, suppress_health_check=list(HealthCheck))
-@given(steps=st.lists(STEPS, min_size=2, max_size=4))
+@settings(max_examples=1, suppress_health_check=list(HealthCheck))
+@given(steps=st.lists(STEPS, min_size=2, max_size=3))
 @example(
-    steps=[(11, 42, "dirty", False), (1, 7, "dirty", True), (-400, 42, "dirty", True)],
+    steps=[(19, 42, "dirty", False), (1, 7, "dirty", True), (-400, 42, "dirty", True)],
 )
-@example(steps=[(-15, 42, "dirty", False), (40, 42, "dirty", True), (0, 42, "crm again", True)])
+@example(steps=[(-7, 42, "dirty", False), (40, 42, "dirty", True), (0, 42, "crm again", True)])
 def test_after_any_sequence_of_loads_every_table_equals_a_rebuild(
     deployed: Path, tmp_path_factory: pytest.TempPathFactory, steps: list
 ) -> None:
@@ -125,13 +132,9 @@ def test_after_many_sequences_of_loads_every_table_equals_a_rebuild(
     assert_every_table_equals_a_rebuild_after(steps, deployed, data)
 
 
-def test_a_day_restates_its_month_and_the_same_batch_again_nothing(platform: Platform) -> None:
-    monday = platform.settings(date(2023, 9, 12))
-    with production_of(monday) as production:
-        first = live(production, monday)
-        assert first.summary.startswith("deployed 26 models, ")
-
-        tuesday = replace(monday, as_of=date(2023, 9, 13))
+def test_a_day_restates_its_month_and_the_same_batch_again_nothing(began: Platform) -> None:
+    tuesday = began.settings(START + timedelta(days=1))
+    with production_of(tuesday) as production:
         second = live(production, tuesday)
         windows = {
             name: str(why.window)
@@ -149,11 +152,10 @@ def test_a_day_restates_its_month_and_the_same_batch_again_nothing(platform: Pla
         assert third.summary == "nothing to do, production reflects load 2"
 
 
-def test_a_changed_person_reaches_all_of_history(platform: Platform) -> None:
-    here = platform.settings(date(2023, 9, 12))
+def test_a_changed_person_reaches_all_of_history(began: Platform) -> None:
+    here = began.settings(START)
     with production_of(here) as production:
-        live(production, here)
-        rewrite(platform, "app.users", lambda f: f.with_columns(pl.col("last_name") + "-Martin"))
+        rewrite(began, "app.users", lambda f: f.with_columns(pl.col("last_name") + "-Martin"))
         done = load(here)
         change, _ = [c for c in done.changes if not c.is_nothing]  # and the load itself
         assert (change.table, change.kind, change.first_day) == (
@@ -163,7 +165,7 @@ def test_a_changed_person_reaches_all_of_history(platform: Platform) -> None:
         )
         again = bring_up(production, here)
         assert str(again.restated["intermediate.invoices"].window) == "2022-01 to 2023-09"
-    assert_models_equal_the_reference(platform, keeps_log=True)
+    assert_models_equal_the_reference(began, keeps_log=True)
 
 
 def test_who_signs_up_brings_older_entries_of_the_crm_along(platform: Platform) -> None:
@@ -189,16 +191,14 @@ def test_who_signs_up_brings_older_entries_of_the_crm_along(platform: Platform) 
     assert_models_equal_the_reference(platform, keeps_log=True)
 
 
-def test_a_reference_of_an_earlier_month_is_found_when_it_comes_again(platform: Platform) -> None:
-    first = platform.settings(date(2023, 8, 31))
-    with production_of(first) as production:
-        live(production, first)
-        later = replace(first, as_of=date(2023, 9, 15))
+def test_a_reference_of_an_earlier_month_is_found_when_it_comes_again(began: Platform) -> None:
+    later = began.settings(START + timedelta(days=5))
+    with production_of(later) as production:
         extract(later, COMPANY)
         files = read_manifest(later.sources_dir).tables["app.invoices"]
         old = pl.read_parquet(later.sources_dir / files[0].path)["reference"][0]
         rewrite(
-            platform,
+            began,
             "app.invoices",
             lambda f: f.with_columns(
                 reference=pl.when(pl.int_range(pl.len()) == 1)

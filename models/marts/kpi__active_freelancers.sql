@@ -40,9 +40,9 @@ WITH first_contract AS (
   FROM intermediate.months AS months
   INNER JOIN first_contract
     ON months.month >= first_contract.month
-  CROSS JOIN (VALUES
-    ('blue'),
-    ('green')) AS entities(entity)
+  CROSS JOIN (
+    @every_entity()
+  ) AS entities
   WHERE
     months.month BETWEEN @start_ds::DATE AND @end_ds::DATE
 ), active AS (

@@ -2,7 +2,7 @@
 
 A package imports those above it in this list, never those below:
 
-    simulation settings errors names files result interruption sql   modules that all packages import
+    simulation settings errors names files result interruption sql   base modules
     sources      the applications and their contract
     record       the schema ops: what was loaded, computed, promoted, published
     lakehouse    the file: who may write, a run as a transaction, releases

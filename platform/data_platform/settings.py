@@ -9,6 +9,7 @@ from data_platform.errors import UsageError
 
 CONFIG_FILE = "config.yaml"
 CONTRACT_FILE = "external_models.yaml"
+DATABASE = "lakehouse.duckdb"  # as in config.yaml, which SQLMesh's own commands read
 # What DuckDB reads as a pattern or as the beginning of options, wherever it stands in a path.
 _NOT_IN_PATHS = "?*[]"
 
@@ -30,7 +31,7 @@ class Settings:
     @property
     def lakehouse(self) -> Path:
         """The DuckDB file; SQLMesh's config.yaml names the same one."""
-        return self.data_dir / "lakehouse" / "lakehouse.duckdb"
+        return self.data_dir / "lakehouse" / DATABASE
 
     @property
     def exports_dir(self) -> Path:

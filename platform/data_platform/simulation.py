@@ -7,7 +7,7 @@ from datetime import date
 from data_platform.errors import UsageError
 from data_platform.names import SourceName
 
-# The company's first day: nothing can be extracted as of an earlier one.
+# The company's first day, as in config.yaml: nothing can be extracted as of an earlier one.
 FIRST_DAY = date(2022, 1, 1)
 _DIRTY, _PRISTINE = "dirty", "pristine"
 

@@ -66,11 +66,16 @@ def tables_command(result_format: str) -> Action:
 
 def _status(call: Call, status_format: str) -> int:
     from data_platform.operations.status import status
-    from data_platform.operations.status_formats import as_json, lines, runs_table, sources_table
+    from data_platform.operations.status_formats import (
+        lines,
+        runs_table,
+        sources_table,
+        status_json,
+    )
 
     found = status(call.settings)
     if status_format == StatusFormat.JSON:
-        call.reporter.write(json.dumps(as_json(found), indent=1, default=str) + "\n")
+        call.reporter.write(json.dumps(status_json(found), indent=1, default=str) + "\n")
     else:
         for line in lines(found):
             call.reporter.say(line)
@@ -89,7 +94,12 @@ def status_command(status_format: str) -> Action:
 
 
 def _lineage(call: Call, name: str, lineage_format: str, impact: bool) -> None:
-    from data_platform.project.lineage.formats import as_json, as_mermaid, edges, impact_as_json
+    from data_platform.project.lineage.formats import (
+        as_mermaid,
+        edges,
+        impact_as_json,
+        lineage_json,
+    )
     from data_platform.project.lineage.graph import PERSONAL, model_of
     from data_platform.project.lineage.working_tree import read_lineage
 
@@ -109,7 +119,7 @@ def _lineage(call: Call, name: str, lineage_format: str, impact: bool) -> None:
         if name in lineage.marked(PERSONAL):
             call.reporter.say("It is personal data.")
     elif lineage_format == LineageFormat.JSON:
-        call.reporter.write(as_json(lineage, name))
+        call.reporter.write(lineage_json(lineage, name))
     elif lineage_format == LineageFormat.MERMAID:
         call.reporter.write(as_mermaid(edges(lineage, name), name))
     else:

@@ -13,8 +13,14 @@ from data_platform.errors import PlatformError, is_about_values, without_values
 from data_platform.files import replacing, writable_folder
 from data_platform.lakehouse.connection import reading, require, writing
 from data_platform.names import ExportFormat, Layer
+from data_platform.record.exports import (
+    control_column,
+    exported_files,
+    forget_export,
+    record_export,
+)
 from data_platform.record.loads import last_load
-from data_platform.record.transforms import change_number, exported_files, last_transformed
+from data_platform.record.transforms import change_number, last_transformed
 from data_platform.settings import Settings
 from data_platform.sql import literal, quoted
 
@@ -149,12 +155,10 @@ def _read_back(
         if file_format == ExportFormat.CSV
         else "read_parquet($path)"
     )
-    control = connection.execute(
-        "SELECT column_name FROM ops.control_totals WHERE export_name = ?", [view]
-    ).fetchone()
+    control = control_column(connection, view)
     amount = "NULL"
     if control:
-        amount = f"SUM(CAST(REPLACE({quoted(control[0])}, ',', '.') AS DECIMAL(18, 2)))"
+        amount = f"SUM(CAST(REPLACE({quoted(control)}, ',', '.') AS DECIMAL(18, 2)))"
     found = connection.execute(f"SELECT COUNT(*), {amount} FROM {source}", {"path": str(path)})
     counted, total = found.fetchone() or (0, None)
     if counted != rows:
@@ -165,7 +169,7 @@ def _read_back(
     invoiced = ledger[0] if ledger and ledger[0] is not None else Decimal(0)
     if (total or Decimal(0)) != invoiced:
         raise PlatformError(
-            f"export {view}: the amounts in column {control[0]} come to {total or 0:,}, expected "
+            f"export {view}: the amounts in column {control} come to {total or 0:,}, expected "
             f"{invoiced:,}, the total of the invoices"
         )
     return Decimal(invoiced)
@@ -281,6 +285,6 @@ def _record_files(
             continue
         if path.suffix[1:] == file_format or shows.get(path.name) != change:
             path.unlink()
-            connection.execute("DELETE FROM ops.exports WHERE file_name = ?", [path.name])
+            forget_export(connection, path.name)
     for name in current:
-        connection.execute("INSERT OR REPLACE INTO ops.exports VALUES (?, ?)", [name, change])
+        record_export(connection, name, change)

@@ -16,6 +16,7 @@ from data_platform.project.lineage.working_tree import lineage_of
 from data_platform.record.loads import LastLoad
 from data_platform.record.rows import Audited, ModelRan
 from data_platform.record.standing_warnings import Beside, warnings_beside
+from data_platform.record.transforms import loads_of_tables
 from data_platform.settings import Settings
 from data_platform.transform.code_history import note_plan
 from data_platform.transform.environments import PROD, differing, own_tables, tables_of
@@ -91,7 +92,7 @@ def plan(
         evaluation = project.evaluation
         evaluation.start(load.load_number, environment)
         project.refuse_unsupported(project.context.models.values())
-        known_tables = _known_tables(project)
+        known_tables = loads_of_tables(project.cursor).keys()
         try:
             builder = project.context.plan_builder(
                 environment,
@@ -114,11 +115,6 @@ def plan(
         built = _bring_up_to_date(project, production, environment, load, known_tables, progress)
         note_plan(project, environment)
         return Planned(environment, load.load_number, code, evaluation.unit_tests, built)
-
-
-def _known_tables(project: Project) -> set[str]:
-    rows = project.cursor.execute("SELECT physical_name FROM ops.model_tables").fetchall()
-    return {name for (name,) in rows}
 
 
 def _bring_up_to_date(

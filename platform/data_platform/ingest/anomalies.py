@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import duckdb
 
 from data_platform.record.loaded_files import SeenFile
-from data_platform.record.loads import Batch, LoadedTable
+from data_platform.record.loads import Batch, LoadedTable, earlier_as_of
 from data_platform.record.rows import KEYS_SHOWN, Audited
 from data_platform.sources.contract import SCHEMA, SourceTable
 
@@ -50,21 +50,11 @@ def anomalies(
         lost = max(known.rows - rows, 0)
         told = [f"{known.rows:,} before, {rows:,} now"] if lost else []
         note(table, "rows_do_not_vanish", lost, told)
-        before_that = _as_of_before(connection, batch)
+        before_that = earlier_as_of(connection, batch)
         if table.event_column and before_that:
             days = _unusual_days(connection, table, before_that, batch.as_of)
             note(table, "days_are_usual", len(days), days)
     return tuple(found)
-
-
-def _as_of_before(connection: duckdb.DuckDBPyConnection, batch: Batch) -> date | None:
-    """The last date before the batch's as of which the same company was loaded."""
-    row = connection.execute(
-        "SELECT MAX(as_of) FROM ops.loads "
-        "WHERE as_of < ? AND random_seed = ? AND scale = ? AND variant = ?",
-        [batch.as_of, batch.company.random_seed, batch.company.scale, batch.company.variant],
-    ).fetchone()
-    return row[0] if row else None
 
 
 def _unusual_days(

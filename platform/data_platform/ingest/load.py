@@ -26,11 +26,12 @@ from data_platform.record.loads import (
     last_load,
     loaded_tables,
     record_load,
+    record_schema_changes,
 )
 from data_platform.record.rows import Audited, FailedAudit
 from data_platform.record.schema import prepare
 from data_platform.record.standing_warnings import renew_warnings, standing_warnings
-from data_platform.record.transforms import take_stock
+from data_platform.record.transforms import record_unknown_tables
 from data_platform.result import counted
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
@@ -160,7 +161,7 @@ def load(
         if changed:
             number += 1
             with _transaction(connection):
-                take_stock(connection, number - 1)
+                record_unknown_tables(connection, number - 1)
                 for done, (table, difference) in enumerate(differences.items()):
                     progress(done, len(tables))
                     known, folder = held.get(table.name), settings.sources_dir
@@ -186,7 +187,8 @@ def load(
                 if kept[0] in migrations:  # whatever reads the log is to be computed again
                     changes = [Change(c.table, 1, 1) if c.table == LOG else c for c in changes]
                 record_load(connection, number, batch, changes)
-                _record_schema_changes(connection, number, list(migrations.values()))
+                followed = [(m.table, one) for m in migrations.values() for one in m.differences]
+                record_schema_changes(connection, number, followed)
                 audits = anomalies(connection, seen, held, batch, number)
                 looked_at = {audit.model_name for audit in audits}
                 news = renew_warnings(connection, audits, looked_at, batch.as_of)
@@ -241,17 +243,6 @@ def _rebuild(
     connection.execute(f"DROP TABLE {name}")
     change = update_table(connection, table, difference, folder, replace=True)
     return Change(table.name, change.added, removed) if removed else change
-
-
-def _record_schema_changes(
-    connection: duckdb.DuckDBPyConnection, number: int, changes: Sequence[SchemaChange]
-) -> None:
-    for change in changes:
-        for difference in change.differences:
-            connection.execute(
-                "INSERT INTO ops.schema_changes VALUES (?, ?, ?)",
-                [number, change.table, difference],
-            )
 
 
 @contextmanager

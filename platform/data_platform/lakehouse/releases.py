@@ -17,11 +17,9 @@ from pathlib import Path
 from data_platform.errors import PlatformError
 from data_platform.files import remove_partial_files, sync_file, sync_folders, writable_folder
 from data_platform.lakehouse.copying import Copying, copy_database
+from data_platform.settings import DATABASE
 
 PARTS = ("lakehouse", "sources", "exports")
-
-
-DATABASE = "lakehouse.duckdb"
 
 
 @dataclass(frozen=True)

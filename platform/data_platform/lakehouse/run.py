@@ -24,7 +24,13 @@ from data_platform.lakehouse.run_row import (
     message_of,
     outcome_of,
 )
-from data_platform.record.journal import Journal, fold, journals, last_recorded_number
+from data_platform.record.journal import (
+    Journal,
+    fold,
+    journals,
+    last_recorded_number,
+    record_run_number,
+)
 from data_platform.record.loads import Batch, last_load
 from data_platform.record.rows import Audited, ModelRan, Outcome, Row, RunRow, StepRow, StoppedError
 from data_platform.record.schema import prepare
@@ -221,13 +227,7 @@ class Run:
             self.row = replace(self.row, batch_id=load.batch_id, load_number=load.load_number)
             if not self._is_known:
                 self.row = about(self.row, load)
-        connection.execute(
-            "UPDATE ops.loads SET run_number = ? WHERE run_number IS NULL", [self.row.run_number]
-        )
-        connection.execute(
-            "UPDATE ops.promotions SET run_number = ? WHERE run_number IS NULL",
-            [self.row.run_number],
-        )
+        record_run_number(connection, self.row.run_number)
         found = journals(self._releases.runs_dir)
         for journal in found:
             fold(connection, journal, self.row if journal == self._journal else None)

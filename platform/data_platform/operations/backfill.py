@@ -20,6 +20,7 @@ from data_platform.ingest.load import Loaded, load
 from data_platform.ingest.loaded import loaded
 from data_platform.lakehouse.run import Run, Step
 from data_platform.project.context import Project, open_project
+from data_platform.record.loads import last_loads
 from data_platform.record.transforms import last_transformed
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
@@ -141,19 +142,12 @@ def _asked_to_stop() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _days_found(project: Project, simulated: Simulation, days: list[date]) -> int:
+def _days_found(project: Project, company: Simulation, days: list[date]) -> int:
     """How many of the first days the last loads were, one after the other."""
-    cursor = project.cursor
-    company = (simulated.random_seed, simulated.scale, simulated.variant)
-    loads = cursor.execute(
-        "SELECT DISTINCT load_number, as_of, random_seed, scale, variant FROM ops.loads "
-        "ORDER BY load_number DESC LIMIT ?",
-        [len(days)],
-    ).fetchall()
-    loads.reverse()
-    wanted = [(day, *company) for day in days]
+    loads = last_loads(project.cursor, len(days))
     for count in range(len(loads), 0, -1):
-        if [tuple(load[1:]) for load in loads[-count:]] == wanted[:count]:
-            is_shown = last_transformed(cursor) == loads[-1][0]
+        found = [(day, whose) for _, day, whose in loads[-count:]]
+        if found == [(day, company) for day in days[:count]]:
+            is_shown = last_transformed(project.cursor) == loads[-1][0]
             return count if is_shown else count - 1
     return 0

@@ -11,6 +11,7 @@ from data_platform.lakehouse.connection import reading
 from data_platform.lakehouse.lock import is_alive
 from data_platform.lakehouse.releases import Releases
 from data_platform.operations.freshness import Freshness, freshness
+from data_platform.record.exports import exported_files
 from data_platform.record.journal import has_record, journals, recorded_runs, recorded_steps
 from data_platform.record.loads import LastLoad, last_load, loaded_tables
 from data_platform.record.promotions import promotion_in_force
@@ -19,7 +20,6 @@ from data_platform.record.standing_warnings import standing_warnings, told
 from data_platform.record.transforms import (
     change_number,
     environments,
-    exported_files,
     last_transformed,
     recorded_environments_behind,
 )

@@ -8,7 +8,7 @@ from data_platform.record.rows import Outcome
 from data_platform.result import Result
 
 
-def as_json(found: Status) -> dict[str, Any]:
+def status_json(found: Status) -> dict[str, Any]:
     """The status for machines."""
     document = asdict(replace(found, runs={}))
     document["runs"] = [

@@ -116,6 +116,7 @@ class Evaluation:
                 keys=tuple(
                     " ".join(str(value) for value in row if value is not None)
                     for row in result.sample
+                    if row  # none of an audit that only counts
                 ),
             )
             self.audits.append(audited)

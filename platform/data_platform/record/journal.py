@@ -101,6 +101,14 @@ def fold(
         )
 
 
+def record_run_number(connection: duckdb.DuckDBPyConnection, run_number: int) -> None:
+    """Record which run made the loads and promotions that no run has published yet."""
+    for table in ("loads", "promotions"):
+        connection.execute(
+            f"UPDATE ops.{table} SET run_number = ? WHERE run_number IS NULL", [run_number]
+        )
+
+
 def last_recorded_number(connection: duckdb.DuckDBPyConnection) -> int:
     """The highest number of a run in the record, 0 where there is none."""
     if not has_record(connection):

@@ -161,3 +161,36 @@ def record_load(
                 change.last_day,
             ],
         )
+
+
+def earlier_as_of(connection: duckdb.DuckDBPyConnection, batch: Batch) -> date | None:
+    """The last date before the batch's as of which the same company was loaded."""
+    company = batch.company
+    row = connection.execute(
+        "SELECT MAX(as_of) FROM ops.loads "
+        "WHERE as_of < ? AND random_seed = ? AND scale = ? AND variant = ?",
+        [batch.as_of, company.random_seed, company.scale, company.variant],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def last_loads(
+    connection: duckdb.DuckDBPyConnection, limit: int
+) -> list[tuple[int, date, Simulation]]:
+    """(load number, as-of date, company) of the last loads, the latest last."""
+    rows = connection.execute(
+        "SELECT DISTINCT load_number, as_of, random_seed, scale, variant FROM ops.loads "
+        "ORDER BY load_number DESC LIMIT ?",
+        [limit],
+    ).fetchall()
+    return [(number, as_of, Simulation.recorded(*rest)) for number, as_of, *rest in rows[::-1]]
+
+
+def record_schema_changes(
+    connection: duckdb.DuckDBPyConnection, number: int, differences: Sequence[tuple[str, str]]
+) -> None:
+    """Record the differences, (table, difference), by which raw tables followed the contract."""
+    for table, difference in differences:
+        connection.execute(
+            "INSERT INTO ops.schema_changes VALUES (?, ?, ?)", [number, table, difference]
+        )

@@ -112,3 +112,37 @@ def undone_by(
         if models:
             found.append((promotion, models))
     return found
+
+
+def record_promotion(
+    connection: duckdb.DuckDBPyConnection,
+    promotion: Promotion,
+    load_number: int,
+    identifiers: Mapping[str, str],
+) -> None:
+    """Record a change of production's code.
+
+    Args:
+        load_number: the load that production reflected then.
+        identifiers: the version of each model since, by its full name.
+    """
+    connection.execute(
+        "INSERT INTO ops.promotions VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+        [
+            promotion.number,
+            promotion.action,
+            promotion.environment,
+            promotion.promoted_at,
+            load_number,
+            promotion.goes_back_to,
+            [*promotion.models],
+        ],
+    )
+    connection.execute(
+        "INSERT INTO ops.promoted_models SELECT $number, UNNEST($names), UNNEST($identifiers)",
+        {
+            "number": promotion.number,
+            "names": [*identifiers],
+            "identifiers": [*identifiers.values()],
+        },
+    )

@@ -24,13 +24,6 @@ def change_number(connection: duckdb.DuckDBPyConnection) -> int:
     return int(row[0]) if row and row[0] is not None else 0
 
 
-def exported_files(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """The export files in the platform's own folder, and which change of production each shows."""
-    if not has_table(connection, "ops", "exports"):
-        return {}
-    return dict(connection.execute("SELECT file_name, change_number FROM ops.exports").fetchall())
-
-
 def environments(connection: duckdb.DuckDBPyConnection) -> dict[str, datetime | None]:
     """The environments beside production and when each expires, as of the last plan or run."""
     if not has_table(connection, "ops", "environments"):
@@ -51,7 +44,7 @@ def recorded_environments_behind(
     return {environment: tuple(models) for environment, models in rows}
 
 
-def take_stock(connection: duckdb.DuckDBPyConnection, load_number: int) -> None:
+def record_unknown_tables(connection: duckdb.DuckDBPyConnection, load_number: int) -> None:
     """Record that model tables not yet in ops.model_tables reflect load `load_number`.
 
     SQLMesh's own commands have built them since that load.
@@ -87,17 +80,6 @@ def record_environments(
         connection.execute("INSERT INTO ops.environments_behind VALUES (?, ?)", [name, [*models]])
 
 
-def record_control_totals(
-    connection: duckdb.DuckDBPyConnection, columns: Sequence[tuple[str, str]]
-) -> None:
-    """Record which column of which export adds up to the total of the invoices."""
-    known = connection.execute("FROM ops.control_totals ORDER BY ALL").fetchall()
-    if known != sorted(columns):
-        connection.execute("DELETE FROM ops.control_totals")
-        for row in columns:
-            connection.execute("INSERT INTO ops.control_totals VALUES (?, ?)", [*row])
-
-
 def record_complete(
     connection: duckdb.DuckDBPyConnection, load_number: int, has_changed: bool
 ) -> None:
@@ -122,14 +104,28 @@ def record_complete(
     )
 
 
-def forget_what_is_gone(connection: duckdb.DuckDBPyConnection, environments: Sequence[str]) -> None:
-    """Forget tables of models and plans of environments that are no longer there."""
+def forget_dropped_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Forget tables of models that are no longer there."""
     connection.execute(
         "DELETE FROM ops.model_tables WHERE physical_name NOT IN ("
         "SELECT concat_ws('.', database_name, schema_name, table_name) FROM duckdb_tables() "
         "UNION ALL "
         "SELECT concat_ws('.', database_name, schema_name, view_name) FROM duckdb_views())"
     )
+
+
+def loads_of_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """The number of the last load that each model table includes, by its physical name."""
+    return dict(
+        connection.execute("SELECT physical_name, load_number FROM ops.model_tables").fetchall()
+    )
+
+
+def record_tables(
+    connection: duckdb.DuckDBPyConnection, physical_names: Sequence[str], load_number: int
+) -> None:
+    """Record that model tables include a load."""
     connection.execute(
-        "DELETE FROM ops.plans WHERE NOT list_contains(?, environment)", [[*environments]]
+        "INSERT OR REPLACE INTO ops.model_tables SELECT UNNEST($names), $number",
+        {"names": [*physical_names], "number": load_number},
     )

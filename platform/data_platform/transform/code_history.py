@@ -14,7 +14,20 @@ from sqlmesh.core.snapshot import Snapshot, SnapshotId
 from data_platform.errors import PlatformError
 from data_platform.project.context import Project
 from data_platform.project.evaluation import short_name
-from data_platform.record.promotions import Action, identifiers, promotions
+from data_platform.record.model_code import (
+    promotion_before_plan,
+    record_code,
+    record_plan,
+    recorded_code,
+    recorded_versions,
+)
+from data_platform.record.promotions import (
+    Action,
+    Promotion,
+    identifiers,
+    promotions,
+    record_promotion,
+)
 
 _PRODUCTION = "prod"  # SQLMesh's name for it
 
@@ -45,23 +58,16 @@ def note_promotion(
     )
     number = known[-1].number + 1 if known else 1
     _note_plans(project, number - 1)
-    cursor.execute(
-        "INSERT INTO ops.promotions VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
-        [number, action, environment, datetime.now(UTC), load_number, goes_back_to, changed],
+    promotion = Promotion(
+        number, action, environment, datetime.now(UTC), goes_back_to, tuple(changed)
     )
-    cursor.execute(
-        "INSERT INTO ops.promoted_models SELECT $number, UNNEST($names), UNNEST($identifiers)",
-        {"number": number, "names": [*now], "identifiers": [*now.values()]},
-    )
-    kept = set(cursor.execute("SELECT name, identifier FROM ops.model_code").fetchall())
+    record_promotion(cursor, promotion, load_number, now)
+    kept = recorded_versions(cursor)
     for snapshot in production:
         if (snapshot.name, snapshot.identifier) not in kept:
             # When it was computed, and where, is not part of the code.
             code = snapshot.copy(update={"intervals": [], "dev_intervals": []}).json()
-            cursor.execute(
-                "INSERT INTO ops.model_code VALUES (?, ?, ?, ?)",
-                [snapshot.name, snapshot.identifier, code, version("sqlmesh")],
-            )
+            record_code(cursor, snapshot.name, snapshot.identifier, code, version("sqlmesh"))
 
 
 def snapshots_of(project: Project, number: int) -> dict[str, Snapshot]:
@@ -74,10 +80,7 @@ def snapshots_of(project: Project, number: int) -> dict[str, Snapshot]:
     ids = [SnapshotId(name=name, identifier=identifier) for name, identifier in wanted.items()]
     found = {s.name: s for s in project.context.state_reader.get_snapshots(ids).values()}
     for name in wanted.keys() - found.keys():
-        row = project.cursor.execute(
-            "SELECT code, sqlmesh_version FROM ops.model_code WHERE name = ? AND identifier = ?",
-            [name, wanted[name]],
-        ).fetchone()
+        row = recorded_code(project.cursor, name, wanted[name])
         if row is None:
             raise PlatformError(f"the code of {short_name(name)} in promotion {number} is lost")
         code, written_by = row
@@ -96,15 +99,9 @@ def _note_plans(project: Project, promotion_number: int) -> None:
     for environment in project.context.state_reader.get_environments():
         if environment.name == _PRODUCTION:
             continue
-        project.cursor.execute(
-            "INSERT OR REPLACE INTO ops.plans SELECT $name, $plan, $number WHERE NOT EXISTS ("
-            "SELECT 1 FROM ops.plans WHERE environment = $name AND plan_id = $plan)",
-            {
-                "name": environment.name,
-                "plan": environment.plan_id,
-                "number": promotion_number,
-            },
-        )
+        name, plan_id = environment.name, environment.plan_id
+        if promotion_before_plan(project.cursor, name, plan_id) is None:
+            record_plan(project.cursor, name, plan_id, promotion_number)
 
 
 def note_plan(project: Project, environment: str) -> None:
@@ -112,17 +109,13 @@ def note_plan(project: Project, environment: str) -> None:
     known, found = promotions(project.cursor), project.context.state_reader
     if (planned := found.get_environment(environment)) is not None:
         number = known[-1].number if known else 0
-        project.cursor.execute(
-            "INSERT OR REPLACE INTO ops.plans VALUES (?, ?, ?)",
-            [environment, planned.plan_id, number],
-        )
+        record_plan(project.cursor, environment, planned.plan_id, number)
 
 
 def planned_after(project: Project, environment: Environment) -> int:
     """The number of the promotion after which an environment was planned."""
-    row = project.cursor.execute(
-        "SELECT promotion_number FROM ops.plans WHERE environment = ? AND plan_id = ?",
-        [environment.name, environment.plan_id],
-    ).fetchone()
+    recorded = promotion_before_plan(project.cursor, environment.name, environment.plan_id)
+    if recorded is not None:
+        return recorded
     known = promotions(project.cursor)
-    return int(row[0]) if row else known[-1].number if known else 0
+    return known[-1].number if known else 0

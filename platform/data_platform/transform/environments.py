@@ -79,7 +79,7 @@ def environments_behind(
 
     Tables that it shares with production are production's to bring up to date. One that the
     platform has not seen was built by SQLMesh's own commands since the load, and reflects it: each
-    load takes stock of those that are there before it (`take_stock`).
+    load records those that are there before it (`record_unknown_tables`).
     """
     found = {}
     for summary in project.context.state_reader.get_environments_summary():

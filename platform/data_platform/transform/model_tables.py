@@ -24,6 +24,7 @@ from data_platform.project.lineage.graph import Lineage
 from data_platform.project.lineage.working_tree import lineage_of
 from data_platform.project.window import Kind, Window
 from data_platform.record.loads import Change, LastLoad, changes_since, latest_as_of_since
+from data_platform.record.transforms import loads_of_tables, record_tables
 from data_platform.transform.restatement import Node, Restatement, decide
 
 _ANY_MONTH_TAG = "any_month_of:"
@@ -90,10 +91,7 @@ class Tables:
 
     def reflected(self) -> dict[str, int | None]:
         """The number of the last load that each model's table includes, None where unknown."""
-        cursor = self.project.cursor
-        known: dict[str, int] = dict(
-            cursor.execute("SELECT physical_name, load_number FROM ops.model_tables").fetchall()
-        )
+        known = loads_of_tables(self.project.cursor)
         return {name: known.get(self.table(snapshot)) for name, snapshot in self.by_name.items()}
 
     def behind(self, load: LastLoad) -> dict[str, Restatement]:
@@ -206,12 +204,8 @@ class Tables:
 
     def mark_as_reflecting(self, load: LastLoad, names: Collection[str]) -> None:
         """Note that models reflect the load, with the platform and in SQLMesh's own state."""
-        cursor = self.project.cursor
         snapshots = [self.by_name[name] for name in names]
-        cursor.execute(
-            "INSERT OR REPLACE INTO ops.model_tables SELECT UNNEST($names), $number",
-            {"names": [self.table(s) for s in snapshots], "number": load.load_number},
-        )
+        record_tables(self.project.cursor, [self.table(s) for s in snapshots], load.load_number)
         self.mark_intervals(load, snapshots)
 
     def mark_intervals(self, load: LastLoad, snapshots: Collection[Snapshot]) -> None:

@@ -9,16 +9,17 @@ from data_platform.names import Layer
 from data_platform.project.context import Project
 from data_platform.project.kinds import refuse_forward_only
 from data_platform.project.lineage.graph import Lineage
+from data_platform.record.exports import record_control_totals
 from data_platform.record.loads import LastLoad
+from data_platform.record.model_code import forget_plans
 from data_platform.record.promotions import Action
 from data_platform.record.rows import Audited, FailedAudit
 from data_platform.record.schema import prepare
 from data_platform.record.standing_warnings import renew_warnings, standing_warnings
 from data_platform.record.transforms import (
-    forget_what_is_gone,
+    forget_dropped_tables,
     last_transformed,
     record_complete,
-    record_control_totals,
     record_environments,
 )
 from data_platform.transform.code_history import note_promotion
@@ -159,7 +160,8 @@ class Production:
         context = self.project.context
         context.run_janitor(ignore_ttl=False)
         known = [found.name for found in context.state_reader.get_environments_summary()]
-        forget_what_is_gone(self.project.cursor, known)
+        forget_dropped_tables(self.project.cursor)
+        forget_plans(self.project.cursor, known)
 
     def lineage(self) -> Lineage:
         """The lineage of production's models, which may not be the working tree's."""

@@ -31,7 +31,7 @@ class _Read:
     rows: list[str] = field(default_factory=list)
 
 
-def extract(
+def lineage_of_model(
     model: Model, catalog: str | None, columns_of: Mapping[str, Iterable[str]]
 ) -> ModelLineage:
     """The lineage of a model; a source table's columns are made of nothing.

@@ -21,7 +21,7 @@ def edges(lineage: Lineage, name: str) -> list[tuple[str, str]]:
     )
 
 
-def as_json(lineage: Lineage, name: str) -> str:
+def lineage_json(lineage: Lineage, name: str) -> str:
     """All that lies upstream and downstream, with the steps between and what would change."""
     found: dict[str, Any] = {
         "name": name,

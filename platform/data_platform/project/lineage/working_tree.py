@@ -86,7 +86,7 @@ def lineage_of(models: Iterable["Model"], catalog: str | None) -> Lineage:
 
     What is the same in production and in the working tree is extracted once a process.
     """
-    from data_platform.project.lineage.extraction import extract
+    from data_platform.project.lineage.extraction import lineage_of_model
 
     found: dict[str, ModelLineage] = {}
     models = list(models)
@@ -100,7 +100,7 @@ def lineage_of(models: Iterable["Model"], catalog: str | None) -> Lineage:
         read = str(model.mapping_schema) if model.is_sql else str(sorted(columns_of.items()))
         key = (catalog, model.fqn, model.data_hash, model.metadata_hash, read)
         if key not in _EXTRACTED:
-            _EXTRACTED[key] = extract(model, catalog, columns_of)
+            _EXTRACTED[key] = lineage_of_model(model, catalog, columns_of)
         found[_EXTRACTED[key].name] = _EXTRACTED[key]
     return Lineage(found)
 
