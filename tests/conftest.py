@@ -28,6 +28,11 @@ SCALE = 0.2
 COMPANY = Simulation(42, SCALE)
 
 
+def options_of(as_of: str | date) -> list[str]:
+    """The options of the same company as of another day."""
+    return ["--scale", str(SCALE), "--as-of", str(as_of)]
+
+
 @dataclass
 class Platform:
     """The program on a data folder of its own."""
@@ -129,7 +134,7 @@ def template() -> Path:
         if not folder.exists():
             platform = Platform(_shared[0] / "partial" / "data")
             platform.data.parent.mkdir()
-            platform.call("run")
+            (platform.data.parent / "stderr").write_text(platform.call("run").stderr)
             platform.data.parent.rename(folder)
     return folder / "data"
 
@@ -160,3 +165,10 @@ def analyst(tmp_path: Path) -> Platform:
     platform = Platform(tmp_path / "project/data", tmp_path / "project")
     platform.copy_project()
     return platform
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that is left out of `just test` says why."""
+    for item in items:
+        for mark in item.iter_markers("slow"):
+            assert mark.kwargs.get("reason"), f"{item.nodeid} is slow, and nobody says why"

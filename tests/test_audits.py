@@ -15,6 +15,7 @@ from data_platform.errors import PlatformError
 from data_platform.ingest.extract import extract
 from data_platform.ingest.load import load
 from data_platform.names import FaultKind
+from data_platform.operations.status import status
 from data_platform.record.rows import FailedAudit
 from data_platform.settings import Settings
 from data_platform.transform.transform import transform
@@ -212,8 +213,7 @@ AUDIT_OF = {
 }
 
 
-# Six runs: the audits that they meet fail one by one above, in no time.
-@pytest.mark.slow
+@pytest.mark.slow(reason="six runs; the audits that they meet fail one by one in no time above")
 def test_each_injected_error_stops_the_run_at_the_audit_that_names_it(platform: Platform) -> None:
     run(platform)
     for kind in FaultKind:
@@ -233,14 +233,13 @@ def test_injected_errors_combine_and_hold_back_what_reads_them(platform: Platfor
     assert str(caught.value).count("failed for 3 rows") == 2
 
 
-def test_warnings_tell_what_the_truth_knows_and_name_no_person(platform: Platform) -> None:
-    done = run(platform)
-    truth = json.loads((platform.data / "sources/truth.json").read_text())
-    warnings = {warning.audit: warning for warning in done.warnings}  # type: ignore[attr-defined]
+def test_warnings_tell_what_the_truth_knows_and_name_no_person(finished: Platform) -> None:
+    truth = json.loads((finished.data / "sources/truth.json").read_text())
+    warnings = {warning.audit: warning for warning in status(finished.settings()).warnings}
     gaps = warnings["references_are_consecutive"]
     assert gaps.rows == truth["reference-gaps"]["count"]
     assert set(gaps.keys) <= set(truth["reference-gaps"]["keys"])
-    ((invoices,),) = platform.rows("SELECT COUNT(*) FROM sources.app__invoices")
+    ((invoices,),) = finished.rows("SELECT COUNT(*) FROM sources.app__invoices")
     assert str(gaps) == (
         f"intermediate.invoices: {gaps.rows} gaps in the numbers of {invoices} invoices "
         f"({100 * gaps.rows / invoices:.1f} %): cancelled drafts, or invoices that are missing"

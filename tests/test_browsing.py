@@ -49,7 +49,7 @@ def wait_for(started: Started, port: int) -> None:
     raise AssertionError("the UI never answered")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="a server, a plan and a run side by side; changes with SQLMesh's version")
 def test_the_ui_shows_columns_offline_while_others_plan_and_publish(begun: Platform) -> None:
     program, port = chromium(), free_port()
     started = begun.start("ui", "--port", str(port))
@@ -149,6 +149,7 @@ def data_dir(platform: Platform) -> dict[str, str]:
     return {"DATA_PLATFORM_DATA_DIR": str(platform.data)}
 
 
+@pytest.mark.slow(reason="an editor's server beside a run; changes with SQLMesh's version alone")
 def test_the_editor_s_language_server_answers_while_a_run_publishes(begun: Platform) -> None:
     names = asyncio.run(asyncio.wait_for(ask_the_language_server(begun), 240))
     assert "marts.kpi__nps_monthly" in names and "intermediate.freelancers" in names

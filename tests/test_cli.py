@@ -354,7 +354,7 @@ def test_a_data_folder_that_duckdb_would_misread_is_refused(tmp_path: Path, name
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="a whole run for each odd name of a folder")
 def test_a_data_folder_may_be_called_what_people_call_folders(tmp_path: Path) -> None:
     folder = tmp_path / 'Zoé\'s "data" \\ 50% $HOME; {x} #1'
     folder.mkdir()
@@ -471,7 +471,7 @@ def test_a_table_fits_the_terminal_s_width(finished: Platform) -> None:
     assert "\x1b[2J" not in shown and "\x07" not in shown
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="a run to remove, at a terminal of its own")
 def test_clean_says_what_goes_and_waits_for_nobody_s_run(analyst: Platform, tmp_path: Path) -> None:
     begin(analyst)
     (analyst.data / "notes.txt").write_text("mine")

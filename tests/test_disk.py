@@ -74,7 +74,7 @@ def test_a_full_disk_is_an_error_and_changes_nothing(small: Platform) -> None:
     assert_a_run_succeeds(small)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="a run for each size of the disk; one size is tried each time")
 def test_a_disk_that_is_full_at_any_point_of_a_run_is_an_error_and_changes_nothing(
     small: Platform,
 ) -> None:

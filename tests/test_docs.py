@@ -15,6 +15,7 @@ ENGLISH, FRENCH = (
 EXERCISES = (PROJECT / "docs/exercises.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow(reason="just lint checks the same")
 def test_the_generated_parts_are_current() -> None:
     documents = ["README.md", "README.fr.md", "docs/data-dictionary.md", "docs/data-model.md"]
     cog = [str(Path(sys.executable).with_name("cog")), "--check", *documents]

@@ -28,9 +28,10 @@ from data_platform.record.schema import prepare
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
 from data_platform.transform.transform import transform
+from editing import edit
 from faults import state
+from python_models import OF_AMOUNTS
 from tampering import rewrite
-from test_production import edit
 
 COMPANY, START = Simulation(42, 0.04), date(2023, 9, 20)
 HEADER = "owner data, grain at, description 'One row.', audits (has_rows)"
@@ -96,37 +97,6 @@ WHERE issue_date BETWEEN @start_ds::DATE AND @end_ds::DATE
 GROUP BY DATE_TRUNC('MONTH', issue_date)
 """,
 }  # fmt: skip
-PYTHON = """
-import typing as t
-from datetime import datetime
-
-import pandas as pd
-from sqlmesh import ExecutionContext, model
-from sqlmesh.core.model import ModelKindName
-
-
-@model(
-    "intermediate.in_python",
-    kind="FULL",
-    columns={"at": "date", "amount": "decimal(18, 2)"},
-    depends_on=["intermediate.invoices"],
-    owner="data",
-    grain="at",
-    description="One row.",
-)
-def execute(
-    context: ExecutionContext,
-    start: datetime,
-    end: datetime,
-    execution_time: datetime,
-    **kwargs: t.Any,
-) -> pd.DataFrame:
-    table = context.resolve_table("intermediate.invoices")
-    sql = f"SELECT issue_date AS at, SUM(amount) AS amount FROM {table} GROUP BY ALL"
-    frame = context.fetchdf(sql)
-    frame["amount"] = frame["amount"] * FACTOR
-    return frame
-"""
 HAS_ROWS = "AUDIT (name has_rows); SELECT 1 AS none FROM @this_model WHERE FALSE"
 EXTRA = [*SUPPORTED, "in_python"]
 
@@ -135,7 +105,7 @@ def write_models(project: Path, factor: int) -> None:
     folder = project / "models/intermediate"
     for name, code in SUPPORTED.items():
         (folder / f"{name}.sql").write_text(code.replace("FACTOR", str(factor)))
-    (folder / "in_python.py").write_text(PYTHON.replace("FACTOR", str(factor)))
+    (folder / "in_python.py").write_text(OF_AMOUNTS.replace("FACTOR", str(factor)))
 
 
 def make_project(platform: Platform) -> None:
@@ -256,7 +226,7 @@ def assert_every_kind_equals_a_rebuild_after(steps: list, deployed: Path, folder
     assert all(found[f"intermediate.{name}"] for name in EXTRA)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="every kind of model rebuilt after promotions and rollbacks")
 def test_after_a_sequence_of_everything_each_kind_of_model_shows_what_a_rebuild_shows(
     deployed: Path, tmp_path: Path
 ) -> None:
@@ -264,7 +234,7 @@ def test_after_a_sequence_of_everything_each_kind_of_model_shows_what_a_rebuild_
     assert_every_kind_equals_a_rebuild_after(steps, deployed, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="the same over random sequences, rebuilt each time")
 @settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, min_size=2, max_size=5))
 @example(steps=["promote", -80, "roll back", "correct", 33])
@@ -497,7 +467,7 @@ def test_what_is_right_is_not_refused(tree: Platform) -> None:
     for number, query in enumerate(ACCEPTED.values()):
         code = model("kind FULL", query).replace("intermediate.odd", f"marts.odd_{number}")
         models[f"{number}.sql"] = code
-    models["python.py"] = PYTHON.replace("FACTOR", "len(helper(1, end=2))") + HELPER
+    models["python.py"] = OF_AMOUNTS.replace("FACTOR", "len(helper(1, end=2))") + HELPER
     models["def.sql"] = (
         f"MODEL (name marts.defined, kind FULL, {HEADER});\n@DEF(one, 1);\nSELECT @one AS at"
     )
@@ -642,8 +612,8 @@ REFUSED_PYTHON = {
 def test_a_python_model_that_does_not_follow_from_the_data_is_refused(tree: Platform) -> None:
     models = {}
     for number, ((old, new), _) in enumerate(REFUSED_PYTHON.values()):
-        assert old in PYTHON
-        code = PYTHON.replace(old, new).replace("FACTOR", "1")
+        assert old in OF_AMOUNTS
+        code = OF_AMOUNTS.replace(old, new).replace("FACTOR", "1")
         models[f"odd_{number}.py"] = code.replace("in_python", f"odd_{number}")
     found = refused(tree.project, models)
     for said, (_, message) in zip(found.values(), REFUSED_PYTHON.values(), strict=True):
@@ -666,7 +636,7 @@ def test_a_seed_and_an_audit_of_no_model_are_refused(tree: Platform) -> None:
     audit.unlink()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="two starts of SQLMesh; each refusal itself is tried without")
 def test_a_plan_and_a_deployment_refuse_it_whatever_the_model_says_of_the_linter(
     analyst: Platform,
 ) -> None:
@@ -682,7 +652,7 @@ def test_a_plan_and_a_deployment_refuse_it_whatever_the_model_says_of_the_linter
     assert state(analyst.data) == before
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="SQLMesh's own plan, which few people use")
 def test_what_sqlmesh_s_own_commands_planned_forward_only_is_not_promoted(
     analyst: Platform,
 ) -> None:

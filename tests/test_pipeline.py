@@ -5,7 +5,8 @@ import pytest
 from comparison import assert_exports_equal_the_reference, assert_models_equal_the_reference
 from conftest import Platform
 
-LONG = pytest.mark.slow
+# Others on other days are in every random sequence of test_time.
+LONG = pytest.mark.slow(reason="each is a first run and the reference beside it")
 
 
 def test_a_run_shows_what_the_reference_computes(finished: Platform) -> None:
@@ -16,7 +17,7 @@ def test_a_run_shows_what_the_reference_computes(finished: Platform) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        ["-r", "7", "--scale", "0.3", "--as-of", "2025-10-31"],
+        pytest.param(["-r", "7", "--scale", "0.3", "--as-of", "2025-10-31"], marks=LONG),
         pytest.param(["-r", "-1", "--scale", "0.05", "--as-of", "2023-10-15"], marks=LONG),
         ["--scale", "0.001", "--as-of", "2022-01-01"],
         pytest.param(["--scale", "0.02", "--as-of", "2022-03-01"], marks=LONG),

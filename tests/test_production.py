@@ -1,6 +1,5 @@
 """Production shows the last load through promoted code, whatever came before."""
 
-import re
 from dataclasses import replace
 from datetime import date
 
@@ -16,6 +15,7 @@ from data_platform.project.evaluation import Evaluation, Recorder
 from data_platform.simulation import Simulation
 from data_platform.transform.transform import transform
 from data_platform.transform.transformed import Transformed
+from editing import MONTHLY, double_the_turnover, edit
 
 MONTHS = """
 MODEL (
@@ -30,8 +30,6 @@ MODEL (
 
 SELECT issue_month_date::TEXT AS "Month" FROM marts.kpi__monthly_turnover
 """
-MONTHLY = "models/marts/kpi__monthly_turnover.sql"
-EXPORT = "models/exports/monthly_turnover.sql"
 
 
 def run(
@@ -46,13 +44,6 @@ def run(
     return done
 
 
-def edit(platform: Platform, path: str, old: str, new: str) -> None:
-    model = platform.project / path
-    text = model.read_text()
-    assert old in text
-    model.write_text(text.replace(old, new))
-
-
 def shown(platform: Platform) -> tuple[object, object]:
     """(what the mart shows, what was invoiced)."""
     ((mart, invoiced),) = platform.rows(
@@ -62,35 +53,16 @@ def shown(platform: Platform) -> tuple[object, object]:
     return mart, invoiced
 
 
-def double_the_turnover(platform: Platform, keeps_control_total: bool = False) -> None:
-    """An edit that shows: every amount twice, without the checks that would stop it."""
-    edit(platform, MONTHLY, "COALESCE(turnover.amount, 0)", "COALESCE(turnover.amount * 2, 0)")
-    text = (platform.project / MONTHLY).read_text()
-    without = re.sub(r",\s*totals_agree\([^)]*\)", "", text)
-    assert without != text
-    (platform.project / MONTHLY).write_text(without)
-    expected = platform.project / "tests/marts/test_kpi__monthly_turnover.yaml"
-    doubled = re.sub(
-        r"(issue_month_date: [^,]*, amount: )([\d.]+)",
-        lambda found: f"{found[1]}{2 * float(found[2])}",
-        expected.read_text(),
-    )
-    expected.write_text(doubled)
-    if not keeps_control_total:
-        edit(platform, EXPORT, "  tags 'control_total:Turnover (in €)',\n", "")
-
-
-def test_the_same_batch_again_computes_nothing(platform: Platform) -> None:
-    first = run(platform, "2024-02-29")
-    assert len(first.deployed) > 20
-    assert {warning.audit for warning in first.warnings} == {
+def test_the_same_batch_again_computes_nothing(begun: Platform) -> None:
+    computed = "SELECT COUNT(DISTINCT model_name) FROM ops.models WHERE run_number = 1"
+    assert begun.rows(computed)[0][0] > 20
+    again = run(begun, "2024-02-29")
+    assert (again.deployed, again.restated, again.ran) == ((), {}, ())
+    assert {warning.audit for warning in again.warnings} == {  # they stand
         "references_are_consecutive",
         "crm_knows_freelancers",
     }
-    again = run(platform, "2024-02-29")
-    assert (again.deployed, again.restated, again.ran) == ((), {}, ())
-    assert again.warnings == first.warnings  # they stand until their models are audited again
-    assert run(platform, "2022-01-31").warnings == ()
+    assert run(begun, "2022-01-31").warnings == ()
 
 
 def test_a_load_without_a_transform_is_caught_up_later_and_not_exported_before(
@@ -138,7 +110,7 @@ def test_an_export_that_is_not_what_was_invoiced_stops_the_run(analyst: Platform
     assert mart == invoiced  # nothing of the run was published
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="three deployments, days between them")
 def test_code_that_was_deployed_and_reverted_shows_the_loads_that_came_between(
     analyst: Platform,
 ) -> None:
@@ -162,7 +134,7 @@ def test_a_failed_deployment_leaves_production_s_code_in_force(analyst: Platform
     assert mart == invoiced
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="three runs; the kills are each followed by a right one too")
 def test_a_failed_run_is_followed_by_a_right_one(platform: Platform) -> None:
     begin(platform)
     settings = platform.settings(date(2024, 3, 31))
@@ -177,7 +149,7 @@ def test_a_failed_run_is_followed_by_a_right_one(platform: Platform) -> None:
     assert_exports_equal_the_reference(platform)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="four transforms of an option that few people use")
 def test_layers_are_computed_alone_and_the_rest_catches_up(platform: Platform) -> None:
     settings = platform.settings()
     extract(settings, COMPANY)
@@ -241,7 +213,7 @@ def test_a_cell_that_a_spreadsheet_would_run_is_neutralised(platform: Platform) 
     assert sorted(lines) == sorted(cells.values())
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="two deployments over other data")
 def test_audits_and_other_data_at_once_are_deployed_over_one_another(analyst: Platform) -> None:
     run(analyst, "2024-03-31")
     invoices = "models/intermediate/invoices.sql"
@@ -250,6 +222,7 @@ def test_audits_and_other_data_at_once_are_deployed_over_one_another(analyst: Pl
     assert_models_equal_the_reference(analyst, keeps_log=True)
 
 
+@pytest.mark.slow(reason="recomputes most models; its sibling deploys audits over other data too")
 def test_an_audit_that_new_data_would_fail_can_be_changed_with_its_arrival(
     analyst: Platform,
 ) -> None:
@@ -280,7 +253,7 @@ def test_an_audit_alone_does_not_make_a_table_current() -> None:
         assert recorder.evaluation.computed == computed
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="two deployments over other data")
 def test_code_and_other_data_at_once_are_deployed_over_one_another(analyst: Platform) -> None:
     run(analyst, "2024-05-10")
     edit(analyst, MONTHLY, "COALESCE(turnover.amount, 0)", "COALESCE(turnover.amount, 0.00)")

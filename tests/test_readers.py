@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from conftest import AS_OF, SCALE, Platform
+from conftest import AS_OF, Platform, options_of
 from faults import recorded_outcomes, status_of
 from forked import Boundary, Started
 
@@ -23,16 +23,12 @@ SHOWN = "SELECT as_of_date FROM intermediate.as_of"
 MIDDLE = Boundary("delivery.export", "_read_back")
 
 
-def options(day: date) -> list[str]:
-    return ["--scale", str(SCALE), "--as-of", str(day)]
-
-
 @contextmanager
 def at_work(
     platform: Platform, gate: Path, *words: str, at: Boundary = MIDDLE
 ) -> Iterator[Started]:
     """A run that stands still during the block, and ends well after it."""
-    running = platform.start(*words, options=options(NEXT), boundary=at, gate=gate)
+    running = platform.start(*words, options=options_of(NEXT), boundary=at, gate=gate)
     try:
         running.reach(gate)
         yield running
@@ -80,10 +76,10 @@ def test_readers_see_what_is_published_while_a_run_is_at_work(
 
 def test_open_readers_hold_up_neither_a_run_nor_a_plan(begun: Platform) -> None:
     with duckdb.connect(str(begun.settings().lakehouse), read_only=True) as reader:
-        begun.call("run", options=options(NEXT))
+        begun.call("run", options=options_of(NEXT))
         assert reader.execute(SHOWN).fetchone() == (FIRST,)
         with duckdb.connect(str(begun.settings().lakehouse.resolve()), read_only=True):
-            begun.call("plan", "dev", options=options(NEXT))
+            begun.call("plan", "dev", options=options_of(NEXT))
     assert begun.rows(SHOWN.replace("intermediate", "intermediate__dev")) == [(NEXT,)]
 
 
@@ -97,7 +93,7 @@ def test_a_second_writer_is_told_who_is_at_work_or_waits(begun: Platform, tmp_pa
                 r"[-\d]+ [:\d]+ UTC; wait for it to end, or let --wait SECONDS do so\n",
                 done.stderr,
             ), done.stderr
-        waiting = begun.start("--wait", "100", "export", options=options(NEXT))
+        waiting = begun.start("--wait", "100", "export", options=options_of(NEXT))
         time.sleep(0.5)
         assert waiting.process.is_alive()
         assert re.match(
@@ -113,7 +109,7 @@ def test_a_second_writer_is_told_who_is_at_work_or_waits(begun: Platform, tmp_pa
     "at",
     [
         Boundary("lakehouse.releases", "Copying.wait", is_after=True),
-        pytest.param(MIDDLE, marks=pytest.mark.slow),
+        pytest.param(MIDDLE, marks=pytest.mark.slow(reason="a second moment of a run")),
     ],
     ids=str,
 )
@@ -142,12 +138,12 @@ def test_a_run_waits_for_sqlmesh_s_own_commands_or_says_who_is_at_work(begun: Pl
     ) as other:
         assert other.stdout is not None and other.stdin is not None
         other.stdout.readline()
-        done = begun.call("run", options=options(NEXT), check=False)
+        done = begun.call("run", options=options_of(NEXT), check=False)
         assert done.returncode == 1
         assert re.fullmatch(
             rf"Error: the lakehouse .* is in use by .*\(PID {other.pid}\); wait .*\n", done.stderr
         )
-        waiting = begun.start("--wait", "100", "run", options=options(NEXT))
+        waiting = begun.start("--wait", "100", "run", options=options_of(NEXT))
         time.sleep(0.5)
         assert waiting.process.is_alive()
         assert re.match(
@@ -170,18 +166,18 @@ def test_what_a_killed_writer_left_in_its_log_is_published_with_the_next_run(
     log = database.with_name(f"{database.name}.wal")
     assert log.exists()
     assert begun.rows("FROM main.note") == [(42,)]  # readers see it, too
-    begun.call("run", options=options(NEXT))
+    begun.call("run", options=options_of(NEXT))
     assert not log.exists()
     assert begun.rows("FROM main.note") == [(42,)]
     assert begun.rows(SHOWN) == [(NEXT,)]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="waits for locks; changes with DuckDB's version alone")
 def test_the_lock_of_a_process_that_died_holds_up_nobody(begun: Platform) -> None:
     boundary = Boundary("lakehouse.run", "writing")
-    assert begun.start("run", options=options(NEXT), boundary=boundary).join() < 0
+    assert begun.start("run", options=options_of(NEXT), boundary=boundary).join() < 0
     assert (begun.data / "runs/lock").exists()
-    begun.call("run", options=options(NEXT))
+    begun.call("run", options=options_of(NEXT))
     assert recorded_outcomes(begun.data) == ["succeeded", "killed", "succeeded"]
 
 
@@ -193,14 +189,14 @@ def test_the_snapshot_of_a_shell_that_was_killed_is_removed_by_the_next_run(
         snapshots = begun.data / "runs/snapshots"
         while not list(snapshots.glob("*/lakehouse/lakehouse.duckdb")):
             time.sleep(0.05)
-        begun.call("export", options=options(FIRST))
+        begun.call("export", options=options_of(FIRST))
         assert len(list(snapshots.glob("*/lakehouse"))) == 1  # it is in use
         shell.kill()
-    begun.call("export", options=options(FIRST))
+    begun.call("export", options=options_of(FIRST))
     assert list(snapshots.iterdir()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="twenty runs under four readers")
 def test_four_readers_see_no_error_through_twenty_runs(begun: Platform) -> None:
     """Each look is at one release: its lakehouse, extracts and exports agree."""
     stop, looks, errors = threading.Event(), [0] * 4, []
@@ -239,7 +235,7 @@ def test_four_readers_see_no_error_through_twenty_runs(begun: Platform) -> None:
         reader.start()
     try:
         for number in range(20):
-            begun.call("run", options=options(NEXT + timedelta(days=number)))
+            begun.call("run", options=options_of(NEXT + timedelta(days=number)))
     finally:
         stop.set()
         for reader in readers:

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from conftest import PROJECT, Platform
-from test_production import double_the_turnover, edit
+from editing import double_the_turnover, edit
 
-pytestmark = pytest.mark.slow
+SLOW = pytest.mark.slow(reason="builds a base and a branch as processes of their own")
 
 # An edit of the model of the NPS that its unit tests find.
 OTHER_PROMOTERS = (
@@ -32,6 +32,7 @@ def committed(platform: Platform) -> None:
     git(platform.project, "commit", "--quiet", "--message", "first")
 
 
+@SLOW
 def test_a_review_tells_plan_impact_and_data_and_leaves_nothing(analyst: Platform) -> None:
     committed(analyst)
     double_the_turnover(analyst)
@@ -71,6 +72,7 @@ def test_what_ci_posts_is_what_the_recipe_writes() -> None:
     assert not any("${{" in step for step in steps)
 
 
+@SLOW
 def test_a_commit_is_checked_by_what_it_touches(analyst: Platform) -> None:
     locks = [path.name for path in PROJECT.glob("requirements*.lock")]
     for name in (".pre-commit-config.yaml", "Justfile", "pyproject.toml", *locks):

@@ -242,7 +242,7 @@ def test_a_log_whose_rows_do_not_fit_is_left_alone(analyst: Platform) -> None:
     assert state(analyst.data)["sources.crm__customers_log"] == before
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="four runs; the migration itself is tried each time")
 def test_a_run_over_a_renamed_column_is_no_dead_end(analyst: Platform) -> None:
     """Production reads the old name: the run says what to do, and doing it works."""
     begin(analyst)

@@ -16,10 +16,10 @@ from data_platform.ingest.load import load
 from data_platform.ingest.manifest import read_manifest
 from data_platform.names import ExportFormat
 from data_platform.transform.transform import transform
+from editing import edit
 from faults import state
+from python_models import IN_PYTHON
 from tampering import rewrite
-from test_lineage import IN_PYTHON
-from test_production import edit
 
 HOSTILE = [
     "O'Brien",
@@ -210,7 +210,7 @@ def test_a_query_that_fails_changes_nothing_and_the_failed_copy_is_locked_down_t
     assert state(platform.data) == before
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="Python models are rare; SQL models that fail are tried each time")
 def test_what_a_python_model_says_when_it_fails_is_not_told(analyst: Platform) -> None:
     begin(analyst)
     for failing in (

@@ -25,7 +25,7 @@ test_eight_promotes:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="SQLMesh's own commands, each of which starts anew")
 def test_an_analyst_changes_a_model_without_touching_production(analyst: Platform) -> None:
     analyst.call("run")
     before = analyst.rows("FROM marts.kpi__nps")
@@ -71,7 +71,7 @@ def test_an_analyst_changes_a_model_without_touching_production(analyst: Platfor
     assert analyst.rows("FROM marts.kpi__nps") == analyst.rows("FROM marts__dev.kpi__nps")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="a server of SQLMesh's; changes with its version alone")
 def test_the_ui_serves_its_page_and_keeps_nobody_from_writing(analyst: Platform) -> None:
     analyst.call("extract", "load", "transform")
     with socket.socket() as free:

@@ -41,7 +41,7 @@ def run(
     )
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="a run, and SQLMesh's own command in a home of its own")
 def test_a_user_s_own_configuration_of_sqlmesh_is_of_other_projects(
     begun: Platform, tmp_path: Path
 ) -> None:
@@ -124,7 +124,11 @@ def test_an_output_without_a_euro_sign_shows_the_rest_and_data_whole(
     assert "Turnover (in €)" in data.stdout.decode("utf-8")
 
 
-@pytest.mark.parametrize("limit", [20_000, pytest.param(3_000_000, marks=pytest.mark.slow)])
+# Where the lakehouse itself does not fit; the smaller one stops the extract.
+LARGE = pytest.param(3_000_000, marks=pytest.mark.slow(reason="a run up to its last step"))
+
+
+@pytest.mark.parametrize("limit", [20_000, LARGE])
 def test_a_limit_on_the_size_of_files_fails_a_run_in_a_line(begun: Platform, limit: int) -> None:
     before = state(begun.data)
 
@@ -153,7 +157,7 @@ def test_a_clock_that_was_set_back_does_not_matter(begun: Platform) -> None:
     assert status_of(begun)["exports_are_current"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="two plans and promotions under another clock")
 def test_an_environment_planned_after_a_promotion_is_promoted_whatever_the_clock_says(
     analyst: Platform,
 ) -> None:

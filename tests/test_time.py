@@ -122,7 +122,7 @@ def test_after_any_sequence_of_loads_every_table_equals_a_rebuild(
     assert_every_table_equals_a_rebuild_after(steps, deployed, data)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="many random sequences, each rebuilt; some are tried each time")
 @settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, min_size=2, max_size=8))
 def test_after_many_sequences_of_loads_every_table_equals_a_rebuild(
@@ -235,14 +235,13 @@ def assert_the_history_of_scores_is_that_of_the_days(
     assert {month: found[month] for month in expected} == expected
 
 
-# A week of days: the replay by random sequences is tried in every test run.
-@pytest.mark.slow
+@pytest.mark.slow(reason="a backfill of days beside the reference of each")
 def test_a_replay_over_a_month_s_end_ends_with_the_history_that_it_saw(platform: Platform) -> None:
     expected = replay(platform, date(2024, 1, 27), date(2024, 2, 3))
     assert_the_history_of_scores_is_that_of_the_days(platform, expected)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="ninety days")
 def test_a_replay_of_three_months_over_a_year_s_end_ends_with_the_history_that_it_saw(
     platform: Platform,
 ) -> None:
@@ -251,8 +250,7 @@ def test_a_replay_of_three_months_over_a_year_s_end_ends_with_the_history_that_i
     assert_the_history_of_scores_is_that_of_the_days(platform, expected)
 
 
-# A backfill and its continuation; that a single run survives is tried in every test run.
-@pytest.mark.slow
+@pytest.mark.slow(reason="a backfill that is interrupted, and its rest")
 def test_a_backfill_goes_on_where_it_was_interrupted(platform: Platform) -> None:
     program = str(Path(sys.executable).with_name("data-platform"))
     words = ["backfill", "--from", "2023-01-30", "--to", "2023-03-30"]
@@ -286,7 +284,7 @@ def test_a_backfill_goes_on_where_it_was_interrupted(platform: Platform) -> None
     assert "0 days to 2023-02-05, 7 were there already" in again.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="a backfill of days over a first run")
 def test_days_that_were_loaded_out_of_order_are_replayed(platform: Platform) -> None:
     first, last = date(2023, 1, 30), date(2023, 2, 1)
     here = platform.settings(last)
@@ -363,7 +361,7 @@ def test_a_lakehouse_of_a_newer_version_is_left_alone(platform: Platform) -> Non
         assert here.lakehouse.read_bytes() == before
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="two runs over a format that no current version writes")
 def test_a_lakehouse_of_an_older_version_is_loaded_and_computed_anew(platform: Platform) -> None:
     here = platform.settings(START)
     with production_of(here) as production:

@@ -8,7 +8,7 @@ import pytest
 from tour import TOUR, clone, normalised, play
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="every command of the tour")
 def test_the_guided_tour_says_what_the_program_says(tmp_path: Path) -> None:
     written = TOUR.read_text(encoding="utf-8")
     clone(tmp_path)

@@ -145,7 +145,7 @@ def test_a_run_that_is_killed_at_a_boundary_loses_nothing(
     kill_at(begun_in(tmp_path), loads, boundary, is_before)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="two runs a boundary; a load is killed at some each time")
 @kills(range(len(BOUNDARIES)))
 def test_a_run_that_is_killed_at_any_boundary_loses_nothing(
     runs: Days, tmp_path: Path, boundary: Boundary, is_before: bool
@@ -178,7 +178,7 @@ def test_a_run_that_is_killed_at_random_loses_nothing(
     end_at_random(tmp_path, runs, 1, signal.SIGKILL)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="a hundred killed runs; one is killed each time")
 @pytest.mark.parametrize("batch", range(1, 20))
 def test_a_run_that_is_killed_at_random_again_and_again_loses_nothing(
     runs: Days, tmp_path: Path, batch: int
@@ -190,7 +190,7 @@ def test_a_run_that_is_interrupted_cleans_up_at_once(runs: Days, tmp_path: Path)
     end_at_random(tmp_path, runs, 1, random.choice([signal.SIGINT, signal.SIGTERM]))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="many interrupted runs; one is interrupted each time")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_interrupted_at_many_moments_cleans_up_at_once(
     runs: Days, tmp_path: Path, number: signal.Signals
@@ -221,7 +221,7 @@ def test_a_data_folder_that_was_copied_without_its_links_is_an_error(
     assert "was the data folder copied without its links? Copy it with cp -a" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="a run over data that no current version writes")
 def test_data_from_before_there_were_releases_is_taken_in(platform: Platform) -> None:
     settings = platform.settings()
     extract(settings, COMPANY)
@@ -263,7 +263,7 @@ def disturb(platform: Platform, options: list[str], chance: random.Random) -> st
     return fault
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="thirty days, with kills between them")
 def test_thirty_days_with_faults_end_as_an_undisturbed_replay(tmp_path: Path) -> None:
     chance = random.Random()
     platform = Platform(tmp_path / "disturbed" / "data")

@@ -1,5 +1,6 @@
 """The command line: reads the words, then takes the actions that they ask for."""
 
+import gc
 import os
 import re
 import signal
@@ -155,6 +156,7 @@ def _asked(settings: Settings, company: Simulation) -> dict[str, object]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line; exits with 0 (done), 1 (failed) or 2 (usage)."""
+    gc.set_threshold(100_000, 20, 20)  # SQLMesh makes objects by the million; they stay
     os.umask(0o077)  # what is written may hold personal data
     interruption.listen()
     for stream in (sys.stdout, sys.stderr):
