@@ -14,6 +14,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
+import forked
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
 from forked import Boundary, Started, collect_rarely, start
@@ -122,6 +123,7 @@ _shared: list[Path] = []
 def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Where the workers of pytest keep what they have in common."""
     collect_rarely()
+    forked.outputs_folder = tmp_path_factory.mktemp("outputs")
     own = tmp_path_factory.getbasetemp()
     _shared.append(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
 

@@ -36,6 +36,8 @@ _CONTEXT.set_forkserver_preload(
         *("sqlmesh.cli.main", "pandas"),  # DuckDB imports the latter for parameters
     ]
 )
+# Where what commands print is kept; pytest removes it with its other folders.
+outputs_folder: Path | None = None
 PATIENCE = 120.0  # seconds; nobody waits that long unless something is stuck
 
 
@@ -173,7 +175,7 @@ def start(
     gate: Path | None = None,
 ) -> Started:
     """Start `data-platform` or `sqlmesh`; at a boundary it kills itself or waits for the gate."""
-    place = Path(tempfile.mkdtemp(prefix="output-"))
+    place = Path(tempfile.mkdtemp(prefix="output-", dir=outputs_folder))
     outputs = (place / "stdout", place / "stderr")
     process = _CONTEXT.Process(
         target=_act,

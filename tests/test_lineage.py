@@ -17,7 +17,7 @@ from data_platform.project.lineage import working_tree
 from data_platform.project.lineage.graph import MONEY, PERSONAL
 from data_platform.project.lineage.working_tree import read_lineage
 from editing import double_the_turnover, edit
-from python_models import IN_PYTHON
+from sample_models import IN_PYTHON
 
 
 def test_the_lineage_of_a_column_reaches_from_the_source_to_the_export(platform: Platform) -> None:

@@ -18,7 +18,7 @@ from data_platform.names import ExportFormat
 from data_platform.transform.transform import transform
 from editing import edit
 from faults import state
-from python_models import IN_PYTHON
+from sample_models import IN_PYTHON
 from tampering import rewrite
 
 HOSTILE = [

@@ -1,4 +1,8 @@
-"""Models in Python, as few people write them."""
+"""Models that tests add to a project."""
+
+# What a model of one row says of itself, and the audit that it names.
+HEADER = "owner data, grain at, description 'One row.', audits (has_rows)"
+HAS_ROWS = "AUDIT (name has_rows); SELECT 1 AS none FROM @this_model WHERE FALSE"
 
 # Of people: a column of names, and one of numbers.
 IN_PYTHON = """
