@@ -98,7 +98,7 @@ review base="main" *options: setup
 [group('checks')]
 test *options: setup-dev
     @{{ bin }}/sqlmesh test
-    @{{ bin }}/pytest -n 2 "$@"
+    @{{ bin }}/pytest -n 2 --dist worksteal "$@"
 
 # The unit tests of some models: just test-models models/marts/kpi__nps.sql
 [group('checks')]

@@ -97,7 +97,8 @@ class Platform:
             shutil.copy2(PROJECT / name, self.project / name)  # SQLMesh's cache goes by its time
         for name in ("model_definition", "optimized_query"):  # parsed once, by what is in a file
             if (parsed := PROJECT / ".cache" / name).is_dir():
-                shutil.copytree(parsed, self.project / ".cache" / name)
+                written = shutil.ignore_patterns("*__tmp*")  # by another worker, just now
+                shutil.copytree(parsed, self.project / ".cache" / name, ignore=written)
         only_tests_of_models = shutil.ignore_patterns("*.py", "__pycache__")
         shutil.copytree(PROJECT / "tests", self.project / "tests", ignore=only_tests_of_models)
 

@@ -356,14 +356,15 @@ def test_a_reader_who_leaves_does_not_undo_what_is_done(begun: Platform) -> None
     """`… | head -1`: the pipe is closed long before the run ends."""
     program = str(Path(sys.executable).with_name("data-platform"))
     words = [program, "-p", str(PROJECT), "-d", str(begun.data), "--scale", "0.2"]
-    words += ["--as-of", "2024-03-02", "run"]
+    words += ["--as-of", "2024-03-02", "extract", "load"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
         assert running.stdout is not None
         running.stdout.readline()
         running.stdout.close()
         running.wait(120)
     assert running.returncode == 0
-    assert begun.rows("SELECT as_of_date FROM intermediate.as_of") == [(date(2024, 3, 2),)]
+    latest = "SELECT MAX(as_of) FROM sources.platform__extracts"
+    assert begun.rows(latest) == [(date(2024, 3, 2),)]
 
 
 def test_words_of_success_come_after_the_publication(begun: Platform, tmp_path: Path) -> None:

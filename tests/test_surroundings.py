@@ -54,7 +54,7 @@ def test_a_user_s_own_configuration_of_sqlmesh_is_of_other_projects(
 
 
 def test_nobody_needs_a_home(begun: Platform) -> None:
-    done = run(begun, "run", environment={})
+    done = run(begun, "transform", environment={})
     assert done.returncode == 0, done.stderr
 
 

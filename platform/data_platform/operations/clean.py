@@ -1,6 +1,7 @@
 """Remove everything that was generated, while nobody writes."""
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,11 @@ def generated(settings: Settings) -> tuple[Generated, ...]:
 def _size(path: Path) -> int:
     if path.is_symlink() or path.is_file():
         return path.lstat().st_size
-    return sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
+    size = 0
+    for file in path.rglob("*"):
+        with suppress(FileNotFoundError):  # a cache's, which somebody at work has just replaced
+            size += 0 if file.is_dir() else file.lstat().st_size
+    return size
 
 
 def history(settings: Settings) -> str:
