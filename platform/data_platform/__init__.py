@@ -11,7 +11,7 @@ A package imports those above it in this list, never those below:
     transform    computes production's models over the last load
     delivery     what readers get: exports, queries, the shell, SQLMesh's UI
     deployment   how production's code changes: plan, diff, promote, rollback, review
-    operations   the platform in service: the pipeline, backfill, status, lineage events, cleaning up
+    operations   the platform in service: the pipeline, backfill, status, lineage events
     cli          words in, words out
 """
 
