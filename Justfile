@@ -59,6 +59,11 @@ tables *options: setup
 status *options: setup
     @{{ bin }}/data-platform status "$@"
 
+# List the applications: where their data comes from, and how old it may be
+[group('reading')]
+sources *options: setup
+    @{{ bin }}/data-platform sources "$@"
+
 # Show what a model or a column is made of, and what is made of it
 [group('reading')]
 lineage name *options: setup

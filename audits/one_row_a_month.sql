@@ -2,14 +2,18 @@ AUDIT (
   name one_row_a_month
 );
 
-/* Each period has a row for every month from its start to its end, or to the as-of month where it is
-   open: as many rows in all as the periods have months. Over all of time: a model that is computed by
+/* Each period has a row for every month from its start to its end, or to the as-of month where it has
+   none yet: as many rows in all as the periods have months. Over all of time: a model that is computed by
    period names itself. */
 WITH expected AS (
   SELECT
     COALESCE(
       SUM(
-        DATE_DIFF('MONTH', periods.start_date, COALESCE(periods.end_date, as_of.as_of_date)) + 1
+        DATE_DIFF(
+          'MONTH',
+          periods.start_date,
+          LEAST(COALESCE(periods.end_date, as_of.as_of_date), as_of.as_of_date)
+        ) + 1
       ),
       0
     ) AS number_of_rows

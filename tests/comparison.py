@@ -34,6 +34,10 @@ QUERIES = {
     "invoices": f"SELECT {_PERSON}, start_date, {_compared('clients.name')}, reference, "
     f"issue_date, amount FROM intermediate.invoices AS t {_BY_CONTRACT} "
     "JOIN intermediate.clients AS clients ON clients.sk = t.client_sk",
+    "payments": "SELECT reference, paid_on, t.amount FROM intermediate.payments AS t "
+    "JOIN intermediate.invoices AS invoices ON invoices.sk = t.invoice_sk",
+    "finance__receivables": f"SELECT {_compared('client_name')}, client_name, month, invoiced, "
+    "paid, outstanding, overdue FROM marts.finance__receivables",
     "satisfaction_scores": f"SELECT {_PERSON}, t.satisfaction_score, valid_from, valid_to "
     f"FROM intermediate.satisfaction_scores AS t {_BY_FREELANCER}",
     "kpi__monthly_turnover": "FROM marts.kpi__monthly_turnover",
@@ -47,7 +51,13 @@ QUERIES = {
     "care__stagnant_freelancers": f"SELECT {_PERSON}, t.* EXCLUDE (freelancer_sk, job_contract_sk) "
     f"FROM marts.care__stagnant_freelancers AS t {_BY_CONTRACT}",
 }
-EXPORTS = ("turnover_by_cohort", "cumulative_turnover", "monthly_turnover", "stagnant_freelancers")
+EXPORTS = (
+    "turnover_by_cohort",
+    "cumulative_turnover",
+    "monthly_turnover",
+    "stagnant_freelancers",
+    "receivables",
+)
 
 
 def assert_models_equal_the_reference(

@@ -93,7 +93,7 @@ class Platform:
         self.project.mkdir()
         for name in ("models", "audits", "macros", "linter"):
             shutil.copytree(PROJECT / name, self.project / name)
-        for name in ("config.yaml", "external_models.yaml"):
+        for name in ("config.yaml", "external_models.yaml", "sources.yaml"):
             shutil.copy2(PROJECT / name, self.project / name)  # SQLMesh's cache goes by its time
         for name in ("model_definition", "optimized_query"):  # parsed once, by what is in a file
             if (parsed := PROJECT / ".cache" / name).is_dir():

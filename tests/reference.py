@@ -187,6 +187,34 @@ class Company:
             for row in self.invoice_rows
         ]
 
+    def payments(self) -> list[Row]:
+        references = {row["reference"] for row in self.invoice_rows}
+        return [
+            (reference, row["paid_on"], row["amount"])
+            for row in self.table("billing.payments")
+            if (reference := row["invoice_reference"].strip(" \t\r\n")) in references
+        ]
+
+    def finance__receivables(self) -> list[Row]:
+        paid: dict[str, Decimal] = defaultdict(Decimal)
+        for reference, paid_on, amount in self.payments():
+            if paid_on <= self.as_of:
+                paid[reference] += amount
+        shown = {compared(name): name for (name,) in self.clients()}
+        sums: dict[tuple[str, date], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
+        for row in self.invoice_rows:
+            client = compared(self.client_names[row["client_id"]])
+            received = paid[row["reference"]]
+            is_due = row["issue_date"] + timedelta(days=30) < self.as_of
+            overdue = max(row["amount"] - received, Decimal(0)) if is_due else Decimal(0)
+            key = client, month_of(row["issue_date"])
+            both = zip(sums[key], (row["amount"], received, overdue), strict=True)
+            sums[key] = [one + more for one, more in both]
+        return [
+            (client, shown[client], month, invoiced, received, invoiced - received, overdue)
+            for (client, month), (invoiced, received, overdue) in sums.items()
+        ]
+
     @cached_property
     def score_periods(self) -> list[tuple[Person, int, date, date | None]]:
         rows = self.table("crm.customers") if self.log is None else self.log
@@ -354,6 +382,12 @@ class Company:
 
     def _export_monthly_turnover(self) -> list[Row]:
         return [(ym(month), euros(amount)) for month, amount in self.kpi__monthly_turnover()]
+
+    def _export_receivables(self) -> list[Row]:
+        return [
+            (name, ym(month), *map(euros, amounts))
+            for _, name, month, *amounts in self.finance__receivables()
+        ]
 
     def _export_stagnant_freelancers(self) -> list[Row]:
         return [

@@ -32,6 +32,7 @@ _NEIGHBOURS = {
     "intermediate.turnover_by_contract_month": (
         "SELECT 1 AS job_contract_sk, '2024-01-01'::DATE AS month, 5.00 AS cumulative_turnover"
     ),
+    "staging.billing__payments": "SELECT UNNEST(['p1', 'p2', 'p3']) AS id",
     "sources.crm__customers": (
         "SELECT ' PETIT' AS last_name, 'léa' AS first_name, ' L@x.test' AS email"
     ),
@@ -135,6 +136,10 @@ CASES = [
     (f"references_are_consecutive({_SELF})",
      references("JMP00000000000000000001", "JMP90000000000000000001"), 1,
      references("JMP00000000000000000001", "JMP00000000000000000002")),
+    ("payments_match_invoices(there := staging.billing__payments)",
+     "SELECT @surrogate_key('p1') AS sk", 2,
+     "SELECT @surrogate_key('p1') AS sk UNION ALL SELECT @surrogate_key('p2') AS sk "
+     "UNION ALL SELECT @surrogate_key('p3') AS sk"),
     ("crm_knows_freelancers",
      "SELECT @person_key('Petit', 'Léa', 'l@x.test') AS sk UNION ALL "
      "SELECT @person_key('Roux', 'Max', 'm@x.test')", 1,

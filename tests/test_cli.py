@@ -128,9 +128,9 @@ def test_a_pipe_sees_a_plain_line_a_step_and_a_closing_line(platform: Platform) 
     extract, load, closing = done.stdout.splitlines()
     assert re.match(r"extract: [\d,]+ rows as of 2024-02-29, seed 42, scale 0.2, dirty, ", extract)
     assert re.match(r"load: [\d,]+ rows .*, load 1, [\d,]+ rows new, 0 gone in [\d.]+ s$", load)
-    assert re.match(r"Done in [\d.]+ s, 2 warnings.$", closing)
+    assert re.match(r"Done in [\d.]+ s, 3 warnings.$", closing)
     assert re.match(
-        r"(Warning: source (app|crm) is as of 2024-02-29, \d+ days .*\n){2}", done.stderr
+        r"(Warning: source (app|crm|billing) is as of 2024-02-29, \d+ days .*\n){3}", done.stderr
     )
     assert platform.call("-q", "extract").stdout == ""
 
@@ -194,6 +194,7 @@ HEADERS = {
     "cumulative_turnover": "Freelancer Last Name,Freelancer First Name,Job Contract Start Date,"
     "Job Contract End Date,Entity,Month,Turnover (in €),Turnover of the Month (in €)",
     "monthly_turnover": "Month,Turnover (in €)",
+    "receivables": "Client,Month,Invoiced (in €),Paid (in €),Outstanding (in €),Overdue (in €)",
     "stagnant_freelancers": "Freelancer Last Name,Freelancer First Name,Entity,"
     "Job Contract Start Date,Last Invoice Date,Cumulative Turnover (in €)",
 }
@@ -331,9 +332,10 @@ def test_clean_says_what_goes_and_waits_for_nobody_s_run(analyst: Platform, tmp_
     analyst.call("run")
 
 
-def test_clean_asks_at_a_terminal(begun: Platform) -> None:
+def test_clean_asks_at_a_terminal(analyst: Platform) -> None:
+    begin(analyst)
     program = str(Path(sys.executable).with_name("data-platform"))
-    words = [program, "-p", str(PROJECT), "-d", str(begun.data), "clean"]
+    words = [program, "-p", str(analyst.project), "-d", str(analyst.data), "clean"]
     master, slave = pty.openpty()
     with subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave) as asking:
         os.close(slave)
@@ -342,14 +344,14 @@ def test_clean_asks_at_a_terminal(begun: Platform) -> None:
         told = os.read(master, 65536)
     os.close(master)
     assert b"Remove all of it? [y/N]" in told and b"Nothing was removed." in told
-    assert (begun.data / "current").exists()
+    assert (analyst.data / "current").exists()
     # An answer counts wherever it comes from.
     done = subprocess.run(words, input="n\n", capture_output=True, text=True)
     assert "Nothing was removed." in done.stdout
-    assert (begun.data / "current").exists()
+    assert (analyst.data / "current").exists()
     done = subprocess.run(words, input="y\n", capture_output=True, text=True)
     assert done.stdout.endswith("Removed.\n")
-    assert not begun.data.exists()
+    assert not analyst.data.exists()
 
 
 def test_a_reader_who_leaves_does_not_undo_what_is_done(begun: Platform) -> None:

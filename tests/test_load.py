@@ -78,7 +78,7 @@ def test_a_source_alone_can_be_loaded_and_completed_later(platform: Platform) ->
         "crm__customers_log",
         "platform__extracts",
     }
-    assert load(settings, sources=["app"]).load_number == 2
+    assert load(settings, sources=["app", "billing"]).load_number == 2
     assert not load(settings).changed
 
 

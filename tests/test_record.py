@@ -118,7 +118,7 @@ def test_the_status_fails_for_stale_data_and_for_a_failed_run_but_not_for_a_plan
     stale = analyst.call("status", check=False)
     assert stale.returncode == 1
     assert "source app is as of 2024-02-29" in stale.stderr
-    edit(analyst, "config.yaml", "    app: 1\n    crm: 1\n", "    app: 99999\n    crm: 99999\n")
+    edit(analyst, "sources.yaml", "max_age_days: 1", "max_age_days: 99999")
     assert analyst.call("status").returncode == 0
     assert status_of(analyst)["is_healthy"]
 

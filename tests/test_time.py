@@ -63,7 +63,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     extract(settings, COMPANY)
     load(settings)
     with production_of(settings) as production:
-        assert bring_up(production, settings).summary.startswith("deployed 26 models, ")
+        assert bring_up(production, settings).summary.startswith("deployed 30 models, ")
     return platform.data
 
 
@@ -327,23 +327,24 @@ def test_a_backfill_that_cannot_begin_leaves_no_lakehouse(platform: Platform) ->
 
 
 def test_a_source_that_is_older_than_allowed_warns(analyst: Platform) -> None:
-    config = analyst.project / "config.yaml"
-    text = config.read_text()
+    sources = analyst.project / "sources.yaml"
+    text = sources.read_text()
     old = ["--scale", "0.02", "--as-of", "2023-01-31"]
     done = analyst.call("extract", "load", options=old)
     assert re.search(r"Warning: source app is as of 2023-01-31, \d+ days behind", done.stderr)
     assert "Warning: source crm is" in done.stderr
 
-    config.write_text(text.replace("    crm: 1\n", "    crm: 99999\n"))
+    of_crm = "crm:\n  kind: simulated\n  max_age_days: "
+    sources.write_text(text.replace(f"{of_crm}1", f"{of_crm}99999"))
     done = analyst.call("extract", "load", options=old)
     assert "Warning: source app is" in done.stderr
     assert "Warning: source crm is" not in done.stderr
     assert analyst.call("extract", "load", options=["--scale", "0.02"]).stderr == ""
 
-    config.write_text(text.replace("    app: 1\n", "    app: soon\n"))
+    sources.write_text(text.replace(f"{of_crm}1", f"{of_crm}soon"))
     done = analyst.call("extract", "load", options=old, check=False)
     assert done.returncode == 1
-    assert "variables.max_age_days is to be a number of days" in done.stderr
+    assert "crm.max_age_days is 'soon', expected a number of days" in done.stderr
 
 
 def test_a_lakehouse_of_a_newer_version_is_left_alone(platform: Platform) -> None:

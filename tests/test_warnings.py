@@ -28,7 +28,7 @@ def test_a_warning_is_told_in_full_once_and_then_stands(begun: Platform) -> None
 
     again = platform.call("run")
     assert "gaps" not in again.stderr
-    assert "2 warnings stand since 2024-02-29: just status" in again.stdout
+    assert "3 warnings stand since 2024-02-29: just status" in again.stdout
     # A day's run looks at all of time: no gap is forgotten, and none of them is news.
     later = platform.call("run", options=options_of("2024-03-02"))
     (known,) = [w for w in status_of(platform)["warnings"] if "consecutive" in w["audit"]]

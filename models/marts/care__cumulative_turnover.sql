@@ -37,7 +37,7 @@ SELECT
   freelancers.last_name::TEXT AS last_name,
   freelancers.first_name::TEXT AS first_name,
   contracts.start_date::DATE AS contract_start_date,
-  contracts.end_date::DATE AS contract_end_date,
+  CASE WHEN contracts.end_date <= as_of.as_of_date THEN contracts.end_date END::DATE AS contract_end_date,
   contracts.entity::TEXT AS entity,
   turnover.month::DATE AS month,
   turnover.turnover::DECIMAL(18, 2) AS turnover,
@@ -47,3 +47,4 @@ INNER JOIN intermediate.job_contracts AS contracts
   ON turnover.job_contract_sk = contracts.sk
 INNER JOIN intermediate.freelancers AS freelancers
   ON contracts.freelancer_sk = freelancers.sk
+CROSS JOIN intermediate.as_of AS as_of

@@ -28,6 +28,7 @@ MODEL (
 /* A month is complete when its last day is covered: the day after the as-of date tells. */
 WITH bounds AS (
   SELECT
+    as_of_date,
     as_of_month,
     (
       DATE_TRUNC('MONTH', as_of_date + 1)::DATE - INTERVAL '3' MONTH
@@ -51,5 +52,5 @@ INNER JOIN intermediate.turnover_by_contract_month AS turnover
 INNER JOIN intermediate.freelancers AS freelancers
   ON contracts.freelancer_sk = freelancers.sk
 WHERE
-  contracts.end_date IS NULL
+  COALESCE(contracts.end_date > bounds.as_of_date, TRUE)
   AND COALESCE(turnover.last_invoice_date < bounds.window_start, TRUE)

@@ -71,15 +71,16 @@ WITH first_contract AS (
     entity
 ), departed AS (
   SELECT
-    DATE_TRUNC('MONTH', end_date)::DATE AS month,
-    entity,
+    spine.month,
+    spine.entity,
     COUNT(*) AS contracts
-  FROM intermediate.job_contracts
-  WHERE
-    end_date BETWEEN @start_ds::DATE AND LAST_DAY(@end_ds::DATE)
+  FROM spine
+  INNER JOIN intermediate.job_contracts AS contracts
+    ON spine.entity = contracts.entity
+    AND contracts.end_date BETWEEN spine.month AND spine.last_day
   GROUP BY
-    DATE_TRUNC('MONTH', end_date)::DATE,
-    entity
+    spine.month,
+    spine.entity
 )
 SELECT
   spine.month::DATE AS month,

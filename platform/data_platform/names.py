@@ -6,13 +6,6 @@ from enum import StrEnum
 EXTRACTS, CUSTOMERS_LOG = "platform__extracts", "crm__customers_log"
 
 
-class SourceName(StrEnum):
-    """The applications that are extracted."""
-
-    APP = "app"
-    CRM = "crm"
-
-
 class Layer(StrEnum):
     """The layers of models, in the order in which data flows; also the folders of models/."""
 

@@ -9,6 +9,7 @@ from data_platform.errors import UsageError
 
 CONFIG_FILE = "config.yaml"
 CONTRACT_FILE = "external_models.yaml"
+SOURCES_FILE = "sources.yaml"
 DATABASE = "lakehouse.duckdb"  # as in config.yaml, which SQLMesh's own commands read
 # What DuckDB reads as a pattern or as the beginning of options, wherever it stands in a path.
 _NOT_IN_PATHS = "?*[]"

@@ -1,15 +1,16 @@
-"""Which company is simulated: a value of the command line, for the simulated sources."""
+"""Whose data it is: a simulated company's, a value of the command line, or a real one's."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
 from data_platform.errors import UsageError
-from data_platform.names import SourceName
 
 # The company's first day, as in config.yaml: nothing can be extracted as of an earlier one.
 FIRST_DAY = date(2022, 1, 1)
-_DIRTY, _PRISTINE = "dirty", "pristine"
+# The simulated source in which errors are planted.
+FAULTY_SOURCE = "app"
+_DIRTY, _PRISTINE, _REAL = "dirty", "pristine", "real"
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,6 @@ class Simulation:
         """The order in which errors are named makes no other company."""
         object.__setattr__(self, "faults", tuple(sorted(set(self.faults))))
 
-    @classmethod
-    def recorded(cls, random_seed: int, scale: float, variant: str) -> "Simulation":
-        """The company of a record that names its variant."""
-        names = variant.split(",")
-        faults = tuple(name for name in names if name not in (_DIRTY, _PRISTINE))
-        return cls(random_seed, scale, _PRISTINE in names, faults)
-
     @property
     def variant(self) -> str:
         """What sets an extract apart from others of the same seed, scale and date."""
@@ -42,15 +36,41 @@ class Simulation:
         return ",".join(names) or _DIRTY
 
     def refuse_faults_elsewhere(self, sources: Collection[str]) -> None:
-        """Errors are planted in source app, which has to be among those that are extracted.
+        """Errors are planted in one source, which has to be among those that are extracted.
 
         Raises:
             UsageError: it is not.
         """
-        if self.faults and SourceName.APP not in sources:
+        if self.faults and FAULTY_SOURCE not in sources:
             raise UsageError(
-                "--inject plants errors in source app, which is not extracted; add -s app"
+                f"--inject plants errors in source {FAULTY_SOURCE}, which is not extracted; add "
+                f"-s {FAULTY_SOURCE}"
             )
 
     def __str__(self) -> str:
         return f"seed {self.random_seed}, scale {self.scale:g}, {self.variant}"
+
+
+@dataclass(frozen=True)
+class RealCompany:
+    """The company whose data real applications hold; there is one."""
+
+    random_seed: int = 0
+    scale: float = 0.0
+
+    @property
+    def variant(self) -> str:
+        """What its extracts are recorded as."""
+        return _REAL
+
+    def __str__(self) -> str:
+        return "real data"
+
+
+def recorded_company(random_seed: int, scale: float, variant: str) -> Simulation | RealCompany:
+    """The company of a record that names its variant."""
+    if variant == _REAL:
+        return RealCompany()
+    names = variant.split(",")
+    faults = tuple(name for name in names if name not in (_DIRTY, _PRISTINE))
+    return Simulation(random_seed, scale, _PRISTINE in names, faults)

@@ -15,7 +15,6 @@ from data_platform.names import (
     LineageFormat,
     ResultFormat,
     ReviewFormat,
-    SourceName,
     StatusFormat,
 )
 
@@ -31,9 +30,9 @@ source = click.option(
     "-s",
     "--source",
     "sources",
-    type=_choice(SourceName),
+    metavar="SOURCE",
     multiple=True,
-    help="Only this source; repeatable.",
+    help="Only this source of sources.yaml; repeatable.",
 )
 
 

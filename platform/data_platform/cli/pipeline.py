@@ -13,7 +13,7 @@ from data_platform.cli import options, parsing
 from data_platform.cli.action import Action, Call, run_of
 from data_platform.cli.telling import back_in_time, tell_step, tell_transformed, warn_if_stale
 from data_platform.errors import LakehouseInUseError, UsageError
-from data_platform.names import ExportFormat, SourceName
+from data_platform.names import ExportFormat
 
 if TYPE_CHECKING:
     from data_platform.ingest.load import Loaded
@@ -79,7 +79,7 @@ def _backfill(call: Call, first: date, last: date, pristine: bool) -> None:
             f"{replayed.days_replayed} days to {last}{there}, "
             f"models computed {replayed.models_computed:,} times"
         )
-    warn_if_stale(call, dict.fromkeys(SourceName, last))
+    warn_if_stale(call, dict.fromkeys(replayed.sources, last))
     if replayed.last:
         tell_transformed(call, replayed.last)
 
@@ -88,21 +88,25 @@ def _company(call: Call, pristine: bool, kinds: tuple[str, ...] = ()) -> "Simula
     return replace(call.company, is_pristine=pristine, faults=kinds)
 
 
-def _check_faults(call: Call, sources: tuple[str, ...], kinds: tuple[str, ...]) -> None:
-    _company(call, False, kinds).refuse_faults_elsewhere(sources or tuple(SourceName))
+def _check_sources(call: Call, sources: tuple[str, ...], kinds: tuple[str, ...] = ()) -> None:
+    """Refuse sources that do not exist, and errors in one that is not extracted."""
+    from data_platform.sources.entries import chosen_sources, read_entries
+
+    chosen = chosen_sources(read_entries(call.settings.project_dir), sources)
+    _company(call, False, kinds).refuse_faults_elsewhere(chosen)
 
 
 def _check_company(call: Call, starts_over: bool) -> None:
     """Refuse another company before it is extracted; the load looks again."""
     if starts_over or not call.settings.lakehouse.exists():
         return
+    from data_platform.ingest.extract import companies_of
     from data_platform.ingest.load import refuse_other_company
     from data_platform.lakehouse.connection import reading
-    from data_platform.record.loads import last_load
 
+    companies = companies_of(call.settings, call.company)
     with suppress(LakehouseInUseError), reading(call.settings.lakehouse) as connection:
-        if load := last_load(connection):
-            refuse_other_company(connection, load, call.company)
+        refuse_other_company(connection, companies)
 
 
 def _check_output_dir(call: Call, output_dir: Path | None) -> None:
@@ -123,7 +127,7 @@ def _check_output_dir(call: Call, output_dir: Path | None) -> None:
 def extract_command(sources: tuple[str, ...], pristine: bool, kinds: tuple[str, ...]) -> Action:
     """Extract the applications into Parquet files and a manifest."""
     act = partial(_extract, sources=sources, pristine=pristine, kinds=kinds)
-    return Action("extract", act, True, partial(_check_faults, sources=sources, kinds=kinds))
+    return Action("extract", act, True, partial(_check_sources, sources=sources, kinds=kinds))
 
 
 @click.command("load", cls=parsing.Command)
@@ -135,7 +139,8 @@ def load_command(sources: tuple[str, ...], accept_new_columns: bool, start_over:
     act = partial(
         _load, sources=sources, accepts_new_columns=accept_new_columns, starts_over=start_over
     )
-    return Action("load --start-over" if start_over else "load", act, writes=True)
+    name = "load --start-over" if start_over else "load"
+    return Action(name, act, True, partial(_check_sources, sources=sources))
 
 
 @click.command("transform", cls=parsing.Command)
@@ -196,7 +201,7 @@ def run_command(
         )
 
     def check(call: Call) -> None:
-        _check_faults(call, sources, kinds)
+        _check_sources(call, sources, kinds)
         _check_output_dir(call, output_dir)
         _check_company(call, start_over)
 

@@ -75,6 +75,7 @@ for command in (
     readers.query_command,
     readers.tables_command,
     readers.status_command,
+    readers.sources_command,
     readers.lineage_command,
     readers.ui_command,
 ):

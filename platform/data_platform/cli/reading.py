@@ -178,3 +178,16 @@ def _ui(call: Call, host: str, port: int) -> int:
 def ui_command(host: str, port: int) -> Action:
     """Open SQLMesh's UI on a snapshot of the lakehouse."""
     return Action("ui", partial(_ui, host=host, port=port), writes=False)
+
+
+def _sources(call: Call, result_format: str) -> None:
+    from data_platform.operations.sources import sources
+
+    _show_rows(call, sources(call.settings), result_format)
+
+
+@click.command("sources", cls=parsing.Command)
+@options.result_format
+def sources_command(result_format: str) -> Action:
+    """List the applications: where their data comes from, their tables, how old data may be."""
+    return Action("sources", partial(_sources, result_format=result_format), writes=False)

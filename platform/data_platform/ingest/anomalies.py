@@ -23,7 +23,7 @@ def anomalies(
     connection: duckdb.DuckDBPyConnection,
     seen: Mapping[SourceTable, Sequence[SeenFile]],
     before: Mapping[str, LoadedTable],
-    batch: Batch,
+    batches: Mapping[str, Batch],
     load_number: int,
 ) -> tuple[Audited, ...]:
     """The findings of a load that has just written its tables, those that found nothing included.
@@ -31,6 +31,7 @@ def anomalies(
     Args:
         seen: the verified files of each table that was loaded.
         before: what the lakehouse held of each table before.
+        batches: of each source.
     """
     found: list[Audited] = []
 
@@ -43,7 +44,7 @@ def anomalies(
     for table, files in seen.items():
         unknown = sorted({column for file in files for column in file.unknown_columns})
         note(table, "columns_are_in_the_contract", len(unknown), unknown)
-        known = before.get(table.name)
+        known, batch = before.get(table.name), batches[table.source]
         if known is None or known.batch.company != batch.company or batch.as_of < known.batch.as_of:
             continue
         rows = sum(file.file.rows for file in files)

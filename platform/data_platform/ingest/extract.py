@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -14,13 +14,14 @@ import polars as pl
 
 from data_platform.errors import NewerError, PlatformError
 from data_platform.files import file_digest, replacing, writable_folder
-from data_platform.ingest.manifest import Manifest, read_manifest, write_manifest
+from data_platform.ingest.manifest import Manifest, read_manifest, whole_batch, write_manifest
 from data_platform.record.loaded_files import ExtractedFile
 from data_platform.record.loads import Batch
 from data_platform.settings import Settings
-from data_platform.simulation import Simulation
+from data_platform.simulation import RealCompany, Simulation
 from data_platform.sources.contract import SourceTable, read_contract
-from data_platform.sources.registry import SOURCES
+from data_platform.sources.entries import chosen_sources, read_entries
+from data_platform.sources.registry import SIMULATED, open_source
 from data_platform.sources.source import Part
 
 _ROW_GROUP_ROWS = 131_072  # fixed, so that the bytes do not depend on the machine
@@ -34,6 +35,34 @@ class Extracted:
     rows: int
     files_written: int
     files_unchanged: int
+
+
+def companies_of(settings: Settings, company: Simulation) -> dict[str, Simulation | RealCompany]:
+    """Whose data each source gives."""
+    return {
+        name: company if entry.kind == SIMULATED else RealCompany()
+        for name, entry in read_entries(settings.project_dir).items()
+    }
+
+
+def _real_batch(as_of: date, files: Iterable[ExtractedFile], position: str | None) -> Batch:
+    """The batch id of a real application is a function of what it gave."""
+    given = "".join(sorted(file.digest for file in files))
+    digest = hashlib.sha256(given.encode()).hexdigest()[:8]
+    return Batch(f"{as_of}-{digest}", as_of, RealCompany(), position)
+
+
+def _refuse_going_back(name: str, before: Batch | None, as_of: date) -> None:
+    """A real application shows only what it holds now.
+
+    Raises:
+        PlatformError: it was extracted as of a later date already.
+    """
+    if before is not None and before.is_real and as_of < before.as_of:
+        raise PlatformError(
+            f"source {name} is a real application, which shows only what it holds now: it cannot "
+            f"go back from {before.as_of} to {as_of}; extract as of {before.as_of} or later"
+        )
 
 
 def _batch(company: Simulation, as_of: date) -> Batch:
@@ -167,7 +196,7 @@ def _is_intact(file: ExtractedFile | None, folder: Path, schema: pl.Schema) -> b
 def _remove_unlisted(manifest: Manifest, folder: Path) -> None:
     """Remove the files of earlier extracts, and what a killed one left."""
     listed = {folder / file.path for files in manifest.tables.values() for file in files}
-    for source in SOURCES:
+    for source in manifest.sources:
         for path in (folder / source).rglob("*"):
             if path.is_file() and path not in listed:
                 path.unlink()
@@ -189,14 +218,23 @@ def extract(
         UsageError: an injected error does not belong to the extracted sources.
         PlatformError: the folder cannot be written, or an error cannot be planted.
     """
-    chosen = tuple(dict.fromkeys(sources)) or tuple(SOURCES)
+    entries = read_entries(settings.project_dir)
+    chosen = chosen_sources(entries, sources)
     company.refuse_faults_elsewhere(chosen)
     contract = read_contract(settings.project_dir)
+    contract.refuse_other_sources(entries)
     folder = writable_folder(settings.sources_dir)
     known = _known(folder)
 
+    whose = companies_of(settings, company)
     batch = _batch(company, settings.as_of)
-    opened = {name: SOURCES[name](company, settings.as_of) for name in chosen}
+    for name in chosen:
+        if isinstance(whose[name], RealCompany):
+            _refuse_going_back(name, known.sources.get(name), settings.as_of)
+    opened = {
+        name: open_source(entries[name], contract.of_sources((name,)), company, settings.as_of)
+        for name in chosen
+    }
     tables = dict(known.tables)
     work: list[tuple[SourceTable, Part]] = []
     rows = written = unchanged = 0
@@ -228,7 +266,17 @@ def extract(
 
     for source in opened.values():
         source.finish(folder)
-    manifest = Manifest({**known.sources, **dict.fromkeys(chosen, batch)}, tables)
+    batches = {
+        name: _real_batch(
+            settings.as_of,
+            (file for table in contract.of_sources((name,)) for file in tables[table.key]),
+            source.position,
+        )
+        if isinstance(whose[name], RealCompany)
+        else batch
+        for name, source in opened.items()
+    }
+    manifest = Manifest({**known.sources, **batches}, tables)
     write_manifest(manifest, folder)
     _remove_unlisted(manifest, folder)
-    return Extracted(batch, rows, written, unchanged)
+    return Extracted(whole_batch(batches), rows, written, unchanged)

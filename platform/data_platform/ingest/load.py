@@ -11,7 +11,12 @@ import duckdb
 
 from data_platform.errors import PlatformError
 from data_platform.ingest.anomalies import anomalies
-from data_platform.ingest.manifest import read_manifest, refuse_mixture, refuse_other_batch
+from data_platform.ingest.manifest import (
+    read_manifest,
+    refuse_mixture,
+    refuse_other_batch,
+    whole_batch,
+)
 from data_platform.ingest.raw_tables import Difference, append_new_states, differ, update_table
 from data_platform.ingest.schema_changes import SchemaChange, migrate, schema_change
 from data_platform.ingest.verification import refuse_unlisted, verify_file
@@ -34,8 +39,9 @@ from data_platform.record.standing_warnings import renew_warnings, standing_warn
 from data_platform.record.transforms import record_unknown_tables
 from data_platform.result import counted
 from data_platform.settings import Settings
-from data_platform.simulation import Simulation
+from data_platform.simulation import RealCompany, Simulation
 from data_platform.sources.contract import LOG, LOGGED, Contract, SourceTable, read_contract
+from data_platform.sources.entries import chosen_sources, read_entries
 from data_platform.sql import has_table
 
 
@@ -99,9 +105,11 @@ def load(
     """
     contract = read_contract(settings.project_dir)
     manifest = read_manifest(settings.sources_dir)
-    chosen = tuple(dict.fromkeys(sources or (table.source for table in contract.extracted)))
-    batch = manifest.one_batch(chosen)
-    refuse_other_batch(batch, asked)
+    chosen = chosen_sources(read_entries(settings.project_dir), sources)
+    batches = manifest.batches_of(chosen)
+    batch = whole_batch(batches)
+    for one in batches.values():
+        refuse_other_batch(one, asked)
     tables = contract.of_sources(chosen)
     rows = {table: sum(file.rows for file in manifest.files_of(table.key)) for table in tables}
 
@@ -109,9 +117,10 @@ def load(
         prepare(connection)
         held, held_files = loaded_tables(connection), loaded_files(connection)
         previous = last_load(connection)
-        if previous is not None and not starts_over:
-            refuse_other_company(connection, previous, batch.company)
-        _refuse_mixtures(held, contract, chosen, batch)
+        if not starts_over:
+            companies = {source: one.company for source, one in batches.items()}
+            refuse_other_company(connection, companies)
+        _refuse_mixtures(held, contract, batches)
         kept = (contract.tables[LOG], contract.tables[EXTRACTS])
         migrations = {
             table: migration
@@ -124,7 +133,7 @@ def load(
                     table,
                     file,
                     settings.sources_dir,
-                    batch.as_of,
+                    batches[table.source],
                     # By another contract, another file would have been fine.
                     {} if table in migrations else held_files.get(table.name, {}),
                     accepts_new_columns,
@@ -150,7 +159,7 @@ def load(
             or any(
                 table not in present
                 or table.name not in held
-                or held[table.name].batch != batch
+                or held[table.name].batch != batches[table.source]
                 or not differences[table].is_nothing
                 for table in tables
             )
@@ -171,7 +180,8 @@ def load(
                         changes.append(Change(table.name))
                         continue
                     else:
-                        is_other = known is None or known.batch.company != batch.company
+                        company = batches[table.source].company
+                        is_other = known is None or known.batch.company != company
                         change = update_table(connection, table, difference, folder, is_other)
                         if "now" in table.dates and not change.is_nothing:
                             change = replace(change, first_day=batch.as_of)
@@ -186,10 +196,10 @@ def load(
                 )
                 if kept[0] in migrations:  # whatever reads the log is to be computed again
                     changes = [Change(c.table, 1, 1) if c.table == LOG else c for c in changes]
-                record_load(connection, number, batch, changes)
+                record_load(connection, number, batches, batch, changes)
                 followed = [(m.table, one) for m in migrations.values() for one in m.differences]
                 record_schema_changes(connection, number, followed)
-                audits = anomalies(connection, seen, held, batch, number)
+                audits = anomalies(connection, seen, held, batches, number)
                 looked_at = {audit.model_name for audit in audits}
                 news = renew_warnings(connection, audits, looked_at, batch.as_of)
             progress(len(tables), len(tables))
@@ -211,26 +221,42 @@ def load(
 
 
 def refuse_other_company(
-    connection: duckdb.DuckDBPyConnection, previous: LastLoad, company: Simulation
+    connection: duckdb.DuckDBPyConnection, companies: Mapping[str, Simulation | RealCompany]
 ) -> None:
     """Refuse to load another company, since the history that no extract restores would be lost.
 
+    Args:
+        companies: whose data each source is to give.
+
     Raises:
-        PlatformError: seed or scale are another company's; says what would be lost.
+        PlatformError: a source holds another company's; says what would be lost.
     """
-    if (previous.random_seed, previous.scale) == (company.random_seed, company.scale):
-        return
-    states = 0
-    if has_table(connection, "sources", LOG):
-        row = connection.execute(f"SELECT COUNT(*) FROM sources.{LOG}").fetchone()
-        states = row[0] if row else 0
-    raise PlatformError(
-        f"the lakehouse holds another company, expected seed {company.random_seed}, scale "
-        f"{company.scale:g}, found seed {previous.random_seed}, scale {previous.scale:g}; "
-        f"its history would be lost for good: {counted(previous.load_number, 'load')}, "
-        f"{states:,} states of CRM entries; to keep it, use another "
-        "--data-dir; to give it up: --start-over"
-    )
+    for name, table in loaded_tables(connection).items():
+        held, wanted = table.batch.company, companies.get(name.partition("__")[0])
+        if wanted is None or _whose(held) == _whose(wanted):
+            continue
+        states, loads = 0, 0
+        if has_table(connection, "sources", LOG):
+            row = connection.execute(f"SELECT COUNT(*) FROM sources.{LOG}").fetchone()
+            states = row[0] if row else 0
+        if (previous := last_load(connection)) is not None:
+            loads = previous.load_number
+        raise PlatformError(
+            f"the lakehouse holds another company, expected {_shown(wanted)}, found "
+            f"{_shown(held)}; its history would be lost for good: {counted(loads, 'load')}, "
+            f"{states:,} states of CRM entries; to keep it, use another --data-dir; to give it up: "
+            "--start-over"
+        )
+
+
+def _whose(company: Simulation | RealCompany) -> tuple[int, float]:
+    """What tells companies apart: a variant is the same company."""
+    return company.random_seed, company.scale
+
+
+def _shown(company: Simulation | RealCompany) -> str:
+    is_real = isinstance(company, RealCompany)
+    return str(company) if is_real else f"seed {company.random_seed}, scale {company.scale:g}"
 
 
 def _rebuild(
@@ -257,16 +283,17 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def _refuse_mixtures(
-    held: Mapping[str, LoadedTable], contract: Contract, sources: tuple[str, ...], batch: Batch
+    held: Mapping[str, LoadedTable], contract: Contract, batches: Mapping[str, Batch]
 ) -> None:
     for table in contract.extracted:
-        if table.source not in sources and table.name in held:
-            refuse_mixture(
-                f"{table.source} in the lakehouse",
-                held[table.name].batch,
-                f"{sources[0]} in the extracts",
-                batch,
-            )
+        if table.source not in batches and table.name in held:
+            for source, batch in batches.items():
+                refuse_mixture(
+                    f"{table.source} in the lakehouse",
+                    held[table.name].batch,
+                    f"{source} in the extracts",
+                    batch,
+                )
 
 
 def _update_kept_tables(

@@ -1,16 +1,18 @@
 """The manifest of the extracts: their commit point. What it does not list does not exist."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from itertools import combinations
 from pathlib import Path
 
 from data_platform.errors import NewerError, PlatformError
 from data_platform.files import replace_text
 from data_platform.record.loaded_files import ExtractedFile
 from data_platform.record.loads import Batch
-from data_platform.simulation import Simulation
+from data_platform.simulation import recorded_company
 
 SCHEMA_VERSION = 1
 
@@ -37,8 +39,8 @@ class Manifest:
             raise PlatformError(f"{table} is not in the manifest; extract again")
         return self.tables[table]
 
-    def one_batch(self, sources: tuple[str, ...]) -> Batch:
-        """The batch that all of `sources` share.
+    def batches_of(self, sources: tuple[str, ...]) -> dict[str, Batch]:
+        """The batches of `sources`, which fit together.
 
         Raises:
             PlatformError: a source was not extracted, or two are of different batches.
@@ -49,23 +51,37 @@ class Manifest:
                     f"no extract of source {source} in the manifest; "
                     f"run: data-platform extract -s {source}"
                 )
-        first, *others = sources
-        for other in others:
-            refuse_mixture(first, self.sources[first], other, self.sources[other])
-        return self.sources[first]
+        found = {source: self.sources[source] for source in sources}
+        for one, other in combinations(sources, 2):
+            refuse_mixture(one, found[one], other, found[other])
+        return found
 
 
 def refuse_mixture(one: str, batch: Batch, other: str, other_batch: Batch) -> None:
-    """All sources of a lakehouse are as of one date, seed, scale and variant.
+    """All sources of a lakehouse are as of one date; simulated ones are one company's.
 
     Raises:
-        PlatformError: the two batches differ in one of them.
+        PlatformError: the two batches differ.
     """
-    if batch != other_batch:
+    if batch.as_of != other_batch.as_of or (
+        not (batch.is_real or other_batch.is_real) and batch.company != other_batch.company
+    ):
         raise PlatformError(
             f"sources would be mixed: {one} is {batch}, but {other} is {other_batch}; "
             "extract and load both as of the same date, seed, scale and variant"
         )
+
+
+def whole_batch(batches: Mapping[str, Batch]) -> Batch:
+    """The batch of a load of several sources: the one that they share, or one of its own."""
+    found = list(dict.fromkeys(batches.values()))
+    if len(found) == 1:
+        return found[0]
+    ids = ",".join(f"{source}={batch.batch_id}" for source, batch in sorted(batches.items()))
+    digest = hashlib.sha256(ids.encode()).hexdigest()[:8]
+    simulated = [batch.company for batch in found if not batch.is_real]
+    company = simulated[0] if simulated else found[0].company
+    return Batch(f"{found[0].as_of}-{digest}", found[0].as_of, company)
 
 
 def refuse_other_batch(batch: Batch, asked: Mapping[str, object]) -> None:
@@ -77,8 +93,12 @@ def refuse_other_batch(batch: Batch, asked: Mapping[str, object]) -> None:
     Raises:
         PlatformError: the extracts are of another date, seed or scale.
     """
-    found = {"as_of": batch.as_of, **asdict(batch.company)}
+    found = (
+        {"as_of": batch.as_of} if batch.is_real else {"as_of": batch.as_of, **asdict(batch.company)}
+    )
     for name, value in asked.items():
+        if name not in found:
+            continue
         if found[name] != value:
             option = f"--{name.replace('_', '-')}"
             raise PlatformError(
@@ -94,6 +114,7 @@ def _batch_as_json(batch: Batch) -> dict[str, object]:
         "scale": batch.company.scale,
         "as_of": batch.as_of,
         "variant": batch.company.variant,
+        **({"position": batch.position} if batch.position else {}),
     }
 
 
@@ -138,9 +159,10 @@ def read_manifest(folder: Path) -> Manifest:
                 name: Batch(
                     batch_id=str(batch["batch_id"]),
                     as_of=date.fromisoformat(batch["as_of"]),
-                    company=Simulation.recorded(
+                    company=recorded_company(
                         int(batch["random_seed"]), float(batch["scale"]), str(batch["variant"])
                     ),
+                    position=batch.get("position"),
                 )
                 for name, batch in document["sources"].items()
             },

@@ -12,6 +12,7 @@ import polars as pl
 from data_platform.errors import PlatformError
 from data_platform.files import file_digest
 from data_platform.record.loaded_files import ExtractedFile, SeenFile
+from data_platform.record.loads import Batch
 from data_platform.simulation import FIRST_DAY
 from data_platform.sources.contract import Column, SourceTable
 
@@ -52,7 +53,7 @@ def verify_file(
     table: SourceTable,
     file: ExtractedFile,
     folder: Path,
-    as_of: date,
+    batch: Batch,
     loaded: Mapping[str, SeenFile],
     accepts_new_columns: bool = False,
 ) -> SeenFile:
@@ -62,7 +63,7 @@ def verify_file(
 
     Args:
         folder: of the manifest.
-        as_of: no date may lie after it.
+        batch: no date may lie after its as-of date; of a real application, no event or start.
         loaded: the files that the lakehouse holds, by path.
         accepts_new_columns: a column that the contract does not know is noted, not refused.
 
@@ -89,7 +90,7 @@ def verify_file(
             f"{where} was changed or cut short: expected digest {file.digest[:12]}…, "
             f"found {found[:12]}…; extract again"
         )
-    unknown = _verify_content(where, table, file, path, as_of, accepts_new_columns)
+    unknown = _verify_content(where, table, file, path, batch, accepts_new_columns)
     return replace(seen, unknown_columns=unknown)
 
 
@@ -98,7 +99,7 @@ def _verify_content(
     table: SourceTable,
     file: ExtractedFile,
     path: Path,
-    as_of: date,
+    batch: Batch,
     accepts_new_columns: bool,
 ) -> tuple[str, ...]:
     """Check a file's columns, rows and values; the columns that the contract does not know."""
@@ -112,7 +113,7 @@ def _verify_content(
         raise PlatformError(f"{where} has {rows} rows, expected {file.rows}; extract again")
     for column in table.columns:
         try:
-            _verify_values(where, table, column, frame, rows, as_of)
+            _verify_values(where, table, column, frame, rows, batch)
         except pl.exceptions.PolarsError as error:  # what it says may quote the value
             raise PlatformError(
                 f"{where}: column {column.name} cannot be read as {column.type}"
@@ -131,12 +132,13 @@ def _verify_content(
 
 
 def _verify_values(
-    where: str, table: SourceTable, column: Column, frame: pl.LazyFrame, rows: int, as_of: date
+    where: str, table: SourceTable, column: Column, frame: pl.LazyFrame, rows: int, batch: Batch
 ) -> None:
     """Check the values of one column: nulls, days, numbers that are none; texts are decoded."""
     of, at = pl.col(column.name), f"{where}: column {column.name}"
     asked = [of.null_count().alias("nulls")]
-    lowest, highest = _FIRST, as_of
+    is_bounded = not batch.is_real or column.name in table.past_columns
+    lowest, highest = _FIRST, batch.as_of if is_bounded else date.max
     if column.type == "VARCHAR":
         asked.append(of.str.len_bytes().max().alias("bytes"))  # decodes them all
     elif column.type in ("DATE", "TIMESTAMP"):
@@ -162,7 +164,7 @@ def _verify_values(
         )
     if found.get("above"):
         raise PlatformError(
-            f"{at} has {_day(found['last'])}, expected nothing after the as-of date {as_of}; "
+            f"{at} has {_day(found['last'])}, expected nothing after the as-of date {batch.as_of}; "
             f"{found['above']:,} of {rows:,} rows are later"
         )
     if found.get("infinite"):

@@ -24,6 +24,7 @@ from data_platform.record.loads import last_loads
 from data_platform.record.transforms import last_transformed
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
+from data_platform.sources.entries import read_entries
 from data_platform.transform.production import Production
 from data_platform.transform.transformed import Refreshed, Transformed
 
@@ -43,6 +44,7 @@ class Backfilled:
     # Somebody asked it to end, before its last day.
     is_interrupted: bool
     seconds: float
+    sources: tuple[str, ...]
 
 
 def backfill(
@@ -117,6 +119,7 @@ def backfill(
         files=files,
         is_interrupted=is_interrupted,
         seconds=time.perf_counter() - began,
+        sources=tuple(read_entries(settings.project_dir)),
     )
 
 

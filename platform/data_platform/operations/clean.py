@@ -84,6 +84,7 @@ def clean(settings: Settings, wait: float = 0) -> None:
 def _remove(found: tuple[Generated, ...]) -> None:
     for one in found:
         if one.path.is_dir() and not one.path.is_symlink():
-            shutil.rmtree(one.path)
+            # A cache that somebody writes to just now is made again by them anyway.
+            shutil.rmtree(one.path, ignore_errors=one.path.name in _OF_A_PROJECT)
         else:
             one.path.unlink(missing_ok=True)

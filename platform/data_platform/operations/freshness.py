@@ -1,23 +1,19 @@
-"""How old the data of each source is, against what config.yaml allows."""
+"""How old the data of each source is, against what sources.yaml allows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import yaml
-
-from data_platform.errors import PlatformError
-from data_platform.settings import CONFIG_FILE, yesterday
-
-VARIABLE = "max_age_days"
+from data_platform.settings import SOURCES_FILE, yesterday
+from data_platform.sources.entries import read_entries
 
 
 @dataclass(frozen=True)
 class Freshness:
     """The as-of date of a source, and how many complete days have passed since.
 
-    `days_allowed` is None where config.yaml sets no limit.
+    `days_allowed` is None where sources.yaml sets no limit.
     """
 
     source: str
@@ -33,7 +29,7 @@ class Freshness:
     def __str__(self) -> str:
         return (
             f"source {self.source} is as of {self.as_of}, {self.days_old} days behind yesterday; "
-            f"{CONFIG_FILE} allows {self.days_allowed} ({VARIABLE})"
+            f"{SOURCES_FILE} allows {self.days_allowed} (max_age_days)"
         )
 
 
@@ -41,25 +37,15 @@ def freshness(project_dir: Path, as_of: Mapping[str, date]) -> tuple[Freshness, 
     """How fresh sources are, by their as-of dates.
 
     Raises:
-        PlatformError: config.yaml sets limits that are no numbers of days.
+        PlatformError: sources.yaml is missing, or no list of sources.
     """
-    allowed = _days_allowed(project_dir)
+    entries = read_entries(project_dir)
     return tuple(
-        Freshness(source, day, (yesterday() - day).days, allowed.get(source))
+        Freshness(
+            source,
+            day,
+            (yesterday() - day).days,
+            entries[source].max_age_days if source in entries else None,
+        )
         for source, day in sorted(as_of.items())
     )
-
-
-def _days_allowed(project_dir: Path) -> dict[str, int]:
-    path = project_dir / CONFIG_FILE
-    try:
-        config = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        limits = (config.get("variables") or {}).get(VARIABLE) or {}
-        return {str(source): int(days) for source, days in limits.items()}
-    except FileNotFoundError:
-        return {}
-    except (yaml.YAMLError, TypeError, ValueError, AttributeError) as error:
-        raise PlatformError(
-            f"{path}: variables.{VARIABLE} is to be a number of days for each source, "
-            f"like {{app: 1, crm: 7}}; found {error}"
-        ) from error

@@ -1,13 +1,13 @@
 """The loads that the lakehouse holds: their batch, and what each changed in which table."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import duckdb
 
 from data_platform.names import EXTRACTS
-from data_platform.simulation import Simulation
+from data_platform.simulation import RealCompany, Simulation, recorded_company
 from data_platform.sql import has_table
 
 
@@ -17,7 +17,14 @@ class Batch:
 
     batch_id: str
     as_of: date
-    company: Simulation
+    company: Simulation | RealCompany
+    # Where the log of a database stood when it was read.
+    position: str | None = field(default=None, compare=False)
+
+    @property
+    def is_real(self) -> bool:
+        """Whether a real application gave the data."""
+        return isinstance(self.company, RealCompany)
 
     def __str__(self) -> str:
         return f"as of {self.as_of}, {self.company}"
@@ -109,7 +116,7 @@ def loaded_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, LoadedTabl
     ).fetchall()
     return {
         name: LoadedTable(
-            Batch(batch_id, as_of, Simulation.recorded(seed, scale, variant)), number_of_rows
+            Batch(batch_id, as_of, recorded_company(seed, scale, variant)), number_of_rows
         )
         for name, batch_id, seed, scale, as_of, variant, number_of_rows in rows
     }
@@ -139,10 +146,20 @@ def latest_as_of_since(connection: duckdb.DuckDBPyConnection, load_number: int |
 
 
 def record_load(
-    connection: duckdb.DuckDBPyConnection, number: int, batch: Batch, changes: Sequence[Change]
+    connection: duckdb.DuckDBPyConnection,
+    number: int,
+    batches: Mapping[str, Batch],
+    whole: Batch,
+    changes: Sequence[Change],
 ) -> None:
-    """Record what a load made of each table."""
+    """Record what a load made of each table.
+
+    Args:
+        batches: of each source.
+        whole: of the load, for tables that the platform keeps itself.
+    """
     for change in changes:
+        batch = batches.get(change.table.partition("__")[0], whole)
         connection.execute(
             "INSERT INTO ops.loads SELECT ?, ?, ?, ?, ?, ?, ?, COUNT(*), ?, ?, ?, ?, ?, NULL "
             f"FROM sources.{change.table}",
@@ -176,14 +193,14 @@ def earlier_as_of(connection: duckdb.DuckDBPyConnection, batch: Batch) -> date |
 
 def last_loads(
     connection: duckdb.DuckDBPyConnection, limit: int
-) -> list[tuple[int, date, Simulation]]:
+) -> list[tuple[int, date, Simulation | RealCompany]]:
     """(load number, as-of date, company) of the last loads, the latest last."""
     rows = connection.execute(
         "SELECT DISTINCT load_number, as_of, random_seed, scale, variant FROM ops.loads "
         "ORDER BY load_number DESC LIMIT ?",
         [limit],
     ).fetchall()
-    return [(number, as_of, Simulation.recorded(*rest)) for number, as_of, *rest in rows[::-1]]
+    return [(number, as_of, recorded_company(*rest)) for number, as_of, *rest in rows[::-1]]
 
 
 def record_schema_changes(

@@ -1,7 +1,7 @@
 """The contract of the sources, read from external_models.yaml, which alone states their schema."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import zip_longest
@@ -13,7 +13,7 @@ import yaml
 
 from data_platform.errors import PlatformError, one_line
 from data_platform.names import CUSTOMERS_LOG, EXTRACTS
-from data_platform.settings import CONTRACT_FILE
+from data_platform.settings import CONTRACT_FILE, SOURCES_FILE
 
 SCHEMA = "sources"
 _DATE_TAGS = ("on", "from", "to", "now")
@@ -108,6 +108,14 @@ class SourceTable:
         return (*own, *self.bounded_by_its_log)
 
     @property
+    def past_columns(self) -> tuple[str, ...]:
+        """The date columns that no row may have after the as-of date, of whatever application.
+
+        The end of a period may be known before it comes.
+        """
+        return tuple(self.dates[tag] for tag in ("on", "from") if tag in self.dates)
+
+    @property
     def polars_schema(self) -> pl.Schema:
         """The columns and types that a Parquet file of the table has."""
         return pl.Schema({column.name: column.polars_type for column in self.columns})
@@ -140,6 +148,25 @@ class Contract:
             for table in self.tables.values()
             if table.source != "platform" and table.name != LOG
         )
+
+    def refuse_other_sources(self, names: Collection[str]) -> None:
+        """The contract states the tables of exactly the sources that there are.
+
+        Raises:
+            PlatformError: a source has no table in it, or a table is of no source.
+        """
+        for table in self.extracted:
+            if table.source not in names:
+                raise PlatformError(
+                    f"{CONTRACT_FILE} has {SCHEMA}.{table.name}, but {SOURCES_FILE} has no entry "
+                    f"{table.source}; say there where its data comes from"
+                )
+        for name in names:
+            if not self.of_sources((name,)):
+                raise PlatformError(
+                    f"{SOURCES_FILE} has an entry {name}, but {CONTRACT_FILE} has no table "
+                    f"{SCHEMA}.{name}__…; say there what its tables are"
+                )
 
     def of_sources(self, sources: tuple[str, ...]) -> tuple[SourceTable, ...]:
         """The extracted tables of some sources."""

@@ -24,6 +24,10 @@ class Part:
 class Source(Protocol):
     """An application whose tables can be extracted, as of a date."""
 
+    @property
+    def position(self) -> str | None:
+        """Where the log of a database stood when it was read; None of other applications."""
+
     def settled_parts(self, before: date) -> Mapping[str, date]:
         """The parts of tables of events that are as in its extract as of `before`.
 

@@ -54,11 +54,11 @@ class App:
             if month not in issued:
                 rank += settled["invoices", name]
                 continue
-            self._numbers(noted, rank - noted)  # notes the gaps of the settled months before
+            self.numbers(noted, rank - noted)  # notes the gaps of the settled months before
             yield Part("invoices", name, partial(self.invoices, month, issued[month], rank))
             rank += len(issued[month][0])
             noted = rank
-        self._numbers(noted, rank - noted)
+        self.numbers(noted, rank - noted)
 
     def _warm_up(self) -> None:
         """Compute what all months share before they are made side by side."""
@@ -240,7 +240,7 @@ class App:
         never = self.company.as_of_day + 1
         return both["id"], both["second_id"], both["second_day"].fill_null(never).to_numpy()
 
-    def _numbers(self, first_rank: int, count: int) -> NDArray[np.int64]:
+    def numbers(self, first_rank: int, count: int) -> NDArray[np.int64]:
         """The numbers of invoices by rank; each block has the gap of a cancelled draft."""
         rank = np.arange(first_rank, first_rank + count)
         if self.dirt.pristine or count == 0:
@@ -250,10 +250,11 @@ class App:
         skipped = rank % _GAP_EVERY >= places[block]
         numbers = rank + 1 + block + skipped
         after_gap = np.flatnonzero(rank % _GAP_EVERY == places[block])
-        self.dirt.truth.note("reference-gaps", self._references(numbers[after_gap] - 1))
+        self.dirt.truth.note("reference-gaps", self.references(numbers[after_gap] - 1))
         return numbers
 
-    def _references(self, numbers: NDArray[np.int64]) -> pl.Series:
+    def references(self, numbers: NDArray[np.int64]) -> pl.Series:
+        """The references that invoices of these numbers bear."""
         digits = pl.Series(numbers, dtype=pl.Int64).cast(pl.String)
         return "JMP" + digits.str.zfill(reference_digits(self.company.scale))
 
@@ -271,7 +272,7 @@ class App:
                 "first_client": first_id.gather(batch.client),
                 "second_client": second_id.gather(batch.client),
                 "as_second": as_second,
-                "reference": self._references(self._numbers(first_rank, n)),
+                "reference": self.references(self.numbers(first_rank, n)),
                 "cents": batch.cents,
                 "issue_date": to_dates(batch.day),
             }

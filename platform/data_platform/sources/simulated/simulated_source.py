@@ -1,17 +1,23 @@
 """A simulated application as a source: its clean tables, with the dirt and errors asked for."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from data_platform.errors import PlatformError
 from data_platform.files import replace_text
-from data_platform.names import SourceName
-from data_platform.simulation import Simulation
+from data_platform.settings import SOURCES_FILE
+from data_platform.simulation import FAULTY_SOURCE, Simulation
+from data_platform.sources.contract import SourceTable
+from data_platform.sources.entries import Entry
+from data_platform.sources.simulated.app import App
+from data_platform.sources.simulated.billing import Billing
 from data_platform.sources.simulated.calendar import month_number, month_start
 from data_platform.sources.simulated.company import Company
+from data_platform.sources.simulated.crm import Crm
 from data_platform.sources.simulated.dirt import Dirt, Truth
 from data_platform.sources.simulated.faults import with_faults
 from data_platform.sources.source import Part, Settled
@@ -26,6 +32,35 @@ class Application(Protocol):
         """The parts of its tables, but those that are settled."""
 
 
+# The applications that the simulated company has, by the name of the source.
+APPLICATIONS: dict[str, Callable[[Company, Dirt], Application]] = {
+    "app": App,
+    "crm": Crm,
+    "billing": Billing,
+}
+
+
+def open_source(
+    entry: Entry, tables: Sequence[SourceTable], company: Simulation, as_of: date
+) -> "SimulatedSource":
+    """A simulated application.
+
+    Raises:
+        PlatformError: the company has no such application.
+    """
+    if entry.name not in APPLICATIONS:
+        raise PlatformError(
+            f"{SOURCES_FILE}: there is no simulated {entry.name}, expected one of "
+            f"{', '.join(APPLICATIONS)}, or another kind"
+        )
+    if entry.options:
+        raise PlatformError(
+            f"{SOURCES_FILE}: {entry.name} has {', '.join(entry.options)}, which a simulated "
+            "source does not know"
+        )
+    return SimulatedSource(entry.name, APPLICATIONS[entry.name], company, as_of)
+
+
 @dataclass(frozen=True)
 class SimulatedSource:
     """An application of a simulated company, as of a date."""
@@ -34,6 +69,7 @@ class SimulatedSource:
     application: Callable[[Company, Dirt], Application]
     simulation: Simulation
     as_of: date
+    position: None = None
     # What was injected, once all parts are made.
     truth: Truth = field(default_factory=Truth)
 
@@ -60,7 +96,7 @@ class SimulatedSource:
         company = Company(simulation.random_seed, simulation.scale, self.as_of)
         dirt = Dirt(simulation.random_seed, simulation.is_pristine, self.truth)
         parts = self.application(company, dirt).parts(settled)
-        if self.name == SourceName.APP:
+        if self.name == FAULTY_SOURCE:
             parts = with_faults(parts, simulation.faults, self.truth)
         yield from parts
 

@@ -1,0 +1,19 @@
+AUDIT (
+  name payments_match_invoices,
+  blocking FALSE
+);
+
+/* Every payment names an invoice that there is. A warning: what is paid under another number has to be
+   assigned by a person, and until then its invoice counts as unpaid. */
+SELECT
+  there.id AS unassigned_payment,
+  '{count} payments name no invoice, beside {total} that do: their invoices count as unpaid' AS warning
+FROM @there AS there
+WHERE
+  NOT EXISTS(
+    SELECT
+      1
+    FROM @this_model AS here
+    WHERE
+      here.sk = @surrogate_key(there.id)
+  )

@@ -1,0 +1,179 @@
+"""The billing application: what clients have paid, and when."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property, partial
+
+import numpy as np
+import polars as pl
+
+from data_platform.simulation import FIRST_DAY
+from data_platform.sources.simulated.app import App
+from data_platform.sources.simulated.calendar import day_number, month_start
+from data_platform.sources.simulated.company import Company, Issued
+from data_platform.sources.simulated.dirt import Dirt, Truth, stray_ends
+from data_platform.sources.simulated.draws import (
+    Flags,
+    Floats,
+    Ints,
+    chunk_words,
+    fractions,
+)
+from data_platform.sources.simulated.identity import uuids
+from data_platform.sources.source import Part, Settled
+
+# Days from the issue of an invoice to its payments.
+_SOONEST, _LATEST = 5, 75
+_MONTHS_BACK = 3  # from the month of a payment to that of its invoice, at most
+_NEVER_RATE, _IN_PARTS_RATE, _LATE_RATE = 0.03, 0.08, 0.2
+_USUAL_LATEST = 32  # of those who are not late
+_REST_RATE = 0.7  # of those who pay in parts: the others leave it at the first
+_TWICE_EVERY = 701
+_SPACES_EVERY, _UNKNOWN_EVERY = 53, 499
+
+
+@dataclass(frozen=True)
+class _Paid:
+    """How the invoices of one month are paid; one entry an invoice, in the order of issue.
+
+    `amounts` and `days` have a column for each of up to three payments; a payment that is never
+    made has the amount 0.
+    """
+
+    rank: Ints  # how many invoices of the company came before
+    amounts: Ints  # cents
+    days: Ints
+    has_spaces: Flags  # in the reference of the first payment
+    is_unknown: Flags  # its reference is no invoice's
+
+
+@dataclass(frozen=True)
+class Billing:
+    """The application's table as of the company's as-of date.
+
+    A payment depends on its invoice alone, so that a later date only adds payments.
+    """
+
+    company: Company
+    dirt: Dirt
+
+    def parts(self, settled: Settled) -> Iterator[Part]:
+        """The payments, a part for each month in which somebody paid."""
+        self._note_dirt()
+        for month in range(self.company.as_of_month + 1):
+            name = f"{month_start(month):%Y-%m}"
+            if ("payments", name) not in settled:
+                yield Part("payments", name, partial(self.payments, month))
+
+    def payments(self, month: int) -> pl.DataFrame:
+        """The rows of table payments that were paid in a month, in the order of their days."""
+        first = day_number(month_start(month))
+        last = min(day_number(month_start(month + 1)) - 1, self.company.as_of_day)
+        frames = [
+            self._rows(issue_month, first, last)
+            for issue_month in range(max(0, month - _MONTHS_BACK), month + 1)
+        ]
+        rows = pl.concat(frames).sort("day", maintain_order=True)
+        return rows.select(
+            "id",
+            "invoice_reference",
+            amount=pl.col("cents").cast(pl.Decimal(12, 0)) * pl.lit(Decimal("0.01")),
+            paid_on=pl.lit(FIRST_DAY) + pl.duration(days="day"),
+        )
+
+    @cached_property
+    def _app(self) -> App:
+        """The invoices that are paid; the application itself notes what is odd about them."""
+        return App(self.company, Dirt(self.dirt.seed, self.dirt.pristine, Truth()))
+
+    @cached_property
+    def _issued(self) -> list[tuple[Issued, int]]:
+        """Of each month what was issued, and how many invoices came before."""
+        months = range(self.company.as_of_month + 1)
+        with ThreadPoolExecutor() as pool:
+            issued = list(pool.map(self.company.issued, months))
+        before = np.cumsum([0, *(len(days) for days, _ in issued)])
+        return [(one, int(rank)) for one, rank in zip(issued, before, strict=False)]
+
+    def _paid(self, month: int) -> _Paid:
+        (issued, first_rank), seed = self._issued[month], self.company.seed
+        invoices = self.company.invoices(month, issued)
+        n = len(invoices.day)
+        rank = first_rank + np.arange(n)
+
+        def draw(column: str) -> Floats:
+            return fractions(chunk_words(seed, "payments", column, month, n))
+
+        def one_in(period: int, kind: str) -> Flags:
+            flags: Flags = rank % period == chunk_words(seed, "payments", kind, 0, 1)[0] % period
+            return flags
+
+        how, speed = draw("how"), draw("delay")
+        in_parts = (how >= _NEVER_RATE) & (how < _NEVER_RATE + _IN_PARTS_RATE)
+        soonest, latest = (
+            np.where(draw("late") < _LATE_RATE, one, other)
+            for one, other in ((_USUAL_LATEST, _SOONEST), (_LATEST, _USUAL_LATEST))
+        )
+        delay = soonest + (speed * (latest - soonest + 1)).astype(np.int64)
+        later = delay + (draw("second") * (_LATEST + 1 - delay)).astype(np.int64)
+        part = (invoices.cents * (0.3 + 0.4 * draw("part"))).astype(np.int64)
+        first = np.where(in_parts, part, invoices.cents)
+        rest = np.where(in_parts & (draw("rest") < _REST_RATE), invoices.cents - part, 0)
+        again = np.where(one_in(_TWICE_EVERY, "twice"), first, 0)
+        is_clean = np.full(n, self.dirt.pristine)
+        return _Paid(
+            rank=rank,
+            amounts=np.where(how < _NEVER_RATE, 0, np.stack([first, rest, again])).T,
+            days=invoices.day[:, None] + np.stack([delay, later, later], axis=1),
+            has_spaces=one_in(_SPACES_EVERY, "spaces") & ~is_clean,
+            is_unknown=one_in(_UNKNOWN_EVERY, "unknown") & ~is_clean,
+        )
+
+    def _references(self, paid: _Paid) -> pl.Series:
+        """The references of invoices that follow one another, by their rank."""
+        app, count = self._app, len(paid.rank)
+        first = int(paid.rank[0]) if count else 0
+        return app.references(app.numbers(first, count))
+
+    def _rows(self, month: int, first: int, last: int) -> pl.DataFrame:
+        """Columns id, invoice_reference, cents, day: payments of a month's invoices within days."""
+        paid = self._paid(month)
+        n = len(paid.rank)
+        raw = chunk_words(self.company.seed, "payments", "id", month, 6 * n).reshape(n, 3, 2)
+        made = (paid.amounts > 0) & (paid.days >= first) & (paid.days <= last)
+        invoice, nth = np.nonzero(made)
+        rows = pl.DataFrame(
+            {
+                "id": uuids(np.ascontiguousarray(raw[invoice, nth]).reshape(-1)),
+                "reference": self._references(paid).gather(invoice),
+                "cents": paid.amounts[invoice, nth],
+                "day": paid.days[invoice, nth],
+                "has_spaces": paid.has_spaces[invoice] & (nth == 0),
+                "is_unknown": paid.is_unknown[invoice] & (nth == 0),
+            }
+        )
+        reference = pl.col("reference")
+        return rows.select(
+            "id",
+            invoice_reference=pl.when("is_unknown")
+            .then(reference.str.replace("JMP", "JPM", literal=True))
+            .when("has_spaces")
+            .then(stray_ends("reference")[2])
+            .otherwise(reference),
+            cents="cents",
+            day="day",
+        )
+
+    def _note_dirt(self) -> None:
+        """Note the references that are written oddly in a payment, of all months."""
+        for month in range(self.company.as_of_month + 1):
+            paid = self._paid(month)
+            is_there = (paid.amounts[:, 0] > 0) & (paid.days[:, 0] <= self.company.as_of_day)
+            references = self._references(paid)
+            for kind, flags in (
+                ("payments-of-no-invoice", paid.is_unknown),
+                ("spaces-in-payment-references", paid.has_spaces & ~paid.is_unknown),
+            ):
+                self.dirt.truth.note(kind, references.filter(pl.Series(flags & is_there)))

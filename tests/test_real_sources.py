@@ -1,0 +1,334 @@
+"""Real applications in the simulator's place: exact, of one moment, or refused in a line."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from conftest import AS_OF, COMPANY, PROJECT, Platform, options_of
+from data_platform.ingest.extract import extract
+from data_platform.ingest.manifest import read_manifest
+from data_platform.settings import Settings
+from data_platform.sources.contract import read_contract
+from database import PASSWORD, execute, fill, programs, server
+from editing import invoiced, total
+from faults import status_of
+
+needs_postgres = pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
+TABLES = {table.key: table for table in read_contract(PROJECT).extracted}
+SIMULATED = "{0}:\n  kind: simulated\n"
+
+
+def tables_of(folder: Path) -> dict[str, pl.DataFrame]:
+    """Every table of a folder of extracts, its rows in the order of their values."""
+    manifest = read_manifest(folder)
+    found = {}
+    for name, files in manifest.tables.items():
+        frames = [pl.read_parquet(folder / file.path) for file in files]
+        rows = pl.concat([pl.DataFrame(schema=TABLES[name].polars_schema), *frames])
+        found[name] = rows.sort(rows.columns, nulls_last=True)
+    return found
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pl.DataFrame]:
+    """The tables of the simulated company."""
+    settings = Settings(AS_OF, PROJECT, tmp_path_factory.mktemp("simulated"), "duckdb")
+    extract(settings, COMPANY)
+    return tables_of(settings.sources_dir)
+
+
+def of_app(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    return {n.partition(".")[2]: f for n, f in tables.items() if n.startswith("app.")}
+
+
+@dataclass
+class Database:
+    """The application's database, and a platform that reads it."""
+
+    address: str
+    platform: Platform
+
+    def state(self, text: str) -> None:
+        (self.platform.project / "sources.yaml").write_text(
+            text + "".join(SIMULATED.format(name) for name in ("crm", "billing"))
+        )
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with server() as found:
+        yield found
+
+
+@pytest.fixture
+def database(
+    address: str,
+    simulated: dict[str, pl.DataFrame],
+    analyst: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Database:
+    """The simulated application in a database."""
+    fill(address, of_app(simulated))
+    monkeypatch.setenv("APP_DATABASE_URL", address)
+    found = Database(address, analyst)
+    found.state("app:\n  kind: postgres\n  url_env: APP_DATABASE_URL\n")
+    return found
+
+
+@needs_postgres
+def test_a_database_gives_the_rows_that_the_simulator_gives(
+    database: Database, simulated: dict[str, pl.DataFrame]
+) -> None:
+    platform = database.platform
+    platform.call("extract", "load")
+    found = tables_of(platform.data / "sources")
+    for name, rows in simulated.items():
+        assert found[name].equals(rows), name
+    manifest = (platform.data / "sources/manifest.json").read_text()
+    assert re.search(r'"position": "[0-9A-F]+/[0-9A-F]+"', manifest)
+    assert PASSWORD not in manifest and "s3cret" not in manifest
+    again = platform.call("extract", "load")
+    assert "0 files written" in again.stdout and "nothing changed" in again.stdout
+    # Late rows, deletions and what the future brings.
+    tomorrow = AS_OF + timedelta(days=1)
+    execute(
+        database.address,
+        "DELETE FROM invoices WHERE reference = (SELECT MIN(reference) FROM invoices)",
+        "INSERT INTO invoices SELECT 'late', job_contract_id, client_id, 'JMP99998', 7.5, "
+        "issue_date FROM invoices ORDER BY reference LIMIT 1",
+        "INSERT INTO invoices SELECT 'early', job_contract_id, client_id, 'JMP99999', 1, "
+        f"'{tomorrow}' FROM invoices ORDER BY reference LIMIT 1",
+        "UPDATE job_contracts SET end_date = '2999-12-31' WHERE id = "
+        "(SELECT MIN(id) FROM job_contracts WHERE end_date IS NULL)",
+    )
+    done = platform.call("extract", "load")
+    assert "1 row new" in done.stdout or "rows new" in done.stdout
+    references = {row[0] for row in platform.rows("SELECT reference FROM sources.app__invoices")}
+    assert "JMP99998" in references and "JMP99999" not in references
+
+
+@needs_postgres
+@pytest.mark.slow(reason="two first runs; that the extracts are equal is tried each time")
+def test_a_run_over_a_database_shows_what_one_over_the_simulator_shows(
+    database: Database, begun: Platform
+) -> None:
+    database.platform.call("run")
+    assert total(database.platform, "marts") == invoiced(database.platform)
+    for path in sorted((begun.data / "exports").glob("*.csv")):
+        ours = database.platform.data / "exports" / path.name
+        assert ours.read_bytes() == path.read_bytes(), path.name
+    # Contracts may end after the as-of date, and are open until then.
+    stagnant = "SELECT COUNT(*) FROM marts.care__stagnant_freelancers"
+    before = database.platform.rows(stagnant)
+    execute(
+        database.address, "UPDATE job_contracts SET end_date = '2999-12-31' WHERE end_date IS NULL"
+    )
+    database.platform.call("run")
+    assert database.platform.rows(stagnant) == before
+    for path in sorted((begun.data / "exports").glob("*.csv")):
+        ours = database.platform.data / "exports" / path.name
+        assert ours.read_bytes() == path.read_bytes(), path.name
+
+
+@needs_postgres
+def test_a_real_application_does_not_go_back_nor_into_a_simulated_company_s_lakehouse(
+    database: Database,
+) -> None:
+    platform = database.platform
+    platform.call("extract", "load")
+    done = platform.call("extract", options=options_of(date(2024, 1, 31)), check=False)
+    assert done.returncode == 1
+    assert "source app is a real application" in done.stderr
+    database.state(SIMULATED.format("app"))
+    done = platform.call("run", check=False)
+    assert done.returncode == 1
+    assert "the lakehouse holds another company, expected seed 42, scale 0.2, found real data" in (
+        done.stderr
+    )
+
+
+BROKEN = {
+    "a wider scale": ("ALTER TABLE invoices ALTER amount TYPE numeric; UPDATE invoices SET amount "
+                      "= 1.005 WHERE reference = 'JMP00001'",
+                      "app.invoices: column amount expected a number of at most 8 digits and 2 "
+                      "decimals, found another in 1 of"),
+    "no number": ("ALTER TABLE invoices ALTER amount TYPE numeric; UPDATE invoices SET amount = "
+                  "'NaN' WHERE reference <= 'JMP00002'", "column amount expected .* in 2 of"),
+    "a number too large": ("ALTER TABLE invoices ALTER amount TYPE numeric; UPDATE invoices SET "
+                           "amount = 100000000", "column amount expected a number"),
+    "a null": ("UPDATE invoices SET issue_date = NULL WHERE reference = 'JMP00001'",
+               "column issue_date expected a value, found none in 1 of"),
+    "infinity": ("UPDATE invoices SET issue_date = '-infinity' WHERE reference = 'JMP00001'",
+                 "column issue_date expected a date, found infinity in 1 of"),
+    "another type": ("ALTER TABLE invoices ALTER issue_date TYPE timestamp",
+                     "column issue_date is of type timestamp without time zone, expected date"),
+    "a missing column": ("ALTER TABLE clients DROP COLUMN name", "app.clients: .*name"),
+    "a missing table": ("DROP TABLE clients", "app.clients: .*clients"),
+    "before the company": ("UPDATE invoices SET issue_date = '2021-12-31' WHERE reference = "
+                           "'JMP00001'", "expected nothing before 2022-01-01"),
+}  # fmt: skip
+
+
+@needs_postgres
+def test_what_does_not_fit_is_refused_in_a_line_and_changes_nothing(
+    database: Database, simulated: dict[str, pl.DataFrame]
+) -> None:
+    platform = database.platform
+    platform.call("extract", "load")
+    before = status_of(platform)["load"]
+    for what, (sql, said) in BROKEN.items():
+        execute(database.address, *sql.split("; "))
+        done = platform.call("extract", "load", check=False)
+        assert done.returncode == 1, what
+        assert re.search(said, done.stderr), (what, done.stderr)
+        assert done.stderr.count("\n") == 1 and "s3cret" not in done.stderr, done.stderr
+        assert status_of(platform)["load"] == before
+        fill(database.address, of_app(simulated))
+
+
+@needs_postgres
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda address: "", "the environment variable APP_DATABASE_URL is not set"),
+        (lambda address: address.replace("s3cret", "wr0ng"), "password authentication failed"),
+        (lambda address: address.replace("127.0.0.1", "no.such.host.invalid"), "no.such.host"),
+        (lambda address: address.replace("/postgres", "/nothing"), "nothing"),
+    ],
+    ids=["no address", "a wrong password", "an unknown host", "no database"],
+)
+def test_a_database_that_cannot_be_reached_is_told_without_its_password(
+    database: Database, monkeypatch: pytest.MonkeyPatch, change, said: str
+) -> None:
+    monkeypatch.setenv("APP_DATABASE_URL", change(database.address))
+    done = database.platform.call("extract", check=False)
+    assert done.returncode == 1
+    assert said in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert "wr0ng" not in done.stderr and "s3cret" not in done.stderr
+
+
+@needs_postgres
+def test_another_table_a_query_and_an_expression_take_the_place_of_names(
+    database: Database, simulated: dict[str, pl.DataFrame]
+) -> None:
+    execute(
+        database.address,
+        "ALTER TABLE users RENAME TO accounts",
+        "ALTER TABLE accounts RENAME COLUMN email TO mail",
+        "ALTER TABLE invoices ADD COLUMN is_draft boolean DEFAULT false",
+    )
+    database.state(
+        "app:\n  kind: postgres\n  url_env: APP_DATABASE_URL\n  tables:\n"
+        "    users: {table: accounts, columns: {email: mail}}\n"
+        "    invoices: {query: SELECT * FROM public.invoices WHERE NOT is_draft}\n"
+    )
+    database.platform.call("extract")
+    found = tables_of(database.platform.data / "sources")
+    assert found["app.users"].equals(simulated["app.users"])
+    assert found["app.invoices"].equals(simulated["app.invoices"])
+
+
+# --- Files ------------------------------------------------------------------------------------
+
+
+CRM = "crm:\n  kind: files\n  folder: drop\n"
+REST = "".join(SIMULATED.format(name) for name in ("app", "billing"))
+
+
+@pytest.fixture
+def dropped(analyst: Platform, simulated: dict[str, pl.DataFrame]) -> Path:
+    """A platform's folder into which the CRM delivers, with one delivery in it."""
+    (analyst.project / "sources.yaml").write_text(CRM + REST)
+    folder = analyst.project / "drop"
+    folder.mkdir()
+    simulated["crm.customers"].write_csv(folder / "customers_2024-02-29.csv")
+    return folder
+
+
+def test_a_delivery_gives_the_rows_that_the_simulator_gives(
+    dropped: Path, analyst: Platform, simulated: dict[str, pl.DataFrame]
+) -> None:
+    analyst.call("extract")
+    found = tables_of(analyst.data / "sources")
+    assert found["crm.customers"].equals(simulated["crm.customers"])
+    # The newest delivery is what counts, in whatever order its columns are, and in Parquet too.
+    rows = simulated["crm.customers"].head(50)
+    rows.select(rows.columns[::-1]).write_csv(dropped / "customers_2024-03-01.csv")
+    analyst.call("extract")
+    assert len(tables_of(analyst.data / "sources")["crm.customers"]) == 50
+    rows.head(40).write_parquet(dropped / "customers_2024-03-02.parquet")
+    analyst.call("extract")
+    assert len(tables_of(analyst.data / "sources")["crm.customers"]) == 40
+
+
+def test_the_file_of_a_french_spreadsheet_is_read_as_it_is_written(
+    dropped: Path, analyst: Platform
+) -> None:
+    text = "last_name;first_name;email;satisfaction_score;updated_at\r\n"
+    text += 'Lefèvre;"Zoé; dite Z";z@x.test;9;2024-01-31\r\nRoux;;r@x.test;;2024-02-01\r\n'
+    (dropped / "customers_2024-03-01.csv").write_bytes(text.encode("cp1252"))
+    states = '  delimiter: ";"\n  encoding: cp1252\n'
+    (analyst.project / "sources.yaml").write_text(CRM + states + REST)
+    analyst.call("extract")
+    rows = tables_of(analyst.data / "sources")["crm.customers"].rows()
+    assert rows == [
+        ("Lefèvre", "Zoé; dite Z", "z@x.test", 9, date(2024, 1, 31)),
+        ("Roux", "", "r@x.test", None, date(2024, 2, 1)),
+    ]
+
+
+HEADER = "last_name,first_name,email,satisfaction_score,updated_at\n"
+UNFIT = {
+    "nothing": ("", "is empty"),
+    "half a line": (HEADER + "Roux,Max,m@x.test,9,2024-0", "ends within a line"),
+    "a value less": (HEADER + "Roux,Max,m@x.test\n", "expected"),
+    "a value more": (HEADER + "Roux,Max,m@x.test,9,2024-01-31,7\n", "cannot be read whole"),
+    "another encoding": ("\xe9".join((HEADER, "\n")), "is not written in utf-8"),
+    "no number": (HEADER + "R,M,m,nine,2024-01-31\n", "satisfaction_score expected a whole"),
+    "no day": (HEADER + "R,M,m,9,2024-02-30\n", "updated_at expected a date"),
+    "another day": (HEADER + "R,M,m,9,31/01/2024\n", "updated_at expected a date like"),
+    "a column more": (HEADER.replace("email", "email,age") + "R,M,m,3,9,2024-01-31\n",
+                      "has column age"),
+    "a column less": (HEADER.replace("email,", "") + "R,M,9,2024-01-31\n", "has no column email"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", UNFIT)
+def test_a_delivery_that_does_not_fit_is_refused_in_a_line(
+    dropped: Path, analyst: Platform, what: str
+) -> None:
+    text, said = UNFIT[what]
+    (dropped / "customers_2024-03-01.csv").write_bytes(text.encode("latin-1"))
+    done = analyst.call("extract", check=False)
+    assert done.returncode == 1
+    assert said in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert "crm.customers: file customers_2024-03-01.csv" in done.stderr
+    assert not (analyst.data / "sources/manifest.json").exists()
+
+
+STATED = {
+    "kind: postgress": "did you mean postgres",
+    "kind: files": "has no folder",
+    "kind: files, folder: drop, delimeter: ';'": "did you mean delimiter",
+    "kind: files, folder: nowhere": "nowhere does not exist",
+    "kind: files, folder_env: NO_SUCH_VARIABLE": "NO_SUCH_VARIABLE is not set",
+    "kind: files, folder: drop, tables: {people: {}}": "tables has people",
+    "kind: postgres": "has no url_env",
+    "kind: simulated, folder: drop": "which a simulated source does not know",
+    "max_age_days: 1": "has no kind",
+}
+
+
+@pytest.mark.parametrize("stated", STATED)
+def test_an_entry_that_says_something_else_is_refused(
+    dropped: Path, analyst: Platform, stated: str
+) -> None:
+    (analyst.project / "sources.yaml").write_text(f"crm: {{{stated}}}\n{REST}")
+    done = analyst.call("extract", check=False)
+    assert done.returncode == 1
+    assert STATED[stated] in done.stderr and done.stderr.count("\n") == 1, done.stderr
