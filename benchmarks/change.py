@@ -64,7 +64,7 @@ def ours(folder: Path, scale: float, path: str) -> list[float]:
     project.mkdir()
     for name in ("models", "audits", "macros", "linter", "tests"):
         shutil.copytree(PROJECT / name, project / name)
-    for name in ("config.yaml", "external_models.yaml"):
+    for name in ("config.yaml", "external_models.yaml", "sources.yaml"):
         shutil.copy(PROJECT / name, project / name)
     seconds = [call(project, data, scale, "plan", "dev")]
     break_model(project, path)
@@ -83,7 +83,7 @@ def dbts(folder: Path, python: Path, model: str, path: str) -> tuple[list[float]
     project.mkdir()
     for name in ("models", "audits", "macros", "linter", "tests"):
         shutil.copytree(PROJECT / name, project / name)
-    for name in ("config.yaml", "external_models.yaml"):
+    for name in ("config.yaml", "external_models.yaml", "sources.yaml"):
         shutil.copy(PROJECT / name, project / name)
     write_dbt_project(project, there, AS_OF)
     dbt, changed = Dbt(python, there, database), f"{dbt_name(model)}+"

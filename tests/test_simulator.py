@@ -89,6 +89,10 @@ def test_time_adds_to_the_past_and_never_rewrites_it(
         file for file in before.tables["app.invoices"] if file.last_date < as_of.replace(day=1)
     }
     assert complete <= set(after.tables["app.invoices"])
+    paid = {
+        file for file in before.tables["billing.payments"] if file.last_date < as_of.replace(day=1)
+    }
+    assert paid <= set(after.tables["billing.payments"])
     for name in ("app.users", "app.clients", "app.invoices"):
         assert old[name].equals(new[name].head(len(old[name]))), name
     contracts = new["app.job_contracts"].head(len(old["app.job_contracts"]))
@@ -289,3 +293,31 @@ def test_an_injected_error_is_planted_and_told(tmp_path: Path, kind: FaultKind) 
     bad, good = tables(tmp_path / "bad"), tables(tmp_path / "good")
     changed = {name for name in good if not good[name].equals(bad[name])}
     assert len(changed) == 1
+
+
+def test_invoices_are_paid_late_in_parts_never_or_twice(tmp_path: Path) -> None:
+    extracted(tmp_path, date(2026, 10, 31), scale=1)
+    found, noted = tables(tmp_path), truth(tmp_path, "billing")
+    payments = found["billing.payments"].with_columns(
+        reference=pl.col("invoice_reference").str.strip_chars(" \t\r\n")
+    )
+    both = payments.join(found["app.invoices"], on="reference", suffix="_of_invoice")
+    unknown = payments.join(found["app.invoices"], on="reference", how="anti")
+    assert len(unknown) == noted["payments-of-no-invoice"]["count"] > 0
+    spaced = payments.filter(pl.col("reference") != pl.col("invoice_reference"))
+    assert len(spaced) == noted["spaces-in-payment-references"]["count"] > 0
+    assert payments["id"].is_unique().all()
+    days = (both["paid_on"] - both["issue_date"]).dt.total_days()
+    assert (days.min(), days.max()) == (5, 75)
+    assert 0.15 < (days > 30).mean() < 0.35  # type: ignore[operator]
+    paid = both.group_by("reference").agg(
+        pl.col("amount").sum(), pl.len().alias("times"), pl.col("amount_of_invoice").first()
+    )
+    complete = paid["amount"] == paid["amount_of_invoice"]
+    assert ((paid["times"] == 2) & complete).sum() > 100  # in two parts
+    assert (paid["amount"] < paid["amount_of_invoice"]).sum() > 100
+    twice = (paid["amount"] > paid["amount_of_invoice"]).sum()
+    assert 0 < twice < 0.003 * len(paid)
+    old = found["app.invoices"].filter(pl.col("issue_date") < date(2026, 8, 1))
+    never = old.join(payments, on="reference", how="anti")
+    assert 0.02 < len(never) / len(old) < 0.05
