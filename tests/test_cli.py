@@ -378,3 +378,23 @@ def test_words_of_success_come_after_the_publication(begun: Platform, tmp_path: 
         assert dying.join() < 0
         assert claim not in dying.stdout
         assert "Done in" not in dying.stdout
+
+
+def test_files_that_the_platform_did_not_make_are_left_alone(tmp_path: Path) -> None:
+    for name in ("exports/thesis.csv", "sources/main.c", "runs/work-thesis/log"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    done = Platform(tmp_path).call("extract", check=False)
+    assert done.returncode == 1
+    assert "not made by the platform; choose another --data-dir" in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+    done = Platform(PROJECT / "models").call("extract", check=False)
+    assert done.returncode == 2
+    assert "lies in the project's folder models" in done.stderr
+
+
+def test_some_layers_alone_are_computed_and_nothing_is_exported(platform: Platform) -> None:
+    done = platform.call("run", "--layer", "staging")
+    assert "transform: " in done.stdout and "export: " not in done.stdout
+    assert not list((platform.data / "exports").iterdir())

@@ -40,6 +40,7 @@ RECIPES = {
     "query": ["query"],
     "tables": ["tables"],
     "status": ["status"],
+    "sources": ["sources"],
     "lineage": ["lineage"],
     "ui": ["ui"],
     "plan": ["plan"],

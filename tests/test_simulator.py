@@ -29,7 +29,7 @@ LAST = date(2026, 10, 31)
 DAYS = st.dates(date(2022, 1, 1), LAST)
 SCALES = st.sampled_from([0.001, 0.02, 0.1, 0.3])
 SEEDS = st.integers(-1000, 1000)
-some = settings(max_examples=12, suppress_health_check=list(HealthCheck))
+some = settings(max_examples=8, suppress_health_check=list(HealthCheck))
 
 
 def extracted(

@@ -13,6 +13,8 @@ SOURCES_FILE = "sources.yaml"
 DATABASE = "lakehouse.duckdb"  # as in config.yaml, which SQLMesh's own commands read
 # What DuckDB reads as a pattern or as the beginning of options, wherever it stands in a path.
 _NOT_IN_PATHS = "?*[]"
+# Of a project: what SQLMesh, Python and people read.
+_OF_CODE = ("models", "macros", "audits", "seeds", "tests", "linter", "platform", "docs")
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ def checked_data_dir(given: Path, project: Path) -> Path:
     """The folder of everything that is generated, by its whole path.
 
     Raises:
-        UsageError: it is the project's own, its parent does not exist, or DuckDB would misread its
-            name.
+        UsageError: it is the project's own, lies in a folder of its code, its parent does not
+            exist, or DuckDB would misread its name.
     """
     path = given.absolute()
     if path.resolve() == project:
@@ -85,6 +87,13 @@ def checked_data_dir(given: Path, project: Path) -> Path:
             f"--data-dir {str(path)!r} holds {shown}, which DuckDB reads as more than a name; "
             "choose a folder without"
         )
+    if path.resolve().is_relative_to(project):
+        folder = path.resolve().relative_to(project).parts[0]
+        if folder in _OF_CODE:
+            raise UsageError(
+                f"--data-dir {given} lies in the project's folder {folder}; choose one for data "
+                "alone"
+            )
     if not path.parent.is_dir():
         raise UsageError(f"--data-dir: folder {path.parent} does not exist")
     return path

@@ -15,6 +15,7 @@ from data_platform.errors import one_line
 from data_platform.names import Layer
 from data_platform.record import tables
 from data_platform.sources import contract
+from data_platform.sources.column import Column
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -144,7 +145,7 @@ def options(
 _HEADER = ("Column", "Type", "Description")
 
 
-def _columns(columns: Iterable[contract.Column | tables.RecordColumn]) -> str:
+def _columns(columns: Iterable[Column | tables.RecordColumn]) -> str:
     rows = (
         (
             f"`{column.name}`",

@@ -100,8 +100,8 @@ def _check_company(call: Call, starts_over: bool) -> None:
     """Refuse another company before it is extracted; the load looks again."""
     if starts_over or not call.settings.lakehouse.exists():
         return
+    from data_platform.ingest.companies import refuse_other_company
     from data_platform.ingest.extract import companies_of
-    from data_platform.ingest.load import refuse_other_company
     from data_platform.lakehouse.connection import reading
 
     companies = companies_of(call.settings, call.company)

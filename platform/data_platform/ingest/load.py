@@ -9,11 +9,10 @@ from types import MappingProxyType
 
 import duckdb
 
-from data_platform.errors import PlatformError
 from data_platform.ingest.anomalies import anomalies
+from data_platform.ingest.companies import refuse_mixtures, refuse_other_company
 from data_platform.ingest.manifest import (
     read_manifest,
-    refuse_mixture,
     refuse_other_batch,
     whole_batch,
 )
@@ -27,7 +26,6 @@ from data_platform.record.loads import (
     Batch,
     Change,
     LastLoad,
-    LoadedTable,
     last_load,
     loaded_tables,
     record_load,
@@ -39,7 +37,6 @@ from data_platform.record.standing_warnings import renew_warnings, standing_warn
 from data_platform.record.transforms import record_unknown_tables
 from data_platform.result import counted
 from data_platform.settings import Settings
-from data_platform.simulation import RealCompany, Simulation
 from data_platform.sources.contract import LOG, LOGGED, Contract, SourceTable, read_contract
 from data_platform.sources.entries import chosen_sources, read_entries
 from data_platform.sql import has_table
@@ -120,7 +117,7 @@ def load(
         if not starts_over:
             companies = {source: one.company for source, one in batches.items()}
             refuse_other_company(connection, companies)
-        _refuse_mixtures(held, contract, batches)
+        refuse_mixtures(held, contract, batches)
         kept = (contract.tables[LOG], contract.tables[EXTRACTS])
         migrations = {
             table: migration
@@ -220,45 +217,6 @@ def load(
     )
 
 
-def refuse_other_company(
-    connection: duckdb.DuckDBPyConnection, companies: Mapping[str, Simulation | RealCompany]
-) -> None:
-    """Refuse to load another company, since the history that no extract restores would be lost.
-
-    Args:
-        companies: whose data each source is to give.
-
-    Raises:
-        PlatformError: a source holds another company's; says what would be lost.
-    """
-    for name, table in loaded_tables(connection).items():
-        held, wanted = table.batch.company, companies.get(name.partition("__")[0])
-        if wanted is None or _whose(held) == _whose(wanted):
-            continue
-        states, loads = 0, 0
-        if has_table(connection, "sources", LOG):
-            row = connection.execute(f"SELECT COUNT(*) FROM sources.{LOG}").fetchone()
-            states = row[0] if row else 0
-        if (previous := last_load(connection)) is not None:
-            loads = previous.load_number
-        raise PlatformError(
-            f"the lakehouse holds another company, expected {_shown(wanted)}, found "
-            f"{_shown(held)}; its history would be lost for good: {counted(loads, 'load')}, "
-            f"{states:,} states of CRM entries; to keep it, use another --data-dir; to give it up: "
-            "--start-over"
-        )
-
-
-def _whose(company: Simulation | RealCompany) -> tuple[int, float]:
-    """What tells companies apart: a variant is the same company."""
-    return company.random_seed, company.scale
-
-
-def _shown(company: Simulation | RealCompany) -> str:
-    is_real = isinstance(company, RealCompany)
-    return str(company) if is_real else f"seed {company.random_seed}, scale {company.scale:g}"
-
-
 def _rebuild(
     connection: duckdb.DuckDBPyConnection, table: SourceTable, difference: Difference, folder: Path
 ) -> Change:
@@ -280,20 +238,6 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     except BaseException:
         connection.rollback()
         raise
-
-
-def _refuse_mixtures(
-    held: Mapping[str, LoadedTable], contract: Contract, batches: Mapping[str, Batch]
-) -> None:
-    for table in contract.extracted:
-        if table.source not in batches and table.name in held:
-            for source, batch in batches.items():
-                refuse_mixture(
-                    f"{table.source} in the lakehouse",
-                    held[table.name].batch,
-                    f"{source} in the extracts",
-                    batch,
-                )
 
 
 def _update_kept_tables(

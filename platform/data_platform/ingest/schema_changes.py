@@ -6,7 +6,8 @@ from typing import Any
 import duckdb
 
 from data_platform.errors import PlatformError
-from data_platform.sources.contract import SCHEMA, Column, SourceTable
+from data_platform.sources.column import Column
+from data_platform.sources.contract import SCHEMA, SourceTable
 from data_platform.sql import literal, quoted
 
 

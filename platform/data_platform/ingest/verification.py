@@ -14,7 +14,8 @@ from data_platform.files import file_digest
 from data_platform.record.loaded_files import ExtractedFile, SeenFile
 from data_platform.record.loads import Batch
 from data_platform.simulation import FIRST_DAY
-from data_platform.sources.contract import Column, SourceTable
+from data_platform.sources.column import Column
+from data_platform.sources.contract import SourceTable
 
 _EPOCH, _FIRST = date(1970, 1, 1), date(1, 1, 1)
 

@@ -52,7 +52,7 @@ def require(path: Path) -> None:
         PlatformError: there is none.
     """
     if not path.exists():
-        raise PlatformError(f"there is no lakehouse yet at {path}; run: data-platform run")
+        raise PlatformError("there is no lakehouse yet in the data folder; run: data-platform run")
 
 
 _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {

@@ -20,6 +20,8 @@ from data_platform.lakehouse.copying import Copying, copy_database
 from data_platform.settings import DATABASE
 
 PARTS = ("lakehouse", "sources", "exports")
+# What tells a folder of ours from before there were releases.
+_MARKS = (("lakehouse", DATABASE), ("sources", "manifest.json"), ("releases", "0"))
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,29 @@ class Releases:
         """The folder of the lock, journals, private copies and snapshots, made if it is missing.
 
         Raises:
-            PlatformError: it cannot be made or written to.
+            PlatformError: it cannot be made or written to, or holds files of somebody else's.
         """
+        self._refuse_what_is_not_ours()
         writable_folder(self.data_dir)
         return writable_folder(self.runs_dir)
+
+    def _refuse_what_is_not_ours(self) -> None:
+        """A folder that was named by mistake keeps its files.
+
+        Raises:
+            PlatformError: a folder has one of our names, and nothing that we write.
+        """
+        if (self.data_dir / "current").is_symlink():
+            return
+        ours = any((self.data_dir / part / mark).exists() for part, mark in _MARKS)
+        for name in (*PARTS, "releases", "runs"):
+            place = self.data_dir / name
+            is_used = place.is_dir() and not place.is_symlink() and any(place.iterdir())
+            if is_used and not (ours or (self.runs_dir / "lock").exists()):
+                raise PlatformError(
+                    f"{place} was there before, and not made by the platform; choose another "
+                    "--data-dir"
+                )
 
     def tidy(self) -> None:
         """Remove what killed runs left, and take in data from before there were releases.
@@ -82,7 +103,8 @@ class Releases:
         """
         releases = writable_folder(self.data_dir / "releases")
         for folder in self.runs_dir.glob("work-*"):
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder.name.removeprefix("work-").isdigit():
+                shutil.rmtree(folder, ignore_errors=True)
         for folder in (self.data_dir, self.runs_dir):
             remove_partial_files(folder)
         current, there = self.current, sorted(folder.name for folder in releases.iterdir())

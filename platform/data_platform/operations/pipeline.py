@@ -50,6 +50,8 @@ def run(
 ) -> "tuple[Extracted, Loaded, Transformed, Exported]":
     """Extract, load, transform and export; what the steps came to.
 
+    Where only some layers are computed, nothing is exported.
+
     Raises:
         UsageError: what is asked for cannot be.
         PlatformError: a step failed; nothing is published.
@@ -58,7 +60,9 @@ def run(
     tell(loaded := load_step(run, sources, accepts_new_columns, starts_over))
     follows_contract = bool(loaded.schema_changes)
     tell(transformed := transform_step(run, layers, deploys, follows_contract))
-    tell(exported := export_step(run, file_format, output_dir))
+    # A part of the models makes no exports; those that are there keep to the day that they show.
+    exported = Exported(()) if layers else export_step(run, file_format, output_dir)
+    tell(exported)
     return extracted, loaded, transformed, exported
 
 

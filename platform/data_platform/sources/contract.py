@@ -14,6 +14,7 @@ import yaml
 from data_platform.errors import PlatformError, one_line
 from data_platform.names import CUSTOMERS_LOG, EXTRACTS
 from data_platform.settings import CONTRACT_FILE, SOURCES_FILE
+from data_platform.sources.column import DECIMAL, DUCKDB_NAMES, POLARS_TYPES, Column
 
 SCHEMA = "sources"
 _DATE_TAGS = ("on", "from", "to", "now")
@@ -29,39 +30,6 @@ _OF_EXTRACTS = (
     ("scale", "DOUBLE", False),
     ("loaded_at", "TIMESTAMP", False),
 )
-_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column as the contract states it; `type` is DuckDB's name of it, upper case."""
-
-    name: str
-    type: str
-    nullable: bool
-    description: str
-    # What rows have in it that were loaded before it was in the contract; None for null.
-    default: str | None = None
-    # The name that it had before, where it was renamed.
-    was: str | None = None
-
-    @property
-    def polars_type(self) -> pl.DataType:
-        """The type that the extract writes."""
-        if decimal := _DECIMAL.fullmatch(self.type):
-            return pl.Decimal(int(decimal[1]), int(decimal[2]))
-        return _POLARS_TYPES[self.type]
-
-
-_POLARS_TYPES: dict[str, pl.DataType] = {
-    "VARCHAR": pl.String(),
-    "DATE": pl.Date(),
-    "INTEGER": pl.Int32(),
-    "BIGINT": pl.Int64(),
-    "DOUBLE": pl.Float64(),
-    "TIMESTAMP": pl.Datetime("us"),
-}
-_DUCKDB_NAMES = {"TEXT": "VARCHAR", "INT": "INTEGER"}
 
 
 @dataclass(frozen=True)
@@ -219,7 +187,7 @@ def _dates(entry: Mapping[str, Any]) -> dict[str, str]:
 
 def _type(declared: str) -> str:
     type_ = re.sub(r"\s", "", declared).upper()
-    return _DUCKDB_NAMES.get(type_, type_)
+    return DUCKDB_NAMES.get(type_, type_)
 
 
 def _columns(entry: Mapping[str, Any]) -> Iterator[Column]:
@@ -241,10 +209,10 @@ def _columns(entry: Mapping[str, Any]) -> Iterator[Column]:
     }
     for name, declared in columns.items():
         type_ = _type(declared)
-        if not (_DECIMAL.fullmatch(type_) or type_ in _POLARS_TYPES):
+        if not (DECIMAL.fullmatch(type_) or type_ in POLARS_TYPES):
             raise ValueError(
                 f"{entry['name']}: column {name} has type {declared}, expected one of "
-                f"{', '.join(map(str.lower, _POLARS_TYPES))}, decimal(p, s)"
+                f"{', '.join(map(str.lower, POLARS_TYPES))}, decimal(p, s)"
             )
         yield Column(
             name,

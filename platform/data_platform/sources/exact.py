@@ -9,7 +9,8 @@ from datetime import date
 import polars as pl
 
 from data_platform.errors import PlatformError
-from data_platform.sources.contract import Column, SourceTable
+from data_platform.sources.column import Column
+from data_platform.sources.contract import SourceTable
 
 # What a text has to be, in a column of a type.
 _WHOLE = r"^[+-]?\d{1,18}$"

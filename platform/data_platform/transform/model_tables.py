@@ -28,6 +28,7 @@ from data_platform.record.transforms import loads_of_tables, record_tables
 from data_platform.transform.restatement import Node, Restatement, decide
 
 _ANY_MONTH_TAG = "any_month_of:"
+_CONTROL_TOTAL_TAG = "control_total:"
 
 
 _AS_OF_TABLE = f"sources.{EXTRACTS}"
@@ -93,6 +94,15 @@ class Tables:
         """The number of the last load that each model's table includes, None where unknown."""
         known = loads_of_tables(self.project.cursor)
         return {name: known.get(self.table(snapshot)) for name, snapshot in self.by_name.items()}
+
+    def control_columns(self) -> list[tuple[str, str]]:
+        """(export, column) for each export with a column that adds up to the total of invoices."""
+        return [
+            (name.removeprefix(f"{Layer.EXPORTS}."), tag.removeprefix(_CONTROL_TOTAL_TAG))
+            for name, snapshot in self.by_name.items()
+            for tag in snapshot.model.tags
+            if tag.startswith(_CONTROL_TOTAL_TAG)
+        ]
 
     def behind(self, load: LastLoad) -> dict[str, Restatement]:
         """What has to be computed again so that every table reflects the load."""

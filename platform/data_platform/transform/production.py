@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from sqlmesh.core.snapshot import Snapshot
 
-from data_platform.names import Layer
 from data_platform.project.context import Project
 from data_platform.project.kinds import refuse_forward_only
 from data_platform.project.lineage.graph import Lineage
@@ -34,8 +33,6 @@ from data_platform.transform.environments import (
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.restatement import Restatement
 from data_platform.transform.transformed import Progress, Refreshed, Transformed, failure
-
-_CONTROL_TOTAL_TAG = "control_total:"
 
 
 @dataclass
@@ -105,7 +102,7 @@ class Production:
         restated |= to_do
         self._audit_what_has_come_back(tables, before, load, audited_before)
         news = self._renew_warnings(tables, load, audited_before)
-        self._record_control_totals(tables)
+        record_control_totals(self.project.cursor, tables.control_columns())
         if not tables.behind(load) and not (is_first and layers):
             has_changed = deployment is not None or bool(restated)
             record_complete(self.project.cursor, load.load_number, has_changed)
@@ -296,13 +293,3 @@ class Production:
             evaluation.warning_queries,
             kept=tables.by_name,
         )
-
-    def _record_control_totals(self, tables: Tables) -> None:
-        """Keep for the export step, which reads no models, what their tags say of totals."""
-        found = [
-            (name.removeprefix(f"{Layer.EXPORTS}."), tag.removeprefix(_CONTROL_TOTAL_TAG))
-            for name, snapshot in tables.by_name.items()
-            for tag in snapshot.model.tags
-            if tag.startswith(_CONTROL_TOTAL_TAG)
-        ]
-        record_control_totals(self.project.cursor, found)

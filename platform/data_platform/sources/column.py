@@ -1,0 +1,40 @@
+"""A column of a source table, as the contract states it, and its types."""
+
+import re
+from dataclasses import dataclass
+
+import polars as pl
+
+DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as the contract states it; `type` is DuckDB's name of it, upper case."""
+
+    name: str
+    type: str
+    nullable: bool
+    description: str
+    # What rows have in it that were loaded before it was in the contract; None for null.
+    default: str | None = None
+    # The name that it had before, where it was renamed.
+    was: str | None = None
+
+    @property
+    def polars_type(self) -> pl.DataType:
+        """The type that the extract writes."""
+        if decimal := DECIMAL.fullmatch(self.type):
+            return pl.Decimal(int(decimal[1]), int(decimal[2]))
+        return POLARS_TYPES[self.type]
+
+
+POLARS_TYPES: dict[str, pl.DataType] = {
+    "VARCHAR": pl.String(),
+    "DATE": pl.Date(),
+    "INTEGER": pl.Int32(),
+    "BIGINT": pl.Int64(),
+    "DOUBLE": pl.Float64(),
+    "TIMESTAMP": pl.Datetime("us"),
+}
+DUCKDB_NAMES = {"TEXT": "VARCHAR", "INT": "INTEGER"}
