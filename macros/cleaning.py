@@ -23,20 +23,10 @@ def clean_name(evaluator, text):
     return exp.Trim(this=one_spaced, expression=exp.Literal.string(" "))
 
 
-def _trimmed(text):
-    return _replace_all(text, r"^[ \t\r\n]+|[ \t\r\n]+$", "")
-
-
-@macro()
-def trimmed(evaluator, text):
-    """Without white space at either end."""
-    return _trimmed(text)
-
-
 @macro()
 def clean_email(evaluator, text):
     """Trimmed and lower-cased."""
-    return exp.Lower(this=_trimmed(text))
+    return exp.Lower(this=_replace_all(text, r"^[ \t\r\n]+|[ \t\r\n]+$", ""))
 
 
 @macro()

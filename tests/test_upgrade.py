@@ -45,6 +45,9 @@ def test_a_lakehouse_of_an_earlier_version_is_planned_promoted_and_rolled_back(
     done = analyst.call("run", options=options_of("2024-03-01"))
     assert "load 2" in done.stdout
     assert total(analyst, "marts") == invoiced(analyst)
+    # Production follows the program's models; then an analyst goes on as ever.
+    analyst.call("run", "--deploy", options=options_of("2024-03-01"))
+    assert total(analyst, "marts") == invoiced(analyst)
     double_the_turnover(analyst)
     analyst.call("plan", "dev", options=options_of("2024-03-01"))
     analyst.call("promote", "dev", options=options_of("2024-03-01"))

@@ -11,7 +11,7 @@ MODEL (
     job_contract_sk = 'Surrogate key of the contract: the freelancer and the start date.',
     freelancer_sk = 'Surrogate key of the person who signed.',
     start_date = 'First day under contract.',
-    end_date = 'Last day under contract, null while nobody knows it; it may lie ahead.',
+    end_date = 'Last day under contract, null while the contract is open.',
     entity = 'The Jump company that employs, blue or green.'
   ),
   audits (

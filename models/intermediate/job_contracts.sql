@@ -9,7 +9,7 @@ MODEL (
     sk = 'Surrogate key of the contract: the freelancer and the start date.',
     freelancer_sk = 'The freelancer under contract.',
     start_date = 'First day under contract.',
-    end_date = 'Last day under contract, null while nobody knows it; it may lie ahead.',
+    end_date = 'Last day under contract, null while the contract is open.',
     entity = 'The Jump company that employs, blue or green.'
   ),
   audits (

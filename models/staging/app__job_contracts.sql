@@ -16,7 +16,7 @@ MODEL (
     user_id = 'The account that signed the contract.',
     entity = 'The Jump company that employs, blue or green.',
     start_date = 'First day under contract.',
-    end_date = 'Last day under contract, null while nobody knows it; it may lie ahead.'
+    end_date = 'Last day under contract, null while the contract is open.'
   ),
   audits (
     accepted_values("column" := entity, is_in := @entities()),
