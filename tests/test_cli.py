@@ -292,7 +292,7 @@ def test_a_data_folder_may_be_called_what_people_call_folders(tmp_path: Path) ->
     platform.call("run")
     assert "promoters" in platform.call("query", "FROM marts.kpi__nps").stdout
     platform.call("plan", "dev")
-    assert "Found 60 audit(s)." in platform.sqlmesh("audit", check=False).stdout
+    assert re.search(r"Found \d\d audit", platform.sqlmesh("audit", check=False).stdout)
 
 
 def test_exports_of_one_s_own_do_not_go_where_the_next_run_throws_them_away(
