@@ -24,6 +24,12 @@ def clean_name(evaluator, text):
 
 
 @macro()
+def trimmed(evaluator, text):
+    """Without white space at either end."""
+    return _replace_all(text, r"^[ \t\r\n]+|[ \t\r\n]+$", "")
+
+
+@macro()
 def clean_email(evaluator, text):
     """Trimmed and lower-cased."""
     return exp.Lower(this=_replace_all(text, r"^[ \t\r\n]+|[ \t\r\n]+$", ""))

@@ -103,11 +103,15 @@ def test_a_database_gives_the_rows_that_the_simulator_gives(
         "issue_date FROM invoices ORDER BY reference LIMIT 1",
         "INSERT INTO invoices SELECT 'early', job_contract_id, client_id, 'JMP99999', 1, "
         f"'{tomorrow}' FROM invoices ORDER BY reference LIMIT 1",
+        "INSERT INTO job_contracts SELECT 'to come', user_id, entity, "
+        f"DATE '{tomorrow}', NULL FROM job_contracts LIMIT 1",
         "UPDATE job_contracts SET end_date = '2999-12-31' WHERE id = "
         "(SELECT MIN(id) FROM job_contracts WHERE end_date IS NULL)",
     )
     done = platform.call("extract", "load")
     assert "1 row new" in done.stdout or "rows new" in done.stdout
+    contracts = platform.rows("SELECT id FROM sources.app__job_contracts")
+    assert ("to come",) not in contracts
     references = {row[0] for row in platform.rows("SELECT reference FROM sources.app__invoices")}
     assert "JMP99998" in references and "JMP99999" not in references
 
@@ -141,6 +145,8 @@ def test_a_real_application_does_not_go_back_nor_into_a_simulated_company_s_lake
 ) -> None:
     platform = database.platform
     platform.call("extract", "load")
+    done = platform.call("extract", "--inject", "orphan-invoices", check=False)
+    assert done.returncode == 2 and "--inject plants errors in the simulated" in done.stderr
     done = platform.call("extract", options=options_of(date(2024, 1, 31)), check=False)
     assert done.returncode == 1
     assert "source app is a real application" in done.stderr

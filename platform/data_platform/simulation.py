@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from data_platform.errors import UsageError
+from data_platform.settings import SOURCES_FILE
 
 # The company's first day, as in config.yaml: nothing can be extracted as of an earlier one.
 FIRST_DAY = date(2022, 1, 1)
@@ -35,16 +36,16 @@ class Simulation:
         names = ([_PRISTINE] if self.is_pristine else []) + [*self.faults]
         return ",".join(names) or _DIRTY
 
-    def refuse_faults_elsewhere(self, sources: Collection[str]) -> None:
-        """Errors are planted in one source, which has to be among those that are extracted.
+    def refuse_faults_elsewhere(self, simulated: Collection[str]) -> None:
+        """Errors are planted in one source, which has to be among the simulated ones extracted.
 
         Raises:
             UsageError: it is not.
         """
-        if self.faults and FAULTY_SOURCE not in sources:
+        if self.faults and FAULTY_SOURCE not in simulated:
             raise UsageError(
-                f"--inject plants errors in source {FAULTY_SOURCE}, which is not extracted; add "
-                f"-s {FAULTY_SOURCE}"
+                f"--inject plants errors in the simulated source {FAULTY_SOURCE}, which is not "
+                f"extracted; add -s {FAULTY_SOURCE}, or have it simulated in {SOURCES_FILE}"
             )
 
     def __str__(self) -> str:

@@ -91,8 +91,10 @@ def _company(call: Call, pristine: bool, kinds: tuple[str, ...] = ()) -> "Simula
 def _check_sources(call: Call, sources: tuple[str, ...], kinds: tuple[str, ...] = ()) -> None:
     """Refuse sources that do not exist, and errors in one that is not extracted."""
     from data_platform.sources.entries import chosen_sources, read_entries
+    from data_platform.sources.registry import simulated
 
-    chosen = chosen_sources(read_entries(call.settings.project_dir), sources)
+    entries = read_entries(call.settings.project_dir)
+    chosen = simulated(entries, chosen_sources(entries, sources))
     _company(call, False, kinds).refuse_faults_elsewhere(chosen)
 
 

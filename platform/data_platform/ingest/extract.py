@@ -21,7 +21,7 @@ from data_platform.settings import Settings
 from data_platform.simulation import RealCompany, Simulation
 from data_platform.sources.contract import SourceTable, read_contract
 from data_platform.sources.entries import chosen_sources, read_entries
-from data_platform.sources.registry import SIMULATED, open_source
+from data_platform.sources.registry import SIMULATED, open_source, simulated
 from data_platform.sources.source import Part
 
 _ROW_GROUP_ROWS = 131_072  # fixed, so that the bytes do not depend on the machine
@@ -220,7 +220,7 @@ def extract(
     """
     entries = read_entries(settings.project_dir)
     chosen = chosen_sources(entries, sources)
-    company.refuse_faults_elsewhere(chosen)
+    company.refuse_faults_elsewhere(simulated(entries, chosen))
     contract = read_contract(settings.project_dir)
     contract.refuse_other_sources(entries)
     folder = writable_folder(settings.sources_dir)

@@ -76,12 +76,12 @@ class SourceTable:
         return (*own, *self.bounded_by_its_log)
 
     @property
-    def past_columns(self) -> tuple[str, ...]:
-        """The date columns that no row may have after the as-of date, of whatever application.
+    def begins_on(self) -> str | None:
+        """The column of the day before which a row does not count: an event's, or a start.
 
-        The end of a period may be known before it comes.
+        Rows after the as-of date wait for the days to come; an end may be known before it comes.
         """
-        return tuple(self.dates[tag] for tag in ("on", "from") if tag in self.dates)
+        return self.dates.get("on") or self.dates.get("from")
 
     @property
     def polars_schema(self) -> pl.Schema:

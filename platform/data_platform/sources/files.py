@@ -25,7 +25,7 @@ from data_platform.simulation import Simulation
 from data_platform.sources.contract import SourceTable
 from data_platform.sources.entries import Entry
 from data_platform.sources.exact import checked, from_texts, unknown_and_missing
-from data_platform.sources.months import monthly_parts
+from data_platform.sources.months import monthly_parts, until
 from data_platform.sources.source import Part, Settled
 
 _OPTIONS = ("folder", "folder_env", "deliveries", "delimiter", "decimal", "encoding", "tables")
@@ -78,7 +78,7 @@ class DropFolder:
             if table.event_column is None:
                 yield Part(table.part_name, table.part_name, partial(self._table, table, files))
             else:
-                yield from monthly_parts(table, [self._table(table, files)], self.as_of)
+                yield from monthly_parts(table, [self._table(table, files)])
 
     def finish(self, folder: Path) -> None:
         """Nothing is left to do."""
@@ -106,7 +106,7 @@ class DropFolder:
         return found if is_all else found[-1:]
 
     def _table(self, table: SourceTable, files: Sequence[Path]) -> pl.DataFrame:
-        rows = pl.concat([self._file(table, path) for path in files])
+        rows = until(pl.concat([self._file(table, path) for path in files]), table, self.as_of)
         return rows.sort(rows.columns, nulls_last=True)
 
     def _file(self, table: SourceTable, path: Path) -> pl.DataFrame:

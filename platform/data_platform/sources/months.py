@@ -10,18 +10,20 @@ from data_platform.sources.contract import SourceTable
 from data_platform.sources.source import Part
 
 
-def monthly_parts(
-    table: SourceTable, frames: Iterable[pl.DataFrame], as_of: date
-) -> Iterator[Part]:
-    """The parts of a table of events: its months, in order, each sorted by all columns.
+def until(frame: pl.DataFrame, table: SourceTable, as_of: date) -> pl.DataFrame:
+    """The rows that count by a date: later events and starts are left for the days to come."""
+    if table.begins_on is None:
+        return frame
+    return frame.filter((pl.col(table.begins_on) <= as_of).fill_null(True))
 
-    What happened after the as-of date is left for the days to come.
-    """
+
+def monthly_parts(table: SourceTable, frames: Iterable[pl.DataFrame]) -> Iterator[Part]:
+    """The parts of a table of events: its months, in order, each sorted by all columns."""
     assert table.event_column is not None
     day = pl.col(table.event_column)
     months: dict[str, list[pl.DataFrame]] = {}
     for frame in frames:
-        known = frame.filter(day <= as_of).with_columns(day.dt.strftime("%Y-%m").alias("_month"))
+        known = frame.with_columns(day.dt.strftime("%Y-%m").alias("_month"))
         for (month,), rows in known.partition_by("_month", as_dict=True).items():
             months.setdefault(str(month), []).append(rows.drop("_month"))
     for month in sorted(months):

@@ -95,7 +95,7 @@ class PostgresSource:
                 select.check_types(connection)
                 frame = select.rows(connection)
             if table.event_column is not None:
-                yield from monthly_parts(table, [frame], self.as_of)
+                yield from monthly_parts(table, [frame])
             else:
                 rows = frame.sort(frame.columns, nulls_last=True)
                 yield Part(table.part_name, table.part_name, partial(pl.DataFrame, rows))

@@ -93,7 +93,7 @@ class Select:
         columns = self.table.columns
         chosen = ", ".join(f"{self._sent(c)} AS {quoted(c.name)}" for c in columns)
         where = ""
-        if event := self.table.event_column:
+        if event := self.table.begins_on:
             day = self.expressions[event]
             # One without a day is refused, not left out.
             where = f" WHERE ({day}) <= DATE {literal(str(self.as_of))} OR ({day}) IS NULL"

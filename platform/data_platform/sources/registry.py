@@ -1,6 +1,6 @@
 """The kinds of sources: a module each, which opens an application of its kind."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from importlib import import_module
 
@@ -21,6 +21,11 @@ KINDS = {
 
 # Takes the entry, its tables in the contract, the company to simulate, the as-of date.
 _Open = Callable[[Entry, Sequence[SourceTable], Simulation, date], Source]
+
+
+def simulated(entries: Mapping[str, Entry], names: Iterable[str]) -> list[str]:
+    """Those of some sources that are simulated."""
+    return [name for name in names if entries[name].kind == SIMULATED]
 
 
 def check_kind(entry: Entry) -> None:
