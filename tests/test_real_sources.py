@@ -205,8 +205,9 @@ def test_what_does_not_fit_is_refused_in_a_line_and_changes_nothing(
         (lambda address: address.replace("s3cret", "wr0ng"), "password authentication failed"),
         (lambda address: address.replace("127.0.0.1", "no.such.host.invalid"), "no.such.host"),
         (lambda address: address.replace("/postgres", "/nothing"), "nothing"),
+        (lambda address: address.replace("127.0.0.1", "[::1"), "IPv6"),  # libpq quotes all of it
     ],
-    ids=["no address", "a wrong password", "an unknown host", "no database"],
+    ids=["no address", "a wrong password", "an unknown host", "no database", "no address at all"],
 )
 def test_a_database_that_cannot_be_reached_is_told_without_its_password(
     database: Database, monkeypatch: pytest.MonkeyPatch, change, said: str
@@ -270,6 +271,21 @@ def test_a_delivery_gives_the_rows_that_the_simulator_gives(
     rows.head(40).write_parquet(dropped / "customers_2024-03-02.parquet")
     analyst.call("extract")
     assert len(tables_of(analyst.data / "sources")["crm.customers"]) == 40
+
+
+def test_payments_after_the_as_of_date_wait_for_their_day(
+    analyst: Platform, simulated: dict[str, pl.DataFrame]
+) -> None:
+    text = "billing:\n  kind: files\n  folder: .\n"
+    states = text + "".join(SIMULATED.format(name) for name in ("app", "crm"))
+    (analyst.project / "sources.yaml").write_text(states)
+    payments = simulated["billing.payments"]
+    late = payments.head(1).with_columns(id=pl.lit("late"), paid_on=AS_OF + timedelta(days=1))
+    pl.concat([late, payments]).write_csv(analyst.project / "payments_1.csv")
+    analyst.call("extract", "load")
+    assert tables_of(analyst.data / "sources")["billing.payments"].equals(payments)
+    analyst.call("extract", "load", options=options_of(AS_OF + timedelta(days=1)))
+    assert analyst.rows("SELECT id FROM sources.billing__payments WHERE id = 'late'")
 
 
 def test_the_file_of_a_french_spreadsheet_is_read_as_it_is_written(
