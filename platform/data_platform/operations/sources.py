@@ -18,7 +18,7 @@ def sources(settings: Settings) -> Result:
     for entry in entries.values():
         check_kind(entry)
     return Result(
-        ("source", "kind", "tables", "may be days old"),
+        ("source", "kind", "tables", "max days"),
         [
             (
                 entry.name,
