@@ -7,7 +7,7 @@ import pytest
 
 from conftest import Platform, begin, options_of
 from data_platform.transform.transform import transform
-from editing import double_the_turnover, invoiced, total
+from editing import double_the_turnover, edit, invoiced, total
 
 BEHIND = "environment dev does not show load 2 in marts.kpi__monthly_turnover"
 
@@ -63,6 +63,22 @@ def test_an_environment_of_sqlmesh_s_own_making_is_told_when_the_data_moves_on(
     assert total(analyst, "marts__dev") == 2 * invoiced(analyst)  # type: ignore[operator]
 
 
+@pytest.mark.slow(reason="SQLMesh's own plan of the mix that the platform's plan is tried with")
+def test_what_sqlmesh_s_own_plan_computed_aside_is_refused_and_planned_again(
+    analyst: Platform,
+) -> None:
+    begin(analyst)
+    edit(analyst, "macros/cleaning.py", "one_spaced", "with_single_spaces")
+    double_the_turnover(analyst)
+    analyst.sqlmesh("plan", "dev", "--no-prompts", "--auto-apply")
+    done = analyst.call("promote", "dev", check=False)
+    assert done.returncode == 1
+    assert "has no table of its own of exports.monthly_turnover, marts.kpi__m" in done.stderr
+    analyst.call("plan", "dev")
+    analyst.call("promote", "dev")
+    assert total(analyst, "marts") == 2 * invoiced(analyst)  # type: ignore[operator]
+
+
 def test_a_plan_is_not_for_production_and_builds_on_a_production_that_is_current(
     analyst: Platform,
 ) -> None:
@@ -75,3 +91,19 @@ def test_a_plan_is_not_for_production_and_builds_on_a_production_that_is_current
     done = analyst.call("plan", "dev", check=False)
     assert done.returncode == 1
     assert "production does not reflect load 2 yet" in done.stderr
+
+
+def test_a_plan_in_which_some_models_follow_and_others_break_is_promoted(
+    analyst: Platform,
+) -> None:
+    begin(analyst)
+    # A macro's code is another, the SQL that it gives is not; what reads it changes beside.
+    edit(analyst, "macros/cleaning.py", "one_spaced", "with_single_spaces")
+    double_the_turnover(analyst)
+    analyst.call("plan", "dev")
+    assert total(analyst, "marts__dev") == 2 * invoiced(analyst)  # type: ignore[operator]
+    promoted = analyst.call("promote", "dev").stdout.partition("computed again")[2]
+    assert "kpi__monthly_turnover" not in promoted.partition("Changed in production")[0]
+    assert total(analyst, "marts") == 2 * invoiced(analyst)  # type: ignore[operator]
+    analyst.call("rollback")
+    assert total(analyst, "marts") == invoiced(analyst)

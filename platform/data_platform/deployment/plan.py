@@ -94,13 +94,7 @@ def plan(
         project.refuse_unsupported(project.context.models.values())
         known_tables = loads_of_tables(project.cursor).keys()
         try:
-            builder = project.context.plan_builder(
-                environment,
-                execution_time=load.execution_time,
-                include_unmodified=True,
-                test_changed_only=True,
-            )
-            intended = builder.build()
+            intended = _intended(project, environment, load)
         except SQLMeshError as error:
             raise failure(evaluation, error) from error
         code = _code_changes(project, intended, theirs)
@@ -109,12 +103,43 @@ def plan(
         if dry_run:
             return planned
         try:
+            if _computes_aside(intended):
+                project.context.apply(_intended(project, environment, load, is_empty=True))
+                intended = _intended(project, environment, load)
             project.context.apply(intended)
         except SQLMeshError as error:
             raise failure(evaluation, error) from error
         built = _bring_up_to_date(project, production, environment, load, known_tables, progress)
         note_plan(project, environment)
         return Planned(environment, load.load_number, code, evaluation.unit_tests, built)
+
+
+def _intended(project: Project, environment: str, load: LastLoad, is_empty: bool = False) -> Plan:
+    """SQLMesh's plan for an environment; an empty one computes nothing, and tests nothing."""
+    builder = project.context.plan_builder(
+        environment,
+        execution_time=load.execution_time,
+        include_unmodified=True,
+        test_changed_only=not is_empty,
+        skip_tests=is_empty,
+        skip_backfill=is_empty,
+    )
+    return builder.build()
+
+
+def _computes_aside(intended: Plan) -> bool:
+    """Whether tables would be computed under a name that nobody looks for afterwards.
+
+    A view that only follows a change which breaks nothing keeps production's. SQLMesh's state says
+    so, its plan does not yet: it takes the view for one apart, and what reads it and is computed
+    for another reason goes to a table apart, too (`…__dev`).
+    """
+    return any(
+        not intended.deployability_index.is_deployable(snapshot)
+        and not snapshot.is_indirect_non_breaking
+        and not snapshot.model.kind.is_view
+        for snapshot in intended.new_snapshots
+    )
 
 
 def _bring_up_to_date(

@@ -179,6 +179,16 @@ def _refuse_what_is_behind(
             f"and would undo it in {', '.join(models)}; take that change into your working tree, "
             f"then: just plan {found.name}"
         )
+    missing = [
+        name
+        for name in sorted(own_tables(tables, theirs))
+        if not project.context.engine_adapter.table_exists(tables.table(tables.by_name[name]))
+    ]
+    if missing:
+        raise PlatformError(
+            f"environment {found.name} has no table of its own of {', '.join(missing)}: SQLMesh's "
+            f"own plan has computed it aside; run: just plan {found.name}"
+        )
     if behind := environments_behind(project, theirs, load).get(found.name):
         raise PlatformError(
             f"environment {found.name} is behind production: it does not show load "

@@ -71,7 +71,7 @@ class Tables:
     def _physical_names(self) -> dict[SnapshotId, str]:
         return {
             snapshot.snapshot_id: snapshot.table_name(
-                is_deployable=self.deployability.is_deployable(snapshot)
+                is_deployable=self.deployability.is_representative(snapshot)
             )
             for snapshot in self.in_order
         }
