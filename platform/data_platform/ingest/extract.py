@@ -2,11 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 
@@ -22,8 +25,9 @@ from data_platform.simulation import RealCompany, Simulation
 from data_platform.sources.contract import SourceTable, read_contract
 from data_platform.sources.entries import chosen_sources, read_entries
 from data_platform.sources.registry import SIMULATED, open_source, simulated
-from data_platform.sources.source import Part
+from data_platform.sources.source import Earlier, EarlierFile, Kept, Part
 
+_SCRATCH = ".reading-"
 _ROW_GROUP_ROWS = 131_072  # fixed, so that the bytes do not depend on the machine
 
 
@@ -35,6 +39,8 @@ class Extracted:
     rows: int
     files_written: int
     files_unchanged: int
+    # How each table with a cursor was read, in a few words.
+    readings: Mapping[str, str]
 
 
 def companies_of(settings: Settings, company: Simulation) -> dict[str, Simulation | RealCompany]:
@@ -145,52 +151,69 @@ def _known(folder: Path) -> Manifest:
         return Manifest()
 
 
-def _settled(
-    tables: Sequence[SourceTable], parts: Mapping[str, date], known: Manifest, folder: Path
-) -> dict[tuple[str, str], ExtractedFile | None]:
-    """The parts that need not be read again: their file is still what the manifest says.
+def _part_name(file: ExtractedFile) -> str:
+    return Path(file.path).name.partition(".")[0]
 
-    Args:
-        tables: of one source.
-        parts: that are as they were in the known extract, with the last day of each.
 
-    Returns:
-        Their files by (table, part); None for a part without rows.
-    """
-    settled: dict[tuple[str, str], ExtractedFile | None] = {}
-    for table in tables:
-        if table.event_column is None or table.key not in known.tables:
-            continue
-        files = {Path(file.path).name.partition(".")[0]: file for file in known.tables[table.key]}
-        if any(_is_elsewhere(name, file, parts) for name, file in files.items()):
-            continue  # it was cut into other parts
+def _earlier(name: str, known: Manifest, folder: Path) -> Earlier:
+    """The extract in force of a source, as it goes on from it."""
+
+    @cache  # digests of all files
+    def files(table: SourceTable) -> Mapping[str, EarlierFile]:
+        listed = known.tables.get(table.key, ())
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            is_known = partial(_is_intact, folder=folder, schema=table.polars_schema)
-            intact = pool.map(is_known, map(files.get, parts))
-            for name, is_intact in zip(parts, intact, strict=True):
-                if is_intact:
-                    settled[table.part_name, name] = files.get(name)
-    return settled
+            intact = pool.map(
+                partial(_is_intact, folder=folder, schema=table.polars_schema), listed
+            )
+            return {
+                _part_name(file): EarlierFile(
+                    folder / file.path, file.rows, file.first_date, file.last_date, is_intact
+                )
+                for file, is_intact in zip(listed, intact, strict=True)
+            }
+
+    return Earlier(known.sources[name].as_of, files, known.marks.get(name, {}))
 
 
-def _is_elsewhere(name: str, file: ExtractedFile, parts: Mapping[str, date]) -> bool:
-    """Whether a file has days of parts that are not its own."""
-    first, last = file.first_date, file.last_date
-    names, ends = list(parts), list(parts.values())
-    if name not in parts:
-        return bool(ends) and first is not None and first <= ends[-1]
-    place = names.index(name)
-    is_later = last is not None and last > ends[place]
-    return is_later or (place > 0 and first is not None and first <= ends[place - 1])
-
-
-def _is_intact(file: ExtractedFile | None, folder: Path, schema: pl.Schema) -> bool:
+def _is_intact(file: ExtractedFile, folder: Path, schema: pl.Schema) -> bool:
     """Whether a file is what the manifest says, and what the contract asks for by now."""
-    if file is None:
-        return True
     path = folder / file.path
     is_there = path.is_file() and file_digest(path) == file.digest
     return is_there and pl.read_parquet_schema(path) == schema
+
+
+def _written(
+    work: Sequence[tuple[SourceTable, Part | Kept]],
+    known: Manifest,
+    folder: Path,
+    progress: Callable[[int, int], None],
+) -> tuple[dict[str, list[ExtractedFile]], int]:
+    """(the files of each table, how many of them were written) once all parts are made."""
+    files: dict[str, list[ExtractedFile]] = {table.key: [] for table, _ in work}
+    written = 0
+    fresh = []
+    for table, part in work:
+        if isinstance(part, Part):
+            fresh.append((table, part))
+        else:
+            files[table.key] += [f for f in known.tables[table.key] if _part_name(f) == part.name]
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        done = pool.map(lambda item: _write(item[0], item[1], folder), fresh)
+        for number, ((table, _), result) in enumerate(zip(fresh, done, strict=True), start=1):
+            if result is not None:
+                files[table.key].append(result[0])
+                written += result[1]
+            progress(number, len(fresh))
+    return files, written
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A private folder beside the extracts; what a killed extract has left there goes."""
+    for left in folder.glob(f"{_SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder) as scratch:
+        yield Path(scratch)
 
 
 def _remove_unlisted(manifest: Manifest, folder: Path) -> None:
@@ -235,33 +258,19 @@ def extract(
         name: open_source(entries[name], contract.of_sources((name,)), company, settings.as_of)
         for name in chosen
     }
-    tables = dict(known.tables)
-    work: list[tuple[SourceTable, Part]] = []
-    rows = written = unchanged = 0
-    for name, source in opened.items():
-        before, own = known.sources.get(name), contract.of_sources((name,))
-        kept: dict[tuple[str, str], ExtractedFile | None] = {}
-        if before is not None and before.company == company:
-            kept = _settled(own, source.settled_parts(before.as_of), known, folder)
-        for table in own:
-            files = [file for (part, _), file in kept.items() if part == table.part_name and file]
-            tables[table.key] = tuple(files)
-            unchanged += len(files)
-            rows += sum(file.rows for file in files)
-        parts = source.parts({part: file.rows if file else 0 for part, file in kept.items()})
-        work += [(contract.tables[f"{name}__{part.table}"], part) for part in parts]
-
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        done = pool.map(lambda item: _write(item[0], item[1], folder), work)
-        for number, ((table, _), result) in enumerate(zip(work, done, strict=True), start=1):
-            if result is not None:
-                file, fresh = result
-                tables[table.key] += (file,)
-                rows += file.rows
-                written, unchanged = written + fresh, unchanged + (not fresh)
-            progress(number, len(work))
+    with _scratch(folder) as scratch:
+        work: list[tuple[SourceTable, Part | Kept]] = []
+        for name, source in opened.items():
+            before = known.sources.get(name)
+            is_same = before is not None and before.company == whose[name]
+            earlier = _earlier(name, known, folder) if is_same else None
+            parts = source.parts(earlier, scratch)
+            work += [(contract.tables[f"{name}__{part.table}"], part) for part in parts]
+        files, written = _written(work, known, folder, progress)
     tables = {
-        name: tuple(sorted(files, key=lambda file: file.path)) for name, files in tables.items()
+        **known.tables,
+        **{table.key: () for table in contract.of_sources(chosen)},
+        **{key: tuple(sorted(own, key=lambda file: file.path)) for key, own in files.items()},
     }
 
     for source in opened.values():
@@ -276,7 +285,18 @@ def extract(
         else batch
         for name, source in opened.items()
     }
-    manifest = Manifest({**known.sources, **batches}, tables)
+    marks = {**known.marks, **{name: source.marks for name, source in opened.items()}}
+    manifest = Manifest({**known.sources, **batches}, tables, marks)
     write_manifest(manifest, folder)
     _remove_unlisted(manifest, folder)
-    return Extracted(whole_batch(batches), rows, written, unchanged)
+    return Extracted(
+        whole_batch(batches),
+        rows=sum(file.rows for own in files.values() for file in own),
+        files_written=written,
+        files_unchanged=sum(map(len, files.values())) - written,
+        readings={
+            f"{name}.{table}": told
+            for name, source in opened.items()
+            for table, told in source.readings.items()
+        },
+    )

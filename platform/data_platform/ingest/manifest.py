@@ -13,6 +13,7 @@ from data_platform.files import replace_text
 from data_platform.record.loaded_files import ExtractedFile
 from data_platform.record.loads import Batch
 from data_platform.simulation import recorded_company
+from data_platform.sources.source import Mark
 
 SCHEMA_VERSION = 1
 
@@ -28,6 +29,8 @@ class Manifest:
 
     sources: Mapping[str, Batch] = field(default_factory=dict)
     tables: Mapping[str, tuple[ExtractedFile, ...]] = field(default_factory=dict)
+    # How far tables were read by their cursors, by source and table.
+    marks: Mapping[str, Mapping[str, Mark]] = field(default_factory=dict)
 
     def files_of(self, table: str) -> tuple[ExtractedFile, ...]:
         """The files of `<source>.<table>`.
@@ -131,6 +134,11 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
             name: [_file_as_json(file) for file in files]
             for name, files in sorted(manifest.tables.items())
         },
+        "cursors": {
+            name: {table: asdict(mark) for table, mark in sorted(marks.items())}
+            for name, marks in sorted(manifest.marks.items())
+            if marks
+        },
     }
     replace_text(folder / FILE_NAME, json.dumps(document, indent=1, default=str) + "\n")
 
@@ -178,6 +186,17 @@ def read_manifest(folder: Path) -> Manifest:
                     for file in files
                 )
                 for name, files in document["tables"].items()
+            },
+            marks={
+                name: {
+                    table: Mark(
+                        str(mark["value"]),
+                        str(mark["asked"]),
+                        date.fromisoformat(mark["whole_as_of"]),
+                    )
+                    for table, mark in marks.items()
+                }
+                for name, marks in document.get("cursors", {}).items()
             },
         )
     except FileNotFoundError:

@@ -43,7 +43,7 @@ class Entry:
             )
         return value
 
-    def of_table(self, table: SourceTable, name: str, type_: type) -> Any:
+    def of_table(self, table: SourceTable, name: str, type_: type | tuple[type, ...]) -> Any:
         """An option of one of the tables, None where it is not stated."""
         of_tables = self.option("tables", dict, {})
         stated = of_tables.get(table.part_name) or {}

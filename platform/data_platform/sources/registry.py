@@ -15,8 +15,11 @@ SIMULATED = "simulated"
 # Modules of this package with a function `open_source`; each is imported when it is needed.
 KINDS = {
     SIMULATED: "simulated.simulated_source",
-    "postgres": "postgres",
-    "files": "files",
+    "postgres": "databases.postgres",
+    "mysql": "databases.mysql",
+    "sqlite": "databases.sqlite",
+    "duckdb": "databases.duckdb_file",
+    "files": "files.drop_folder",
 }
 
 # Takes the entry, its tables in the contract, the company to simulate, the as-of date.

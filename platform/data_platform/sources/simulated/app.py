@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from data_platform.sources.simulated.calendar import month_start, to_dates
+from data_platform.sources.simulated.calendar import Settled, month_start, to_dates
 from data_platform.sources.simulated.company import Company, Issued
 from data_platform.sources.simulated.dirt import Dirt, odd_case, stray_ends, stray_spaces
 from data_platform.sources.simulated.draws import chunk_words, fractions, integers, uniform
 from data_platform.sources.simulated.identity import ids, people, uuids
 from data_platform.sources.simulated.vocabulary import vocabulary
-from data_platform.sources.source import Part, Settled
+from data_platform.sources.source import Part
 
 # One row in so many is dirty; primes, so that the kinds meet in all combinations.
 _TEST_ACCOUNT_EVERY, _ODD_EMAIL_EVERY, _EMAIL_SPACE_EVERY, _NAME_SPACE_EVERY = 89, 23, 41, 37

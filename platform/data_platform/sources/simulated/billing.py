@@ -11,7 +11,7 @@ import polars as pl
 
 from data_platform.simulation import FIRST_DAY
 from data_platform.sources.simulated.app import App
-from data_platform.sources.simulated.calendar import day_number, month_start
+from data_platform.sources.simulated.calendar import Settled, day_number, month_start
 from data_platform.sources.simulated.company import Company, Issued
 from data_platform.sources.simulated.dirt import Dirt, Truth, stray_ends
 from data_platform.sources.simulated.draws import (
@@ -22,7 +22,7 @@ from data_platform.sources.simulated.draws import (
     fractions,
 )
 from data_platform.sources.simulated.identity import uuids
-from data_platform.sources.source import Part, Settled
+from data_platform.sources.source import Part
 
 # Days from the issue of an invoice to its payments.
 _SOONEST, _LATEST = 5, 75

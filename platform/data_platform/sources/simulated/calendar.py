@@ -1,11 +1,15 @@
 """The simulated company's calendar: days and months as numbers, counted from its first."""
 
+from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data_platform.simulation import FIRST_DAY
+
+# How many rows each month of a table has that is known to stay as it is, by (table, month's name).
+Settled = Mapping[tuple[str, str], int]
 
 
 def day_number(day: date) -> int:

@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from data_platform.sources.simulated.calendar import to_dates
+from data_platform.sources.simulated.calendar import Settled, to_dates
 from data_platform.sources.simulated.company import Company
 from data_platform.sources.simulated.dirt import Dirt, odd_case, stray_ends, stray_spaces
 from data_platform.sources.simulated.draws import Ints, integers, uniform
 from data_platform.sources.simulated.identity import people
-from data_platform.sources.source import Part, Settled
+from data_platform.sources.source import Part
 
 _MISSING_EVERY, _OLDER_ROW_EVERY, _STRANGER_EVERY = 31, 29, 43
 _CASE_EVERY, _NAME_SPACE_EVERY, _EMAIL_CASE_EVERY, _EMAIL_SPACE_EVERY = 17, 47, 19, 59

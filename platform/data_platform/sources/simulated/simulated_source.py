@@ -1,7 +1,7 @@
 """A simulated application as a source: its clean tables, with the dirt and errors asked for."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,12 +15,12 @@ from data_platform.sources.contract import SourceTable
 from data_platform.sources.entries import Entry
 from data_platform.sources.simulated.app import App
 from data_platform.sources.simulated.billing import Billing
-from data_platform.sources.simulated.calendar import month_number, month_start
+from data_platform.sources.simulated.calendar import Settled, month_number, month_start
 from data_platform.sources.simulated.company import Company
 from data_platform.sources.simulated.crm import Crm
 from data_platform.sources.simulated.dirt import Dirt, Truth
 from data_platform.sources.simulated.faults import with_faults
-from data_platform.sources.source import Part, Settled
+from data_platform.sources.source import Checked, Earlier, EarlierFile, Kept, Mark, Part
 
 TRUTH_FILE = "truth.json"
 
@@ -58,7 +58,7 @@ def open_source(
             f"{SOURCES_FILE}: {entry.name} has {', '.join(entry.options)}, which a simulated "
             "source does not know"
         )
-    return SimulatedSource(entry.name, APPLICATIONS[entry.name], company, as_of)
+    return SimulatedSource(entry.name, tables, APPLICATIONS[entry.name], company, as_of)
 
 
 @dataclass(frozen=True)
@@ -66,32 +66,29 @@ class SimulatedSource:
     """An application of a simulated company, as of a date."""
 
     name: str
+    tables: Sequence[SourceTable]
     application: Callable[[Company, Dirt], Application]
     simulation: Simulation
     as_of: date
     position: None = None
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    readings: Mapping[str, str] = field(default_factory=dict)
     # What was injected, once all parts are made.
     truth: Truth = field(default_factory=Truth)
 
-    def settled_parts(self, before: date) -> dict[str, date]:
-        """The months that are over in both extracts: the simulated history never changes.
-
-        None where errors are planted, which may lie in any month.
-        """
-        if self.simulation.faults:
-            return {}
-        covered = min(before, self.as_of) + timedelta(days=1)  # its month is not over
-        return {
-            f"{month_start(month):%Y-%m}": month_start(month + 1) - timedelta(days=1)
-            for month in range(month_number(covered))
-        }
-
-    def parts(self, settled: Settled) -> Iterator[Part]:
-        """The parts of its tables, but those that are settled.
+    def parts(self, earlier: Earlier | None, scratch: Path) -> Iterator[Part | Kept]:
+        """The parts of its tables; months that were over in the earlier extract stay.
 
         Raises:
             PlatformError: the company is too small yet for an error to be planted.
         """
+        settled: dict[tuple[str, str], int] = {}
+        if earlier is not None:
+            for table in self.tables:
+                for name, file in self._settled(table, earlier).items():
+                    settled[table.part_name, name] = file.rows if file else 0
+                    if file:
+                        yield Kept(table.part_name, name)
         simulation = self.simulation
         company = Company(simulation.random_seed, simulation.scale, self.as_of)
         dirt = Dirt(simulation.random_seed, simulation.is_pristine, self.truth)
@@ -99,6 +96,26 @@ class SimulatedSource:
         if self.name == FAULTY_SOURCE:
             parts = with_faults(parts, simulation.faults, self.truth)
         yield from parts
+
+    def _settled(self, table: SourceTable, earlier: Earlier) -> dict[str, EarlierFile | None]:
+        """The months that are over in both extracts: the simulated history never changes.
+
+        None where errors are planted, which may lie in any month, nor of a table that was cut into
+        other parts. A month without rows has no file.
+        """
+        files = earlier.files(table)
+        if table.event_column is None or not files or self.simulation.faults:
+            return {}
+        covered = min(earlier.as_of, self.as_of) + timedelta(days=1)  # its month is not over
+        months = {
+            f"{month_start(month):%Y-%m}": month_start(month + 1) - timedelta(days=1)
+            for month in range(month_number(covered))
+        }
+        if any(_is_elsewhere(name, file, months) for name, file in files.items()):
+            return {}
+        return {
+            name: file for name in months if (file := files.get(name)) is None or file.is_intact
+        }
 
     def finish(self, folder: Path) -> None:
         """Write what was injected to a file; what it says of other sources stays."""
@@ -110,3 +127,18 @@ class SimulatedSource:
             kept = {}
         kept |= self.truth.as_json(self.name)
         replace_text(path, json.dumps(kept, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+
+    def check(self) -> Iterator[Checked]:
+        """Its tables; there is nothing to connect to, and what it makes is by the contract."""
+        return map(Checked, self.tables)
+
+
+def _is_elsewhere(name: str, file: EarlierFile, months: Mapping[str, date]) -> bool:
+    """Whether a file has days of months that are not its own."""
+    first, last = file.first_date, file.last_date
+    names, ends = list(months), list(months.values())
+    if name not in months:
+        return bool(ends) and first is not None and first <= ends[-1]
+    place = names.index(name)
+    is_later = last is not None and last > ends[place]
+    return is_later or (place > 0 and first is not None and first <= ends[place - 1])

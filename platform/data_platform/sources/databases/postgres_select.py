@@ -1,6 +1,6 @@
 """What is read of one table of PostgreSQL: a SELECT that loses nothing, and what it gives."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,8 +11,10 @@ from data_platform.errors import PlatformError
 from data_platform.settings import SOURCES_FILE
 from data_platform.sources.column import Column
 from data_platform.sources.contract import SourceTable
+from data_platform.sources.cursor import Since
+from data_platform.sources.databases.query import Query
 from data_platform.sources.entries import Entry
-from data_platform.sources.exact import checked, refuse
+from data_platform.sources.exact import A_DATE, A_NUMBER, Misfits, checked
 from data_platform.sql import literal, quoted
 
 # The types of PostgreSQL whose values a column of the contract holds, every one of them.
@@ -43,17 +45,9 @@ class Select:
     @classmethod
     def of(cls, entry: Entry, table: SourceTable, as_of: date) -> "Select":
         """The statement for a table of an entry."""
-        query = entry.of_table(table, "query", str)
-        name = entry.of_table(table, "table", str) or table.part_name
-        schema = entry.option("schema", str, "public")
-        stated = entry.of_table(table, "columns", dict) or {}
-        return cls(
-            table,
-            f"({query}) AS source" if query else f"{quoted(schema)}.{quoted(name)} AS source",
-            {c.name: str(stated.get(c.name, quoted(c.name))) for c in table.columns},
-            entry.option("time_zone", str),
-            as_of,
-        )
+        query = Query.of(entry, table, entry.option("schema", str, "public"))
+        zone = entry.option("time_zone", str)
+        return cls(table, query.rows_of, query.expressions, zone, as_of)
 
     def check_types(self, connection: Any) -> None:
         """Refuse columns that hold values which the contract's type cannot.
@@ -65,11 +59,11 @@ class Select:
             f"pg_typeof(source.{quoted(name)})::text AS {quoted(name)}" for name in self.expressions
         )
         chosen = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in self.expressions.items())
-        found = frame(
+        (found,) = rows(
             connection,
             f"SELECT {asked} FROM (SELECT 1) AS one LEFT JOIN "
             f"(SELECT {chosen} FROM {self.rows_of} LIMIT 1) AS source ON true",
-        ).row(0, named=True)
+        )
         for column in self.table.columns:
             fitting = _FITTING[column.type.partition("(")[0]]
             type_ = found[column.name]
@@ -84,24 +78,56 @@ class Select:
                     f"{SOURCES_FILE} what it means, like time_zone: Europe/Paris"
                 )
 
-    def rows(self, connection: Any) -> pl.DataFrame:
-        """The rows up to the as-of date, in the contract's types.
+    def rows(
+        self, connection: Any, misfits: Misfits, since: Since | None
+    ) -> Iterator[pl.DataFrame]:
+        """The rows up to the as-of date, in the contract's types, as they arrive.
 
-        Raises:
-            PlatformError: a value does not fit; names table, column, expected, found, how many.
+        Args:
+            misfits: is told of values that do not fit.
+            since: which rows are enough, later ones among them; all of them without.
         """
         columns = self.table.columns
         chosen = ", ".join(f"{self._sent(c)} AS {quoted(c.name)}" for c in columns)
-        where = ""
-        if event := self.table.begins_on:
-            day = self.expressions[event]
-            # One without a day is refused, not left out.
-            where = f" WHERE ({day}) <= DATE {literal(str(self.as_of))} OR ({day}) IS NULL"
-        found = frame(connection, f"SELECT {chosen} FROM {self.rows_of}{where}", copy=True)
-        return checked(
-            found.select(self._received(found, column) for column in columns),
-            self.table,
-            self.table.key,
+        sql = f"SELECT {chosen} FROM {self.rows_of}{self._where(since)}"
+        for found in frames(connection, sql, copy=True):
+            received = [self._received(found, column, misfits) for column in columns]
+            yield checked(pl.DataFrame(received), self.table, misfits)
+
+    def _where(self, since: Since | None) -> str:
+        # Where a day or a cursor is missing, the row is read: it is refused, not left out.
+        day = self.expressions[self.table.begins_on] if self.table.begins_on else None
+        if since is None:
+            if day is None:
+                return ""
+            return f" WHERE ({day}) <= DATE {literal(str(self.as_of))} OR ({day}) IS NULL"
+        mark = f"{literal(since.mark.value)}::timestamptz - INTERVAL '{since.lag_hours} hours'"
+        conditions = [
+            f"source.{quoted(since.column)} >= {mark}",
+            f"source.{quoted(since.column)} IS NULL",
+        ]
+        if day is not None:
+            conditions.append(f"({day}) > DATE {literal(str(since.after))}")
+        return f" WHERE {' OR '.join(conditions)}"
+
+    def latest(self, connection: Any, cursor: str) -> str | None:
+        """The greatest value of a cursor, now at the latest: nobody's clock may run ahead.
+
+        Raises:
+            PlatformError: the cursor is no time.
+        """
+        of = f"source.{quoted(cursor)}"
+        type_ = value(
+            connection,
+            f"SELECT pg_typeof({of})::text FROM (SELECT 1) AS one LEFT JOIN "
+            f"(SELECT * FROM {self.rows_of} LIMIT 1) AS source ON true",
+        )
+        if type_ not in _FITTING["TIMESTAMP"]:
+            raise PlatformError(
+                f"{self.table.key}: the cursor {cursor} is of type {type_}, expected a timestamp"
+            )
+        return value(
+            connection, f"SELECT least(max({of})::timestamptz, now())::text FROM {self.rows_of}"
         )
 
     def _sent(self, column: Column) -> str:
@@ -133,26 +159,25 @@ class Select:
             )
         return f"{sql}::{_AS[column.type]}"
 
-    def _received(self, frame: pl.DataFrame, column: Column) -> pl.Series:
-        values, where = frame[column.name], self.table.key
+    def _received(self, frame: pl.DataFrame, column: Column, misfits: Misfits) -> pl.Series:
+        values = frame[column.name]
         if decimal := _decimal(column):
             digits, scale = decimal
-            expected = f"a number of at most {digits - scale} digits and {scale} decimals"
             if digits > _MOST_DIGITS:
                 pattern = rf"^-?\d{{1,{digits - scale}}}(\.\d{{0,{scale}}}0*)?$"
-                wrong = int((~values.str.contains(pattern)).sum())
+                fits = values.str.contains(pattern)
                 exact = values
             else:
-                wrong = int((values == _UNFIT_INTEGER).sum())
+                fits = values != _UNFIT_INTEGER
                 exact = values.cast(pl.Decimal(38, 0)) * pl.Series(
                     [f"{10**-scale:.{scale}f}"]
                 ).cast(pl.Decimal(38, scale))
-            if wrong:
-                refuse(where, column.name, expected, "another", wrong, len(values))
+            misfits.note(column.name, A_NUMBER.format(digits - scale, scale), "another", _not(fits))
+            if misfits.are_there:
+                exact = exact.clear(len(values))
             return exact.cast(column.polars_type).alias(column.name)
         if column.type == "DATE":
-            if wrong := int((values == _UNFIT_DAY).sum()):
-                refuse(where, column.name, "a date", "infinity", wrong, len(values))
+            misfits.note(column.name, A_DATE, "infinity", int((values == _UNFIT_DAY).sum()))
             return values.cast(pl.Int32).cast(pl.Date)
         return values.cast(column.polars_type)
 
@@ -166,19 +191,33 @@ def _decimal(column: Column) -> tuple[int, int] | None:
     return (type_.precision or 38, type_.scale) if isinstance(type_, pl.Decimal) else None
 
 
-def frame(connection: Any, sql: str, copy: bool = False) -> pl.DataFrame:
-    """The rows of a query; by COPY, which only a SELECT goes through."""
+def _not(flags: pl.Series) -> int:
+    return int((~flags).sum())
+
+
+def frames(connection: Any, sql: str, copy: bool = False) -> Iterator[pl.DataFrame]:
+    """The rows of a query, as they arrive; by COPY, which only a SELECT goes through.
+
+    One frame at least, of no rows where there are none.
+    """
     with connection.cursor() as cursor:
         cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": str(copy).lower()})
         cursor.execute(sql)
-        found = pl.from_arrow(cursor.fetch_arrow_table())
-    assert isinstance(found, pl.DataFrame)
-    return found
+        with cursor.fetch_record_batch() as reader:
+            yield pl.DataFrame(reader.schema.empty_table())
+            for batch in reader:
+                yield pl.DataFrame(batch)
 
 
-def value(connection: Any, sql: str) -> str:
+def rows(connection: Any, sql: str) -> list[dict[str, Any]]:
+    """The rows of a small query."""
+    return pl.concat(frames(connection, sql)).to_dicts()
+
+
+def value(connection: Any, sql: str) -> str | None:
     """The one value of a query, as a text."""
-    return str(frame(connection, sql).item())
+    ((found,),) = (row.values() for row in rows(connection, sql))
+    return None if found is None else str(found)
 
 
 def run(connection: Any, sql: str) -> None:

@@ -1,0 +1,1 @@
+"""Databases as sources: everything of one moment, every value as it is."""

@@ -1,0 +1,1 @@
+"""Files as sources: what an application leaves in a folder."""
