@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 from filelock import FileLock
 from hypothesis import settings
@@ -175,3 +176,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for mark in item.iter_markers("slow"):
             assert mark.kwargs.get("reason"), f"{item.nodeid} is slow, and nobody says why"
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pl.DataFrame]:
+    """The tables of the simulated company."""
+    from applications import tables_of
+    from data_platform.ingest.extract import extract
+
+    settings = Settings(AS_OF, PROJECT, tmp_path_factory.mktemp("simulated"), "duckdb")
+    extract(settings, COMPANY)
+    return tables_of(settings.sources_dir)

@@ -73,7 +73,8 @@ def extract_step(run: Run, company: Simulation, sources: Sequence[str] = ()) -> 
         run.set_batch(done.batch)
         written = counted(done.files_written, "file")
         step.done(
-            f"{done.rows:,} rows {done.batch}, {written} written, {done.files_unchanged} unchanged",
+            f"{done.rows:,} rows {done.batch}, {written} written, {done.files_unchanged} unchanged"
+            + "".join(f"; {table}: {told}" for table, told in done.readings.items()),
             done.rows,
         )
     return done

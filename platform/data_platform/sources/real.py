@@ -10,6 +10,7 @@ from typing import Protocol
 import polars as pl
 
 from data_platform.errors import PlatformError
+from data_platform.result import counted
 from data_platform.sources.contract import SourceTable
 from data_platform.sources.cursor import Cursor, Since, merged
 from data_platform.sources.entries import Entry
@@ -102,9 +103,9 @@ class RealSource:
         if (value := session.latest(table, cursor)) is not None:
             self.marks[table.part_name] = Mark(value, cursor.asked(table), whole_as_of)
         self.readings[table.part_name] = (
-            f"{spool.rows:,} rows by {cursor.column} since {since.mark.value}"
+            f"{counted(spool.rows, 'row')} by {cursor.column} since {since.mark.value}"
             if since
-            else f"all {spool.rows:,} rows"
+            else f"all {counted(spool.rows, 'row')}, compared with those before"
         )
         if since is None or earlier is None:
             return [Part(table.part_name, name, make) for name, make in makes.items()]

@@ -55,8 +55,7 @@ class _DuckDB:
 
     def frames(self, sql: str) -> Iterator[pl.DataFrame]:
         for batch in self.connection.execute(sql).to_arrow_reader(ROWS_AT_ONCE):
-            frame = pl.DataFrame(batch)
-            yield frame.cast(pl.String) if frame.width == 1 else frame
+            yield pl.DataFrame(batch)
 
     def names(self, sql: str) -> Sequence[str]:
         return [row[0] for row in self.connection.execute(f"DESCRIBE {sql}").fetchall()]

@@ -128,6 +128,7 @@ class _MySQL:
 def _session(entry: Entry, place: Mapping[str, Any]) -> Iterator[TextSession]:
     try:
         import pymysql
+        from pymysql.converters import encoders
         from pymysql.cursors import SSCursor
     except ImportError as error:
         raise PlatformError(
@@ -147,7 +148,7 @@ def _session(entry: Entry, place: Mapping[str, Any]) -> Iterator[TextSession]:
             pymysql.connect(
                 **place,
                 charset="utf8mb4",
-                conv={},  # values stay the texts that the server sends
+                conv=dict(encoders),  # without decoders: values stay what the server wrote
                 cursorclass=SSCursor,
                 connect_timeout=_SECONDS,
             )

@@ -30,7 +30,7 @@ from data_platform.sources.databases.texts import (
 )
 from data_platform.sources.entries import Entry
 from data_platform.sources.real import RealSource
-from data_platform.sql import literal, quoted
+from data_platform.sql import literal
 
 _OPTIONS = ("file", "time_zone", "tables")
 
@@ -52,7 +52,7 @@ class _Sqlite:
     connection: sqlite3.Connection
 
     def quote(self, name: str) -> str:
-        return quoted(name)
+        return "`" + name.replace("`", "``") + "`"  # "…" would be a text where no column is
 
     def text_of(self, expression: str, column: Column) -> str:
         # SQLite writes a REAL with 15 digits; where that is another number, 17 say which it is.

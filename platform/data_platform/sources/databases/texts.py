@@ -119,7 +119,8 @@ class TextSession:
     def count(self, table: SourceTable) -> int:
         """How many rows a table has."""
         with self._about(table):
-            return int(self._value(f"SELECT COUNT(*) FROM {self._query(table).rows_of}") or 0)
+            counted = f"SELECT CAST(COUNT(*) AS CHAR) FROM {self._query(table).rows_of}"
+            return int(self._value(counted) or 0)
 
     def _query(self, table: SourceTable) -> Query:
         return Query.of(self.entry, table, self.schema, self.database.quote)
