@@ -18,13 +18,14 @@ TABLES = {table.key: table for table in read_contract(PROJECT).extracted}
 SIMULATED = "{0}:\n  kind: simulated\n"
 
 
-def tables_of(folder: Path) -> dict[str, pl.DataFrame]:
+def tables_of(folder: Path, project: Path = PROJECT) -> dict[str, pl.DataFrame]:
     """Every table of a folder of extracts, its rows in the order of their values."""
+    tables = {table.key: table for table in read_contract(project).extracted}
     manifest = read_manifest(folder)
     found = {}
     for name, files in manifest.tables.items():
         frames = [pl.read_parquet(folder / file.path) for file in files]
-        rows = pl.concat([pl.DataFrame(schema=TABLES[name].polars_schema), *frames])
+        rows = pl.concat([pl.DataFrame(schema=tables[name].polars_schema), *frames])
         found[name] = rows.sort(rows.columns, nulls_last=True)
     return found
 

@@ -76,6 +76,7 @@ for command in (
     readers.tables_command,
     readers.status_command,
     readers.sources_command,
+    upkeep.source_command,
     readers.lineage_command,
     readers.ui_command,
 ):

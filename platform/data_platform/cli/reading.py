@@ -9,6 +9,7 @@ import click
 from data_platform.cli import options, parsing
 from data_platform.cli.action import Action, Call
 from data_platform.names import LineageFormat, ResultFormat, StatusFormat
+from data_platform.result import counted
 
 if TYPE_CHECKING:
     from data_platform.project.lineage.graph import Impact
@@ -186,8 +187,30 @@ def _sources(call: Call, result_format: str) -> None:
     _show_rows(call, sources(call.settings), result_format)
 
 
-@click.command("sources", cls=parsing.Command)
+def _check_sources(call: Call, asked: tuple[str, ...], result_format: str) -> int:
+    from data_platform.operations.sources import check
+
+    with call.reporter.busy("asking the applications"):
+        found = check(call.settings, call.company, asked)
+    _show_rows(call, found.tables, result_format)
+    for change in found.schema_changes:
+        call.reporter.warn(f"the next load: {change}")
+    if found.faults:
+        call.reporter.warn(
+            f"{counted(found.faults, 'table')} would be refused; nothing was changed"
+        )
+    return 1 if found.faults else 0
+
+
+@click.command("sources", cls=parsing.Interspersed)
+@click.argument("what", metavar="[check]", type=click.Choice(["check"]), required=False)
+@options.source
 @options.result_format
-def sources_command(result_format: str) -> Action:
-    """List the applications: where their data comes from, their tables, how old data may be."""
-    return Action("sources", partial(_sources, result_format=result_format), writes=False)
+def sources_command(what: str | None, sources: tuple[str, ...], result_format: str) -> Action:
+    """List the applications; check: connect, compare with the contract, count, extract nothing."""
+    if what is None:
+        if sources:
+            raise click.UsageError("-s is for sources check; sources alone lists all of them")
+        return Action("sources", partial(_sources, result_format=result_format), writes=False)
+    act = partial(_check_sources, asked=sources, result_format=result_format)
+    return Action("sources", act, writes=False)

@@ -1,4 +1,4 @@
-"""The command that removes what was generated."""
+"""The commands that change what is not in the lakehouse: files of the project, what was generated."""
 
 import sys
 from functools import partial
@@ -7,6 +7,7 @@ import click
 
 from data_platform.cli import parsing
 from data_platform.cli.action import Action, Call
+from data_platform.result import counted
 
 
 def _clean(call: Call, is_sure: bool) -> None:
@@ -42,3 +43,42 @@ def _agrees(question: str) -> bool:
 def clean_command(is_sure: bool) -> Action:
     """Remove everything that was generated: data, caches and logs; says what, and asks."""
     return Action("clean", partial(_clean, is_sure=is_sure), writes=False)
+
+
+def _add_source(call: Call, name: str, place: str, there: str | None, dry_run: bool) -> None:
+    from data_platform.operations.source_draft import draft, write
+
+    drafted = draft(call.settings, name, place, there)
+    for path, text in drafted.news.items():
+        file = (
+            path.relative_to(call.settings.project_dir)
+            if path.is_relative_to(call.settings.project_dir)
+            else path
+        )
+        call.reporter.say(f"--- {file}")
+        call.reporter.write(text)
+    if dry_run:
+        call.reporter.say("Nothing was written.")
+        return
+    write(drafted)
+    call.reporter.say(f"Written: {counted(len(drafted.files), 'file')}. Next:")
+    for step in drafted.next_steps:
+        call.reporter.say(f"- {step}")
+
+
+@click.command("source", cls=parsing.Interspersed)
+@click.argument("action", metavar="add", type=click.Choice(["add"]))
+@click.argument("name", metavar="SOURCE.TABLE")
+@click.option(
+    "--from",
+    "place",
+    metavar="URL|FILE|VARIABLE",
+    required=True,
+    help="A database's address, the environment variable that holds it, or a file.",
+)
+@click.option("--table", "there", metavar="NAME", help="What the application calls the table.")
+@click.option("--dry-run", is_flag=True, help="Show the drafts, write nothing.")
+def source_command(action: str, name: str, place: str, there: str | None, dry_run: bool) -> Action:
+    """Draft a new table: its entries, staging model and unit test, from what is found there."""
+    act = partial(_add_source, name=name, place=place, there=there, dry_run=dry_run)
+    return Action(f"source {action}", act, writes=False)

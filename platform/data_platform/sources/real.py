@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -53,6 +53,9 @@ class Session(Protocol):
 
     def count(self, table: SourceTable) -> int:
         """How many rows a table has, those to come included."""
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query of a database, few enough for memory."""
 
 
 @dataclass

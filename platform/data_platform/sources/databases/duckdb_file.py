@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -56,6 +57,9 @@ class _DuckDB:
     def frames(self, sql: str) -> Iterator[pl.DataFrame]:
         for batch in self.connection.execute(sql).to_arrow_reader(ROWS_AT_ONCE):
             yield pl.DataFrame(batch)
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql).fetchall()
 
     def names(self, sql: str) -> Sequence[str]:
         return [row[0] for row in self.connection.execute(f"DESCRIBE {sql}").fetchall()]

@@ -91,6 +91,9 @@ class _MySQL:
             while rows := cursor.fetchmany(ROWS_AT_ONCE):
                 yield as_texts(names, rows)
 
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        return [row for frame in self.frames(sql) for row in frame.rows()]
+
     def names(self, sql: str) -> Sequence[str]:
         return [column[0] for column in self._description(sql)]
 

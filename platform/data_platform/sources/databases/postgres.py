@@ -25,7 +25,7 @@ from data_platform.simulation import Simulation
 from data_platform.sources.contract import SourceTable
 from data_platform.sources.cursor import Cursor, Since
 from data_platform.sources.databases.address import address_of, password_of
-from data_platform.sources.databases.postgres_select import Select, frames, run, value
+from data_platform.sources.databases.postgres_select import Select, frames, rows, run, value
 from data_platform.sources.databases.query import OF_A_TABLE
 from data_platform.sources.entries import Entry
 from data_platform.sources.exact import Misfits
@@ -81,6 +81,11 @@ class _Session:
         with _about(self.entry, self.url, f"{table.key}: "):
             sql = f"SELECT count(*) FROM {self._select(table).rows_of}"
             return int(value(self.connection, sql) or 0)
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        with _about(self.entry, self.url, ""):
+            return [tuple(row.values()) for row in rows(self.connection, sql)]
 
     def _select(self, table: SourceTable) -> Select:
         select = Select.of(self.entry, table, self.as_of)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -68,6 +69,9 @@ class _Sqlite:
         names = [column[0] for column in cursor.description]
         while rows := cursor.fetchmany(ROWS_AT_ONCE):
             yield as_texts(names, rows)
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql).fetchall()
 
     def names(self, sql: str) -> Sequence[str]:
         return [column[0] for column in self.connection.execute(f"{sql} LIMIT 0").description]

@@ -36,6 +36,9 @@ class Database(Protocol):
             NotTextError: a value is none.
         """
 
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query, few enough for memory."""
+
     def names(self, sql: str) -> Sequence[str]:
         """The names of a query's columns."""
 
@@ -122,6 +125,11 @@ class TextSession:
             counted = f"SELECT CAST(COUNT(*) AS CHAR) FROM {self._query(table).rows_of}"
             return int(self._value(counted) or 0)
 
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        with told(self.entry, self.said):
+            return self.database.ask(sql)
+
     def _query(self, table: SourceTable) -> Query:
         return Query.of(self.entry, table, self.schema, self.database.quote)
 
@@ -134,10 +142,8 @@ class TextSession:
         return f" WHERE {condition}"
 
     def _value(self, sql: str) -> str | None:
-        found: list[str | None] = [
-            row[0] for rows in self.database.frames(sql) for row in rows.rows()
-        ]
-        return found[0]
+        ((found,),) = self.database.ask(sql)
+        return None if found is None else str(found)
 
     @contextmanager
     def _about(self, table: SourceTable) -> Iterator[None]:

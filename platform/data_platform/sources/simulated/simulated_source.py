@@ -22,6 +22,8 @@ from data_platform.sources.simulated.dirt import Dirt, Truth
 from data_platform.sources.simulated.faults import with_faults
 from data_platform.sources.source import Checked, Earlier, EarlierFile, Kept, Mark, Part
 
+# What a table's columns are looked up in.
+_SMALL_SCALE, _SMALL_AS_OF = 0.05, date(2022, 12, 31)
 TRUTH_FILE = "truth.json"
 
 
@@ -129,8 +131,26 @@ class SimulatedSource:
         replace_text(path, json.dumps(kept, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
     def check(self) -> Iterator[Checked]:
-        """Its tables; there is nothing to connect to, and what it makes is by the contract."""
-        return map(Checked, self.tables)
+        """Its tables, as a very small company has them; they are not counted."""
+        small = Company(self.simulation.random_seed, _SMALL_SCALE, _SMALL_AS_OF)
+        made = self.application(small, Dirt(self.simulation.random_seed, True, Truth())).parts({})
+        found: dict[str, list[str]] = {}
+        for part in made:
+            if part.table not in found:
+                found[part.table] = part.make().columns
+        for table in self.tables:
+            there = found.get(table.part_name, [])
+            taken = {n for c in table.columns for n in (c.name, c.was) if n}
+            lacking = [
+                column.name
+                for column in table.columns
+                if not ({column.name, column.was} & {*there})
+                and not column.nullable
+                and column.default is None
+            ]
+            fault = f"{table.key}: the application has no column {', '.join(lacking)}"
+            unknown = tuple(name for name in there if name not in taken)
+            yield Checked(table, None, unknown, fault if lacking else None)
 
 
 def _is_elsewhere(name: str, file: EarlierFile, months: Mapping[str, date]) -> bool:

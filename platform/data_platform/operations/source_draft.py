@@ -1,0 +1,224 @@
+"""Drafts of all that a new table of an application needs, from what is found there."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from data_platform.errors import PlatformError, UsageError
+from data_platform.files import replace_text
+from data_platform.settings import CONTRACT_FILE, SOURCES_FILE, Settings
+from data_platform.sources.contract import read_contract
+from data_platform.sources.entries import read_entries, sources_file
+from data_platform.sources.inspection import Found, FoundColumn, inspect, kind_of_place
+
+_CHECK = "check this"
+# A value of each type, for the draft of the unit test.
+_VALUES = {
+    "text": "a", "date": '"2026-01-31"', "timestamp": '"2026-01-31 12:00:00"',
+    "int": "1", "bigint": "1", "double": "1.5",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What is to be written, by file: the whole text of each."""
+
+    files: Mapping[Path, str]
+    # What is new in each of them.
+    news: Mapping[Path, str]
+    # What to do next, a line each.
+    next_steps: tuple[str, ...]
+
+
+def draft(settings: Settings, name: str, place: str, there: str | None) -> Draft:
+    """Look at a table of an application and draft its entries, its staging model and a unit test.
+
+    Args:
+        name: what it is to be called, like billing.payments.
+        place: a file, an address, or the environment variable that holds one.
+        there: what the application calls the table, where that is another name.
+
+    Raises:
+        UsageError: the name is none.
+        PlatformError: the table is stated already, or cannot be looked at.
+    """
+    source, dot, table = name.partition(".")
+    if not dot or not all(one.isidentifier() and one == one.lower() for one in (source, table)):
+        raise UsageError(f"{name!r} is no name of a table; write it like billing.payments")
+    project = settings.project_dir
+    key = f"{source}__{table}"
+    model = project / "models/staging" / f"{key}.sql"
+    test = project / "tests/staging" / f"test_{key}.yaml"
+    if key in read_contract(project).tables:
+        raise PlatformError(f"{CONTRACT_FILE} has sources.{key} already")
+    if there_already := next((path for path in (model, test) if path.exists()), None):
+        raise PlatformError(f"{there_already} exists already")
+
+    variable = place if place in os.environ and "/" not in place else f"{source.upper()}_URL"
+    if place in os.environ and "/" not in place:
+        place = os.environ[place]
+    elif "://" in place:
+        os.environ[variable] = place
+    entries_file = sources_file(project)
+    found = inspect(place, source, table, there or table, variable, entries_file.parent)
+    known = read_entries(project).get(source)
+    if known is not None and known.kind != found.kind:
+        raise PlatformError(
+            f"{SOURCES_FILE} says that {source} is of kind {known.kind}, but {kind_of_place(place)} "
+            "was found there; change its entry first, or choose another name"
+        )
+    of_table = dict(found.of_table)
+    stated = {c.name: c.expression for c in found.columns if c.expression}
+    steps = []
+    news: dict[Path, str] = {}
+    if known is None:
+        news[entries_file] = _entry(source, table, found, of_table, stated)
+    elif of_table or stated:
+        options = yaml.safe_dump({**of_table, "columns": stated} if stated else of_table)
+        steps.append(f"in {SOURCES_FILE}, {source}.tables.{table}: {' '.join(options.split())}")
+    news[project / CONTRACT_FILE] = _contract(key, found)
+    news[model] = _model(key, found)
+    news[test] = _test(key, found)
+    if "://" in place:
+        steps.append(f"set {variable} wherever the platform runs; nothing else holds the address")
+    steps += [
+        f"look at what says {_CHECK!r}",
+        f"data-platform sources check -s {source}",
+        "just run --deploy; then just docs",
+    ]
+    texts = {path: _after(path, text) for path, text in news.items()}
+    return Draft(texts, news, tuple(steps))
+
+
+def write(drafted: Draft) -> None:
+    """Write a draft."""
+    for path, text in drafted.files.items():
+        replace_text(path, text)
+        path.chmod(0o644)
+
+
+def _after(path: Path, text: str) -> str:
+    return path.read_text(encoding="utf-8").rstrip("\n") + "\n" + text if path.exists() else text
+
+
+def _entry(
+    source: str,
+    table: str,
+    found: Found,
+    of_table: Mapping[str, str],
+    stated: Mapping[str, str | None],
+) -> str:
+    lines = [f"{source}:", f"  kind: {found.kind}"]
+    for name, value in found.options.items():
+        note = f" # {_CHECK}: what a time without a zone means there" * (name == "time_zone")
+        lines.append(f"  {name}: {_yaml(value)}{note}")
+    if of_table or stated:
+        inner = {**of_table, **({"columns": dict(stated)} if stated else {})}
+        lines.append("  tables:")
+        flow = yaml.safe_dump(inner, default_flow_style=True, width=10_000).strip()
+        lines.append(f"    {table}: {flow}")
+    lines.append(f"  max_age_days: 1 # {_CHECK}")
+    return "\n".join(lines) + "\n"
+
+
+def _contract(key: str, found: Found) -> str:
+    tags = [f"on:{found.event}"] if found.event else []
+    tags += [f"money:{c.name}" for c in found.columns if c.is_likely_money]
+    tags += [f"personal:{c.name}" for c in found.columns if c.is_likely_personal]
+    said = f" # {_CHECK}: what a change of a row can reach in time, money, personal data"
+    required = [c.name for c in found.columns if not c.nullable]
+    lines = [
+        f"- name: sources.{key}",
+        f"  description: One row per … ({_CHECK}).",
+        f"  tags: [{', '.join(map(repr, tags))}]{said}",
+        "  columns:",
+        *(f"    {_yaml(c.name)}: {c.type}" for c in found.columns),
+        "  column_descriptions:",
+        *(f"    {_yaml(c.name)}: What it says ({_CHECK})." for c in found.columns),
+    ]
+    if required:
+        lines += [
+            "  audits:",
+            "    - name: not_null",
+            f"      columns: ({', '.join(required)}) # {_CHECK}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _yaml(value: str) -> str:
+    return yaml.safe_dump(value, width=10_000).removesuffix("\n...\n").strip()
+
+
+def _model(key: str, found: Found) -> str:
+    columns = found.columns
+    grain = found.key or tuple(c.name for c in columns)
+    said = _comma_lines(f"{_name(c.name)} = 'What it says ({_CHECK}).'" for c in columns)
+    chosen = _comma_lines((_chosen(c, found) for c in columns), indent=2)
+    names = ", ".join(map(_name, grain))
+    keys = names if len(grain) == 1 else f"({names})"
+    return f"""MODEL (
+  name staging.{key},
+  kind VIEW,
+  owner data,
+  grain {keys},
+  description 'One row per … ({_CHECK}, the grain too).',
+  column_descriptions (
+{said}
+  ),
+  audits (
+    primary_key(key_columns := {keys}),
+    same_number_of_rows(other := sources.{key})
+  )
+);
+
+SELECT
+{chosen}
+FROM sources.{key}
+"""
+
+
+def _comma_lines(parts: Iterable[str], indent: int = 4) -> str:
+    return ",\n".join(f"{' ' * indent}{part}" for part in parts)
+
+
+def _is_trimmed(column: FoundColumn, found: Found) -> bool:
+    return column.type == "text" and column.name not in found.key
+
+
+def _chosen(column: FoundColumn, found: Found) -> str:
+    name = _name(column.name)
+    made = f"@trimmed({name})" if _is_trimmed(column, found) else name
+    return f"{made}::{column.type.upper()} AS {name}"
+
+
+def _name(name: str) -> str:
+    """A column's name as SQL takes it; quoted where it has to be."""
+    is_plain = name.isidentifier() and name.isascii() and name == name.lower()
+    return name if is_plain else '"' + name.replace('"', '""') + '"'
+
+
+def _test(key: str, found: Found) -> str:
+    def row(is_input: bool) -> str:
+        values = []
+        for column in found.columns:
+            value = _VALUES.get(column.type, "1.00")
+            if is_input and _is_trimmed(column, found):
+                value = '" a\\t"'
+            values.append(f"{_yaml(column.name)}: {value}")
+        return f"        - {{{', '.join(values)}}}"
+
+    return f"""# {_CHECK.capitalize()}: rows of the application that show what the model does with them.
+test_{key}_is_typed_and_trimmed:
+  model: staging.{key}
+  inputs:
+    sources.{key}:
+      rows:
+{row(True)}
+  outputs:
+    query:
+      rows:
+{row(False)}
+"""
