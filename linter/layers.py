@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 from sqlglot import exp
 from sqlmesh.core.linter.rule import Rule, RuleViolation
 from sqlmesh.core.model import Model, SqlModel
 
-from data_platform.names import CUSTOMERS_LOG, EXTRACTS, Layer
+from data_platform.names import EXTRACTS, Layer
 from data_platform.project.evaluation import short_name
+from data_platform.settings import CONTRACT_FILE
+from data_platform.sources.contract_file import read_contract
 
 _MAY_READ = {
     Layer.STAGING: {"sources"},
@@ -16,7 +21,13 @@ _MAY_READ = {
     Layer.MARTS: {Layer.INTERMEDIATE},
     Layer.EXPORTS: {Layer.MARTS},
 }
-_NOT_STAGED = {f"sources.{name}" for name in (CUSTOMERS_LOG, EXTRACTS)}
+
+
+@cache
+def _not_staged(project_dir: Path, changed: float) -> frozenset[str]:
+    """The sources that the platform keeps itself, by a contract of some time."""
+    logs = read_contract(project_dir).logs
+    return frozenset(f"sources.{name}" for name in (EXTRACTS, *(log.name for log in logs)))
 
 
 class NoUpwardReading(Rule):
@@ -25,6 +36,8 @@ class NoUpwardReading(Rule):
     def check_model(self, model: Model) -> RuleViolation | None:
         if model.kind.is_external:
             return None
+        project_dir = Path(self.context.path)
+        changed = (project_dir / CONTRACT_FILE).stat().st_mtime
         layer, read = model.schema_name, set()
         if isinstance(model, SqlModel):  # what an audit reads beside is not told here
             for table in model.query.find_all(exp.Table):
@@ -39,7 +52,7 @@ class NoUpwardReading(Rule):
             or (
                 layer == Layer.INTERMEDIATE
                 and name.startswith("sources.")
-                and name not in _NOT_STAGED
+                and name not in _not_staged(project_dir, changed)
             )
         }
         if layer not in _MAY_READ:

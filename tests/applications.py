@@ -9,7 +9,7 @@ import pytest
 
 from conftest import PROJECT, Platform
 from data_platform.ingest.manifest import read_manifest
-from data_platform.sources.contract import read_contract
+from data_platform.sources.contract_file import read_contract
 from database import fill, programs, server
 
 needs_postgres = pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")

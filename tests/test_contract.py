@@ -323,9 +323,11 @@ def test_a_new_column_is_accepted_when_asked_for_and_recorded(platform: Platform
 def test_a_table_may_call_the_day_on_which_a_row_happened_as_it_likes(analyst: Platform) -> None:
     """The contract's tag names it; extract, verification and load follow."""
     contract = analyst.project / "external_models.yaml"
-    tag = "[now, 'personal:last_name'"
+    tag = "[now, keep_history, 'personal:last_name'"
     assert tag in contract.read_text()
-    contract.write_text(contract.read_text().replace(tag, "['on:updated_at', 'personal:last_name'"))
+    contract.write_text(
+        contract.read_text().replace(tag, "['on:updated_at', keep_history, 'personal:last_name'")
+    )
     done = extract_and_load(analyst, LATER)
     (change,) = [change for change in done.changes if change.table == "crm__customers"]
     days = analyst.rows("SELECT MIN(updated_at), MAX(updated_at) FROM sources.crm__customers")

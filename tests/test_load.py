@@ -12,7 +12,7 @@ from data_platform.ingest.extract import extract
 from data_platform.ingest.load import Loaded, load
 from data_platform.ingest.manifest import read_manifest
 from data_platform.record.loads import Change
-from data_platform.sources.contract import read_contract
+from data_platform.sources.contract_file import read_contract
 from tampering import EARLIER, LATER, edit_manifest, everything, extract_and_load, file_of, rewrite
 
 
@@ -111,7 +111,7 @@ def test_another_company_is_refused_and_loses_nothing_unless_it_starts_over(
     assert states > len(platform.rows("FROM sources.crm__customers"))
     with pytest.raises(PlatformError, match="holds another company") as caught:
         extract_and_load(platform, LATER, replace(COMPANY, **company))
-    assert f"2 loads, {states} states of CRM entries" in str(caught.value)
+    assert f"2 loads, {states} states that tables have shown" in str(caught.value)
     assert "--start-over" in str(caught.value)
     assert everything(platform) == before
 

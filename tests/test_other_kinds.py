@@ -181,7 +181,7 @@ def test_all_tables_are_read_as_of_the_moment_of_the_first(
     options = {"file": "app.db"} if kind == "sqlite" else {"url_env": "APP_DATABASE_URL"}
     if kind == "sqlite":
         application("PRAGMA journal_mode = WAL")
-    entry = Entry("app", kind, options, None, analyst.project)
+    entry = Entry("app", kind, options, None, None, analyst.project)
     tables = [TABLES["app.clients"], TABLES["app.users"]]
     with open_source(entry, tables, None, AS_OF).opens() as session:  # type: ignore
         before = [session.count(table) for table in tables]

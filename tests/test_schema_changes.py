@@ -12,7 +12,7 @@ from conftest import AS_OF, COMPANY, Platform, begin
 from data_platform.errors import PlatformError
 from data_platform.ingest.extract import extract
 from data_platform.ingest.load import load
-from data_platform.sources.contract import read_contract
+from data_platform.sources.contract_file import read_contract
 from faults import state
 from tampering import rewrite
 

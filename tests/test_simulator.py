@@ -20,7 +20,7 @@ from data_platform.ingest.manifest import Manifest, read_manifest
 from data_platform.names import FaultKind
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
-from data_platform.sources.contract import read_contract
+from data_platform.sources.contract_file import read_contract
 from data_platform.sources.simulated.app import reference_digits
 from data_platform.sources.simulated.company import Company
 from reference import clean, clean_email, is_test, person_key

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 # Tables that the platform keeps itself: of loads, and the log of what the CRM's table ever showed.
-EXTRACTS, CUSTOMERS_LOG = "platform__extracts", "crm__customers_log"
+EXTRACTS = "platform__extracts"
 
 
 class Layer(StrEnum):

@@ -14,8 +14,8 @@ from data_platform.cli.program import cli
 from data_platform.errors import one_line
 from data_platform.names import Layer
 from data_platform.record import tables
-from data_platform.sources import contract
 from data_platform.sources.column import Column
+from data_platform.sources.contract_file import read_contract
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -162,7 +162,7 @@ def sources(project_dir: Path = Path()) -> str:
     from data_platform.project.lineage.working_tree import read_lineage
 
     sections, lineage = [], read_lineage(project_dir)
-    for table in contract.read_contract(project_dir).tables.values():
+    for table in read_contract(project_dir).tables.values():
         personal = lineage.personal(f"sources.{table.name}")
         columns = _columns(
             replace(c, description=f"{c.description} Personal.") if c.name in personal else c

@@ -68,6 +68,14 @@ accept_new_columns = click.option(
 )
 
 
+kept = click.option(
+    "--extracts",
+    "kept",
+    type=Folder(exists=True, file_okay=False, path_type=Path),
+    help="Take extracts that were kept, like a copy of data/sources; of backfill, one a day below.",
+)
+
+
 start_over = click.option(
     "--start-over",
     is_flag=True,

@@ -28,11 +28,15 @@ def _extract(call: Call, sources: tuple[str, ...], pristine: bool, kinds: tuple[
 
 
 def _load(
-    call: Call, sources: tuple[str, ...], accepts_new_columns: bool, starts_over: bool
+    call: Call,
+    sources: tuple[str, ...],
+    accepts_new_columns: bool,
+    starts_over: bool,
+    kept: Path | None,
 ) -> None:
     from data_platform.operations.pipeline import load_step
 
-    done = load_step(run_of(call), sources, accepts_new_columns, starts_over, call.asked)
+    done = load_step(run_of(call), sources, accepts_new_columns, starts_over, call.asked, kept)
     call.findings.contract_changed |= bool(done.schema_changes)
     tell_step(call, done)
 
@@ -50,7 +54,7 @@ def _export(call: Call, file_format: str, output_dir: Path | None) -> None:
     tell_step(call, export_step(run_of(call), ExportFormat(file_format), output_dir))
 
 
-def _backfill(call: Call, first: date, last: date, pristine: bool) -> None:
+def _backfill(call: Call, first: date, last: date, pristine: bool, kept: Path | None) -> None:
     from data_platform.lakehouse.run import Step
 
     settings, run = replace(call.settings, as_of=last), run_of(call)
@@ -67,7 +71,7 @@ def _backfill(call: Call, first: date, last: date, pristine: bool) -> None:
             call.reporter.log(f"{day}: {done.rows_changed:,} rows changed, {made.summary}")
 
         company = _company(call, pristine)
-        replayed = backfill(settings, company, first, last, run, on_day)
+        replayed = backfill(settings, company, first, last, run, on_day, kept)
         run.renews_production = replayed.last is not None
         call.findings.lineage = replayed.last.lineage if replayed.last else None
         if replayed.is_interrupted:
@@ -105,10 +109,25 @@ def _check_company(call: Call, starts_over: bool) -> None:
     from data_platform.ingest.companies import refuse_other_company
     from data_platform.ingest.extract import companies_of
     from data_platform.lakehouse.connection import reading
+    from data_platform.sources.contract_file import read_contract
 
     companies = companies_of(call.settings, call.company)
+    contract = read_contract(call.settings.project_dir)
     with suppress(LakehouseInUseError), reading(call.settings.lakehouse) as connection:
-        refuse_other_company(connection, companies)
+        refuse_other_company(connection, contract, companies)
+
+
+def _refuse_replay_of_real_ones(call: Call) -> None:
+    """A real application shows only what it holds now."""
+    from data_platform.sources.entries import read_entries
+    from data_platform.sources.registry import simulated
+
+    entries = read_entries(call.settings.project_dir)
+    if real := [name for name in entries if name not in simulated(entries, entries)]:
+        raise UsageError(
+            f"source {real[0]} is a real application, which shows only what it holds now; to "
+            "replay days, name a folder with the extracts that were kept of each: --extracts"
+        )
 
 
 def _check_output_dir(call: Call, output_dir: Path | None) -> None:
@@ -136,10 +155,17 @@ def extract_command(sources: tuple[str, ...], pristine: bool, kinds: tuple[str, 
 @options.source
 @options.accept_new_columns
 @options.start_over
-def load_command(sources: tuple[str, ...], accept_new_columns: bool, start_over: bool) -> Action:
+@options.kept
+def load_command(
+    sources: tuple[str, ...], accept_new_columns: bool, start_over: bool, kept: Path | None
+) -> Action:
     """Check the extracts against the contract and load them."""
     act = partial(
-        _load, sources=sources, accepts_new_columns=accept_new_columns, starts_over=start_over
+        _load,
+        sources=sources,
+        accepts_new_columns=accept_new_columns,
+        starts_over=start_over,
+        kept=kept.absolute() if kept else None,
     )
     name = "load --start-over" if start_over else "load"
     return Action(name, act, True, partial(_check_sources, sources=sources))
@@ -217,14 +243,23 @@ def run_command(
 @options.first_day
 @options.last_day
 @options.pristine
+@options.kept
 @click.pass_context
-def backfill_command(ctx: click.Context, first: date, last: date, pristine: bool) -> Action:
+def backfill_command(
+    ctx: click.Context, first: date, last: date, pristine: bool, kept: Path | None
+) -> Action:
     """Replay days one after the other in one process; goes on where it stopped."""
     if last < first:
         raise click.BadParameter(f"{last} lies before --from {first}", param_hint="--to")
     root = ctx.find_root()
     if root.get_parameter_source("as_of") == click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("backfill takes its days from --from and --to, not from --as-of")
-    act = partial(_backfill, first=first, last=last, pristine=pristine)
-    check = partial(_check_company, starts_over=False)
+    kept = kept.absolute() if kept else None
+    act = partial(_backfill, first=first, last=last, pristine=pristine, kept=kept)
+
+    def check(call: Call) -> None:
+        _check_company(call, False)
+        if kept is None:
+            _refuse_replay_of_real_ones(call)
+
     return Action(f"backfill {first} to {last}", act, True, check)

@@ -1,4 +1,4 @@
-"""The commands that change what is not in the lakehouse: files of the project, what was generated."""
+"""The commands that change files: drafts in the project, and what was generated."""
 
 import sys
 from functools import partial

@@ -14,7 +14,7 @@ from data_platform.record.tables import described
 from data_platform.result import Result
 from data_platform.settings import Settings
 from data_platform.sources.contract import SCHEMA as SOURCES
-from data_platform.sources.contract import read_contract
+from data_platform.sources.contract_file import read_contract
 
 # In the order in which a reader looks for something.
 SCHEMAS = (*reversed(Layer), SOURCES, WARNINGS, "ops")

@@ -9,12 +9,14 @@ from data_platform.ingest.manifest import refuse_mixture
 from data_platform.record.loads import Batch, LoadedTable, last_load, loaded_tables
 from data_platform.result import counted
 from data_platform.simulation import RealCompany, Simulation
-from data_platform.sources.contract import LOG, Contract
-from data_platform.sql import has_table
+from data_platform.sources.contract import Contract
+from data_platform.sql import has_table, quoted
 
 
 def refuse_other_company(
-    connection: duckdb.DuckDBPyConnection, companies: Mapping[str, Simulation | RealCompany]
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    companies: Mapping[str, Simulation | RealCompany],
 ) -> None:
     """Refuse to load another company, since the history that no extract restores would be lost.
 
@@ -29,16 +31,19 @@ def refuse_other_company(
         if wanted is None or _whose(held) == _whose(wanted):
             continue
         states, loads = 0, 0
-        if has_table(connection, "sources", LOG):
-            row = connection.execute(f"SELECT COUNT(*) FROM sources.{LOG}").fetchone()
-            states = row[0] if row else 0
+        for log in contract.logs:
+            if has_table(connection, "sources", log.name):
+                row = connection.execute(
+                    f"SELECT COUNT(*) FROM sources.{quoted(log.name)}"
+                ).fetchone()
+                states += row[0] if row else 0
         if (previous := last_load(connection)) is not None:
             loads = previous.load_number
         raise PlatformError(
             f"the lakehouse holds another company, expected {_shown(wanted)}, found "
             f"{_shown(held)}; its history would be lost for good: {counted(loads, 'load')}, "
-            f"{states:,} states of CRM entries; to keep it, use another --data-dir; to give it up: "
-            "--start-over"
+            f"{states:,} states that tables have shown; to keep it, use another --data-dir; "
+            "to give it up: --start-over"
         )
 
 

@@ -17,12 +17,19 @@ import polars as pl
 
 from data_platform.errors import NewerError, PlatformError
 from data_platform.files import file_digest, replacing, writable_folder
-from data_platform.ingest.manifest import Manifest, read_manifest, whole_batch, write_manifest
+from data_platform.ingest.manifest import (
+    Manifest,
+    read_manifest,
+    remove_unlisted,
+    whole_batch,
+    write_manifest,
+)
 from data_platform.record.loaded_files import ExtractedFile
 from data_platform.record.loads import Batch
 from data_platform.settings import Settings
 from data_platform.simulation import RealCompany, Simulation
-from data_platform.sources.contract import SourceTable, read_contract
+from data_platform.sources.contract import SourceTable
+from data_platform.sources.contract_file import read_contract
 from data_platform.sources.entries import chosen_sources, read_entries
 from data_platform.sources.registry import SIMULATED, open_source, simulated
 from data_platform.sources.source import Earlier, EarlierFile, Kept, Part
@@ -216,15 +223,6 @@ def _scratch(folder: Path) -> Iterator[Path]:
         yield Path(scratch)
 
 
-def _remove_unlisted(manifest: Manifest, folder: Path) -> None:
-    """Remove the files of earlier extracts, and what a killed one left."""
-    listed = {folder / file.path for files in manifest.tables.values() for file in files}
-    for source in manifest.sources:
-        for path in (folder / source).rglob("*"):
-            if path.is_file() and path not in listed:
-                path.unlink()
-
-
 def extract(
     settings: Settings,
     company: Simulation,
@@ -288,7 +286,7 @@ def extract(
     marks = {**known.marks, **{name: source.marks for name, source in opened.items()}}
     manifest = Manifest({**known.sources, **batches}, tables, marks)
     write_manifest(manifest, folder)
-    _remove_unlisted(manifest, folder)
+    remove_unlisted(manifest, folder)
     return Extracted(
         whole_batch(batches),
         rows=sum(file.rows for own in files.values() for file in own),

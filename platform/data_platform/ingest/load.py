@@ -3,20 +3,22 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 
 import duckdb
 
+from data_platform.errors import PlatformError
 from data_platform.ingest.anomalies import anomalies
 from data_platform.ingest.companies import refuse_mixtures, refuse_other_company
+from data_platform.ingest.kept_tables import update_kept_tables
 from data_platform.ingest.manifest import (
     read_manifest,
     refuse_other_batch,
     whole_batch,
 )
-from data_platform.ingest.raw_tables import Difference, append_new_states, differ, update_table
+from data_platform.ingest.raw_tables import Difference, differ, update_table
 from data_platform.ingest.schema_changes import SchemaChange, migrate, schema_change
 from data_platform.ingest.verification import refuse_unlisted, verify_file
 from data_platform.lakehouse.connection import writing
@@ -25,7 +27,7 @@ from data_platform.record.loaded_files import loaded_files, record_files
 from data_platform.record.loads import (
     Batch,
     Change,
-    LastLoad,
+    LoadedTable,
     last_load,
     loaded_tables,
     record_load,
@@ -36,9 +38,10 @@ from data_platform.record.schema import prepare
 from data_platform.record.standing_warnings import renew_warnings, standing_warnings
 from data_platform.record.transforms import record_unknown_tables
 from data_platform.result import counted
-from data_platform.settings import Settings
-from data_platform.sources.contract import LOG, LOGGED, Contract, SourceTable, read_contract
-from data_platform.sources.entries import chosen_sources, read_entries
+from data_platform.settings import SOURCES_FILE, Settings
+from data_platform.sources.contract import SourceTable
+from data_platform.sources.contract_file import read_contract
+from data_platform.sources.entries import Entry, chosen_sources, read_entries
 from data_platform.sql import has_table
 
 
@@ -93,8 +96,8 @@ def load(
         accepts_new_columns: columns that the contract does not know are left out, not refused.
         progress: called with (tables done, tables in all).
         asked: the as_of, random_seed or scale that the extracts have to have.
-        starts_over: forget what only the lakehouse knows, the log of the CRM; so it may become
-            another company's.
+        starts_over: forget what only the lakehouse knows, the logs of what tables ever showed; so
+            it may become another company's.
 
     Raises:
         PlatformError: the extracts break the contract, would mix batches or are another company's,
@@ -102,7 +105,8 @@ def load(
     """
     contract = read_contract(settings.project_dir)
     manifest = read_manifest(settings.sources_dir)
-    chosen = chosen_sources(read_entries(settings.project_dir), sources)
+    entries = read_entries(settings.project_dir)
+    chosen = chosen_sources(entries, sources)
     batches = manifest.batches_of(chosen)
     batch = whole_batch(batches)
     for one in batches.values():
@@ -116,9 +120,9 @@ def load(
         previous = last_load(connection)
         if not starts_over:
             companies = {source: one.company for source, one in batches.items()}
-            refuse_other_company(connection, companies)
+            refuse_other_company(connection, contract, companies)
         refuse_mixtures(held, contract, batches)
-        kept = (contract.tables[LOG], contract.tables[EXTRACTS])
+        kept = (*contract.logs, contract.tables[EXTRACTS])
         migrations = {
             table: migration
             for table in (*tables, *kept)
@@ -149,10 +153,13 @@ def load(
             for table in tables
         }
         present = {table for table in tables if has_table(connection, "sources", table.name)}
+        if not starts_over:
+            _refuse_losses(entries, rows, held, batches)
         number = previous.load_number if previous else 0
         changed = (
             starts_over
             or bool(migrations)
+            or not all(has_table(connection, "sources", table.name) for table in kept)
             or any(
                 table not in present
                 or table.name not in held
@@ -188,11 +195,12 @@ def load(
                 for table in kept:
                     if table in migrations:
                         migrate(connection, table, starts_over)
-                changes += _update_kept_tables(
+                changes += update_kept_tables(
                     connection, contract, previous, batch, number, changes, starts_over
                 )
-                if kept[0] in migrations:  # whatever reads the log is to be computed again
-                    changes = [Change(c.table, 1, 1) if c.table == LOG else c for c in changes]
+                # Whatever reads a log that has followed the contract is to be computed again.
+                rebuilt = {log.name for log in contract.logs if log in migrations}
+                changes = [Change(c.table, 1, 1) if c.table in rebuilt else c for c in changes]
                 record_load(connection, number, batches, batch, changes)
                 followed = [(m.table, one) for m in migrations.values() for one in m.differences]
                 record_schema_changes(connection, number, followed)
@@ -217,6 +225,32 @@ def load(
     )
 
 
+def _refuse_losses(
+    entries: Mapping[str, Entry],
+    rows: Mapping[SourceTable, int],
+    held: Mapping[str, LoadedTable],
+    batches: Mapping[str, Batch],
+) -> None:
+    """Refuse a table that has lost more of its rows than sources.yaml lets it.
+
+    As of an earlier day there are fewer rows by nature.
+
+    Raises:
+        PlatformError: names the table, how many rows it had, and how many it has now.
+    """
+    for table, number in rows.items():
+        most, known = entries[table.source].max_loss, held.get(table.name)
+        if most is None or known is None or batches[table.source].as_of < known.batch.as_of:
+            continue
+        lost = known.rows - number
+        if lost > most * known.rows:
+            raise PlatformError(
+                f"{table.key} has lost {lost / known.rows:.0%} of its rows, {known.rows:,} before, "
+                f"{number:,} now; max_loss of {table.source} in {SOURCES_FILE} is {most:.0%}; if "
+                "they are gone for good, raise it for this load"
+            )
+
+
 def _rebuild(
     connection: duckdb.DuckDBPyConnection, table: SourceTable, difference: Difference, folder: Path
 ) -> Change:
@@ -238,36 +272,3 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     except BaseException:
         connection.rollback()
         raise
-
-
-def _update_kept_tables(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    previous: LastLoad | None,
-    batch: Batch,
-    number: int,
-    extracted: Sequence[Change],
-    starts_over: bool,
-) -> list[Change]:
-    """Bring up to date the tables that the platform keeps itself, and tell what changed in them."""
-    log, extracts = contract.tables[LOG], contract.tables[EXTRACTS]
-    for table in (log, extracts):
-        connection.execute(f"CREATE TABLE IF NOT EXISTS sources.{table.name} ({table.ddl})")
-    connection.execute(
-        f"INSERT INTO sources.{EXTRACTS} ({extracts.column_list}) "
-        "VALUES (?, ?, ?, ?, ?, CAST(NOW() AT TIME ZONE 'UTC' AS TIMESTAMP))",
-        [number, batch.batch_id, batch.as_of, batch.company.random_seed, batch.company.scale],
-    )
-    if previous is None:
-        changes = [Change(EXTRACTS, 1, 0, batch.as_of)]
-    elif previous.as_of == batch.as_of:  # a row more, which reaches no day
-        changes = [Change(EXTRACTS, 1)]
-    else:  # days have come or gone
-        earlier = min(previous.as_of, batch.as_of)
-        changes = [Change(EXTRACTS, 1, 0, earlier + timedelta(days=1))]
-    if starts_over or any(c.table == LOGGED and not c.is_nothing for c in extracted):
-        customers = contract.tables[LOGGED]
-        changes.append(append_new_states(connection, log, customers, batch.as_of, starts_over))
-    else:
-        changes.append(Change(LOG))
-    return changes

@@ -5,7 +5,7 @@ from typing import Any
 from data_platform.errors import PlatformError
 from data_platform.record.loads import LastLoad, last_load, loaded_tables
 from data_platform.settings import Settings
-from data_platform.sources.contract import read_contract
+from data_platform.sources.contract_file import read_contract
 
 
 def loaded(connection: Any, settings: Settings) -> LastLoad:

@@ -143,6 +143,15 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
     replace_text(folder / FILE_NAME, json.dumps(document, indent=1, default=str) + "\n")
 
 
+def remove_unlisted(manifest: Manifest, folder: Path) -> None:
+    """Remove the files of earlier extracts, and what a killed one left."""
+    listed = {folder / file.path for files in manifest.tables.values() for file in files}
+    for source in manifest.sources:
+        for path in (folder / source).rglob("*"):
+            if path.is_file() and path not in listed:
+                path.unlink()
+
+
 def _date(value: str | None) -> date | None:
     return None if value is None else date.fromisoformat(value)
 

@@ -144,6 +144,8 @@ def _verify_values(
         asked.append(of.str.len_bytes().max().alias("bytes"))  # decodes them all
     elif column.type in ("DATE", "TIMESTAMP"):
         lowest = FIRST_DAY if column.name in table.bounded_columns else _FIRST
+        lowest = max(lowest, column.not_before or lowest)
+        highest = min(highest, column.not_after or highest)
         unit = 1 if column.type == "DATE" else _DAY  # a day, in what is counted
         number = of.to_physical()
         below = number < (lowest - _EPOCH).days * unit
@@ -158,14 +160,17 @@ def _verify_values(
             f"{at} is null in {found['nulls']:,} of {rows:,} rows, expected in none; extract again"
         )
     if found.get("below"):
-        what = "the company's first day" if lowest == FIRST_DAY else "what a date can be"
+        what = {FIRST_DAY: "the company's first day", _FIRST: "what a date can be"}.get(
+            lowest, "as the contract says"
+        )
         raise PlatformError(
             f"{at} has {_day(found['first'])}, expected nothing before {lowest}, {what}; "
             f"{found['below']:,} of {rows:,} rows are earlier"
         )
     if found.get("above"):
+        which = "the as-of date" if highest == batch.as_of else "the contract's last day"
         raise PlatformError(
-            f"{at} has {_day(found['last'])}, expected nothing after the as-of date {batch.as_of}; "
+            f"{at} has {_day(found['last'])}, expected nothing after {which} {highest}; "
             f"{found['above']:,} of {rows:,} rows are later"
         )
     if found.get("infinite"):

@@ -10,20 +10,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from data_platform.delivery.export import ExportedFile, export
 from data_platform.errors import UsageError
 from data_platform.ingest.extract import extract
+from data_platform.ingest.kept_extracts import kept_by_day, take_kept
 from data_platform.ingest.load import Loaded, load
 from data_platform.ingest.loaded import loaded
+from data_platform.ingest.manifest import read_manifest
 from data_platform.lakehouse.run import Run, Step
 from data_platform.project.context import Project, open_project
 from data_platform.record.loads import last_loads
 from data_platform.record.transforms import last_transformed
 from data_platform.settings import Settings
-from data_platform.simulation import Simulation
+from data_platform.simulation import RealCompany, Simulation
 from data_platform.sources.entries import read_entries
 from data_platform.transform.production import Production
 from data_platform.transform.transformed import Refreshed, Transformed
@@ -54,6 +57,7 @@ def backfill(
     last: date,
     run: Run | None = None,
     on_day: Callable[[int, int, date, Loaded, Refreshed], None] = lambda *_: None,
+    kept: Path | None = None,
 ) -> Backfilled:
     """Extract, load and transform each day from `first` to `last`, and export.
 
@@ -64,6 +68,7 @@ def backfill(
         run: publishes days in between, as often as that costs a tenth of the time at most; an
             interruption waits for the day to end, which the caller is to publish.
         on_day: called after each day with (days done, days in all, day, its load, its transform).
+        kept: a folder below which the extracts of each day were kept, to be loaded as they are.
 
     Raises:
         UsageError: `last` lies before `first`.
@@ -72,6 +77,11 @@ def backfill(
     if last < first:
         raise UsageError(f"--to {last} lies before --from {first}")
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    whose: frozenset[Simulation | RealCompany] = frozenset({company})
+    if kept is not None:
+        kept_of = kept_by_day(kept, days)
+        kept_sources = read_manifest(kept_of[first]).sources.values()
+        whose = frozenset(batch.company for batch in kept_sources)
     is_empty = not settings.lakehouse.exists()
     settings.lakehouse.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     refreshed = transformed = None
@@ -80,11 +90,14 @@ def backfill(
     try:
         with open_project(settings) as project, _asked_to_stop() as asked:
             production = Production(project)
-            found = _days_found(project, company, days)
+            found = _days_found(project, whose, days)
             for number, day in enumerate(days[found:], start=found + 1):
                 with run.step(str(day), is_shown=False) if run else nullcontext(Step("")) as step:
                     on_that_day = replace(settings, as_of=day)
-                    extract(on_that_day, company)
+                    if kept is None:
+                        extract(on_that_day, company)
+                    else:
+                        take_kept(on_that_day, kept_of[day])
                     done = load(on_that_day)
                     is_empty = False
                     if run:
@@ -145,12 +158,14 @@ def _asked_to_stop() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _days_found(project: Project, company: Simulation, days: list[date]) -> int:
+def _days_found(
+    project: Project, whose: frozenset[Simulation | RealCompany], days: list[date]
+) -> int:
     """How many of the first days the last loads were, one after the other."""
     loads = last_loads(project.cursor, len(days))
     for count in range(len(loads), 0, -1):
-        found = [(day, whose) for _, day, whose in loads[-count:]]
-        if found == [(day, company) for day in days[:count]]:
+        found = [(day, of) for _, day, of in loads[-count:]]
+        if found == [(day, whose) for day in days[:count]]:
             is_shown = last_transformed(project.cursor) == loads[-1][0]
             return count if is_shown else count - 1
     return 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from data_platform.delivery.export import ExportedFile, export
 from data_platform.ingest.extract import Extracted, extract
+from data_platform.ingest.kept_extracts import take_kept
 from data_platform.ingest.load import Loaded, load
 from data_platform.lakehouse.run import Run
 from data_platform.names import ExportFormat
@@ -86,9 +87,16 @@ def load_step(
     accepts_new_columns: bool = False,
     starts_over: bool = False,
     asked: Mapping[str, object] = MappingProxyType({}),
+    kept: Path | None = None,
 ) -> Loaded:
-    """Load extracts, of all sources by default; see `load`."""
+    """Load extracts, of all sources by default; see `load`.
+
+    Args:
+        kept: a folder of extracts that were kept, which become those in force.
+    """
     with run.step("load") as step:
+        if kept is not None:
+            take_kept(run.settings, kept)
         done = load(run.settings, sources, accepts_new_columns, step.advance, starts_over, asked)
         run.set_batch(done.batch, done.load_number)
         step.done(

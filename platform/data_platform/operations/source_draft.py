@@ -10,7 +10,7 @@ import yaml
 from data_platform.errors import PlatformError, UsageError
 from data_platform.files import replace_text
 from data_platform.settings import CONTRACT_FILE, SOURCES_FILE, Settings
-from data_platform.sources.contract import read_contract
+from data_platform.sources.contract_file import read_contract
 from data_platform.sources.entries import read_entries, sources_file
 from data_platform.sources.inspection import Found, FoundColumn, inspect, kind_of_place
 
@@ -67,8 +67,8 @@ def draft(settings: Settings, name: str, place: str, there: str | None) -> Draft
     known = read_entries(project).get(source)
     if known is not None and known.kind != found.kind:
         raise PlatformError(
-            f"{SOURCES_FILE} says that {source} is of kind {known.kind}, but {kind_of_place(place)} "
-            "was found there; change its entry first, or choose another name"
+            f"{SOURCES_FILE} says that {source} is of kind {known.kind}, but that is "
+            f"{kind_of_place(place)}; change its entry first, or choose another name"
         )
     of_table = dict(found.of_table)
     stated = {c.name: c.expression for c in found.columns if c.expression}
@@ -210,7 +210,7 @@ def _test(key: str, found: Found) -> str:
             values.append(f"{_yaml(column.name)}: {value}")
         return f"        - {{{', '.join(values)}}}"
 
-    return f"""# {_CHECK.capitalize()}: rows of the application that show what the model does with them.
+    return f"""# {_CHECK.capitalize()}: rows that show what the model does with them.
 test_{key}_is_typed_and_trimmed:
   model: staging.{key}
   inputs:

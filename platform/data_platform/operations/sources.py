@@ -9,7 +9,8 @@ from data_platform.lakehouse.connection import reading
 from data_platform.result import Result
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
-from data_platform.sources.contract import Contract, read_contract
+from data_platform.sources.contract import Contract
+from data_platform.sources.contract_file import read_contract
 from data_platform.sources.entries import Entry, chosen_sources, read_entries
 from data_platform.sources.registry import check_kind, open_source
 from data_platform.sources.source import Checked

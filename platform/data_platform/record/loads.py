@@ -193,14 +193,17 @@ def earlier_as_of(connection: duckdb.DuckDBPyConnection, batch: Batch) -> date |
 
 def last_loads(
     connection: duckdb.DuckDBPyConnection, limit: int
-) -> list[tuple[int, date, Simulation | RealCompany]]:
-    """(load number, as-of date, company) of the last loads, the latest last."""
+) -> list[tuple[int, date, frozenset[Simulation | RealCompany]]]:
+    """(load number, as-of date, whose data its sources gave) of the last loads, the latest last."""
     rows = connection.execute(
-        "SELECT DISTINCT load_number, as_of, random_seed, scale, variant FROM ops.loads "
-        "ORDER BY load_number DESC LIMIT ?",
+        "SELECT load_number, MAX(as_of), LIST(DISTINCT {a: random_seed, b: scale, c: variant}) "
+        "FROM ops.loads GROUP BY load_number ORDER BY load_number DESC LIMIT ?",
         [limit],
     ).fetchall()
-    return [(number, as_of, recorded_company(*rest)) for number, as_of, *rest in rows[::-1]]
+    return [
+        (number, as_of, frozenset(recorded_company(*one.values()) for one in companies))
+        for number, as_of, companies in rows[::-1]
+    ]
 
 
 def record_schema_changes(

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
@@ -20,6 +21,11 @@ class Column:
     default: str | None = None
     # The name that it had before, where it was renamed.
     was: str | None = None
+    # The time zone that its times are in, where they do not say it.
+    zone: str | None = None
+    # The earliest and the latest day that it may have.
+    not_before: date | None = None
+    not_after: date | None = None
 
     @property
     def polars_type(self) -> pl.DataType:

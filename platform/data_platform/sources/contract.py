@@ -1,35 +1,18 @@
-"""The contract of the sources, read from external_models.yaml, which alone states their schema."""
+"""The contract of the sources: their tables, columns, and what a change of a row can reach."""
 
-import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import zip_longest
-from pathlib import Path
-from typing import Any
 
 import polars as pl
-import yaml
 
-from data_platform.errors import PlatformError, one_line
-from data_platform.names import CUSTOMERS_LOG, EXTRACTS
+from data_platform.errors import PlatformError
 from data_platform.settings import CONTRACT_FILE, SOURCES_FILE
-from data_platform.sources.column import DECIMAL, DUCKDB_NAMES, POLARS_TYPES, Column
+from data_platform.sources.column import Column
 
 SCHEMA = "sources"
-_DATE_TAGS = ("on", "from", "to", "now")
-# Tags that name a column of the table, after the kind and a colon; the last two say more of it.
-_COLUMN_TAGS = ("on", "from", "to", "personal", "money", "was", "default")
-# The log that loads keep of what the CRM's table ever showed.
-LOG, LOGGED, SEEN_AS_OF = CUSTOMERS_LOG, "crm__customers", "seen_as_of"
-_OF_EXTRACTS = (
-    ("load_number", "INTEGER", False),
-    ("batch_id", "VARCHAR", False),
-    ("as_of", "DATE", False),
-    ("random_seed", "BIGINT", False),
-    ("scale", "DOUBLE", False),
-    ("loaded_at", "TIMESTAMP", False),
-)
+# The table that keeps what another ever showed has its name and this.
+_LOG_SUFFIX = "_log"
 
 
 @dataclass(frozen=True)
@@ -41,6 +24,8 @@ class SourceTable:
     columns: tuple[Column, ...]
     # What a change of a row can reach in time: `on`, `from` or `to` a date column, or `now`.
     dates: Mapping[str, str] = field(default_factory=dict, hash=False)
+    # Whether loads keep a log of what it ever showed.
+    keeps_history: bool = False
     # Date columns that the tags of this table's log name (see `bounded_columns`).
     bounded_by_its_log: tuple[str, ...] = ()
 
@@ -58,6 +43,11 @@ class SourceTable:
     def part_name(self) -> str:
         """The table's name within its source, like users."""
         return self.name.partition("__")[2]
+
+    @property
+    def log_name(self) -> str:
+        """The name of the table that keeps what this one ever showed, if it keeps its history."""
+        return f"{self.name}{_LOG_SUFFIX}"
 
     @property
     def event_column(self) -> str | None:
@@ -111,11 +101,21 @@ class Contract:
     @cached_property
     def extracted(self) -> tuple[SourceTable, ...]:
         """The tables that applications deliver, as opposed to those that a load keeps itself."""
+        logs = {log.name for log in self.logs}
         return tuple(
             table
             for table in self.tables.values()
-            if table.source != "platform" and table.name != LOG
+            if table.source != "platform" and table.name not in logs
         )
+
+    @cached_property
+    def logs(self) -> Mapping[SourceTable, SourceTable]:
+        """The tables that keep what others ever showed, and those others."""
+        return {
+            self.tables[table.log_name]: table
+            for table in self.tables.values()
+            if table.keeps_history
+        }
 
     def refuse_other_sources(self, names: Collection[str]) -> None:
         """The contract states the tables of exactly the sources that there are.
@@ -139,149 +139,3 @@ class Contract:
     def of_sources(self, sources: tuple[str, ...]) -> tuple[SourceTable, ...]:
         """The extracted tables of some sources."""
         return tuple(table for table in self.extracted if table.source in sources)
-
-
-def _tags(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The kind and the rest of each tag of an entry.
-
-    Raises:
-        ValueError: a tag names no column, or a day that is no date.
-    """
-    columns = entry["columns"]
-    for tag in map(str, entry.get("tags", [])):
-        kind, _, rest = tag.partition(":")
-        if kind in _COLUMN_TAGS:
-            name = rest.partition("=")[0]
-            if name not in columns:
-                raise ValueError(
-                    f"{entry['name']}: tag {tag!r} names no column; there are {', '.join(columns)}"
-                )
-            if kind == "was" and rest.partition("=")[2] in ("", *columns):
-                raise ValueError(
-                    f"{entry['name']}: tag {tag!r} is to name what {name} was called before, "
-                    "which is no column any longer, like was:new=old"
-                )
-            if kind in _DATE_TAGS and _type(columns[name]) != "DATE":
-                raise ValueError(
-                    f"{entry['name']}: tag {tag!r} names a column of type {columns[name]}, "
-                    "expected date"
-                )
-        yield kind, rest
-
-
-def _dates(entry: Mapping[str, Any]) -> dict[str, str]:
-    """The tags that tell what a change can reach in time; others mark columns (project/lineage)."""
-    found = [(kind, column) for kind, column in _tags(entry) if kind in _DATE_TAGS]
-    kinds = [kind for kind, _ in found]
-    if twice := sorted({kind for kind in kinds if kinds.count(kind) > 1}):
-        raise ValueError(f"{entry['name']}: several tags {twice[0]!r}, expected one")
-    if "to" in kinds and "from" not in kinds:
-        raise ValueError(f"{entry['name']}: a tag 'to' needs a tag 'from'")
-    if len({"on", "from", "now"} & {*kinds}) > 1:
-        raise ValueError(
-            f"{entry['name']}: tags {' and '.join(kinds)} contradict each other: a row reaches the "
-            "day on: which it happened, every day from: one on, or the present alone (now)"
-        )
-    return dict(found)
-
-
-def _type(declared: str) -> str:
-    type_ = re.sub(r"\s", "", declared).upper()
-    return DUCKDB_NAMES.get(type_, type_)
-
-
-def _columns(entry: Mapping[str, Any]) -> Iterator[Column]:
-    columns, required = entry["columns"], set[str]()
-    lower = [str(name).lower() for name in columns]
-    if twice := next((name for name in columns if lower.count(name.lower()) > 1), None):
-        raise ValueError(f"{entry['name']}: column {twice} is there twice, in another case")
-    for audit in entry.get("audits", []):
-        if audit["name"] == "not_null":
-            required.update(name.strip() for name in audit["columns"].strip("()").split(","))
-    if unknown := sorted(required - columns.keys()):
-        raise ValueError(f"{entry['name']}: not_null names {unknown[0]}, which is no column")
-    descriptions = entry.get("column_descriptions", {})
-    said = {
-        (kind, name): value
-        for kind, rest in _tags(entry)
-        for name, _, value in [rest.partition("=")]
-        if kind in ("was", "default")
-    }
-    for name, declared in columns.items():
-        type_ = _type(declared)
-        if not (DECIMAL.fullmatch(type_) or type_ in POLARS_TYPES):
-            raise ValueError(
-                f"{entry['name']}: column {name} has type {declared}, expected one of "
-                f"{', '.join(map(str.lower, POLARS_TYPES))}, decimal(p, s)"
-            )
-        yield Column(
-            name,
-            type_,
-            name not in required,
-            descriptions.get(name, ""),
-            said.get(("default", name)),
-            said.get(("was", name)),
-        )
-
-
-def read_contract(project_dir: Path) -> Contract:
-    """Read the contract of a project.
-
-    Raises:
-        PlatformError: the file is missing or is no contract.
-    """
-    path = project_dir / CONTRACT_FILE
-    try:
-        entries = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        tables = {
-            entry["name"].removeprefix(f"{SCHEMA}."): SourceTable(
-                name=entry["name"].removeprefix(f"{SCHEMA}."),
-                description=entry.get("description", ""),
-                columns=tuple(_columns(entry)),
-                dates=_dates(entry),
-            )
-            for entry in entries
-        }
-        _check_kept_tables(tables)
-        bounded = tables[LOG].bounded_columns
-        tables[LOGGED] = replace(tables[LOGGED], bounded_by_its_log=bounded)
-    except FileNotFoundError:
-        raise PlatformError(
-            f"{path} does not exist: {project_dir} is not a project of the data platform"
-        ) from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise PlatformError(f"{path}: {one_line(str(error))}") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PlatformError(f"{path} is not a contract of sources: {error!r}") from error
-    return Contract(tables)
-
-
-def _check_kept_tables(tables: Mapping[str, SourceTable]) -> None:
-    """The log holds what its table shows, and since when; the table of loads is the platform's.
-
-    Raises:
-        ValueError: one of them is missing, or has other columns.
-    """
-    for name in (LOGGED, LOG, EXTRACTS):
-        if name not in tables:
-            raise ValueError(f"{SCHEMA}.{name} is missing, which the platform needs")
-    logged = [(c.name, c.type, c.nullable) for c in tables[LOGGED].columns]
-    of_log = f"the columns of {SCHEMA}.{LOGGED}, then {SEEN_AS_OF}"
-    for name, wanted, what in (
-        (LOG, [*logged, (SEEN_AS_OF, "DATE", False)], of_log),
-        (EXTRACTS, [*_OF_EXTRACTS], "the columns that the platform writes"),
-    ):
-        found = [(c.name, c.type, c.nullable) for c in tables[name].columns]
-        for ours, theirs in zip_longest(found, wanted):
-            if ours != theirs:
-                raise ValueError(
-                    f"{SCHEMA}.{name} is to have {what}: expected {_told(theirs)}, found "
-                    f"{_told(ours)}"
-                )
-
-
-def _told(column: tuple[str, str, bool] | None) -> str:
-    if column is None:
-        return "no further column"
-    name, type_, nullable = column
-    return f"{name} {type_.lower()}{'' if nullable else ' (never null)'}"

@@ -1,6 +1,7 @@
 """Where each application's data comes from: the entries of sources.yaml."""
 
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,8 @@ class Entry:
     options: Mapping[str, Any]
     # Data that is more complete days behind yesterday warns; None: never.
     max_age_days: int | None
+    # A load in which a table loses a larger share of its rows is refused; None: it warns.
+    max_loss: float | None
     # The folder from which relative paths of the options go.
     folder: Path
 
@@ -126,9 +129,20 @@ def _entry(path: Path, name: str, stated: Any) -> Entry:
         raise PlatformError(f"{path}: {name} has no kind, expected something like kind: simulated")
     options = {str(key): value for key, value in stated.items()}
     kind, days = options.pop("kind"), options.pop("max_age_days", None)
+    loss = options.pop("max_loss", None)
     if days is not None and (not isinstance(days, int) or isinstance(days, bool) or days < 0):
         raise PlatformError(f"{path}: {name}.max_age_days is {days!r}, expected a number of days")
-    return Entry(name, kind, options, days, path.parent)
+    return Entry(name, kind, options, days, _share(path, name, loss), path.parent)
+
+
+def _share(path: Path, name: str, stated: Any) -> float | None:
+    """A share of rows, stated like 20 %."""
+    if stated is None:
+        return None
+    found = re.fullmatch(r"(\d{1,3}(?:\.\d+)?) ?%", str(stated))
+    if found is None or float(found[1]) > 100:
+        raise PlatformError(f"{path}: {name}.max_loss is {stated!r}, expected a share like 20 %")
+    return float(found[1]) / 100
 
 
 def chosen_sources(known: Collection[str], asked: Collection[str]) -> tuple[str, ...]:

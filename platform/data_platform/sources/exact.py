@@ -171,8 +171,10 @@ def checked(frame: pl.DataFrame, table: SourceTable, misfits: Misfits) -> pl.Dat
         if isinstance(column.polars_type, pl.Float64):
             misfits.note(column.name, "a finite number", "another", _not(values.is_finite()))
         if isinstance(column.polars_type, pl.Date):
-            within = values.is_between(date.min, date.max)
-            misfits.note(column.name, A_DATE, "one out of range", _not(within))
+            first, last = column.not_before or date.min, column.not_after or date.max
+            within = values.is_between(first, last)
+            bounds = f" from {first} to {last}" * bool(column.not_before or column.not_after)
+            misfits.note(column.name, f"{A_DATE}{bounds}", "one out of range", _not(within))
     return frame
 
 

@@ -116,7 +116,7 @@ def inspect(place: str, source: str, table: str, there: str, variable: str, fold
     if kind == "files":
         return _of_file(Path(place), table, folder)
     options = {"url_env": variable} if "://" in place else {"file": _relative(place, folder)}
-    entry = Entry(source, kind, options, None, folder)
+    entry = Entry(source, kind, options, None, None, folder)
     of_table = {} if there == table else {"table": there}
     opened: Any = open_source(entry, (), Simulation(0, 1), date.max)
     with opened.opens() as session:

@@ -88,9 +88,7 @@ class _Session:
             return [tuple(row.values()) for row in rows(self.connection, sql)]
 
     def _select(self, table: SourceTable) -> Select:
-        select = Select.of(self.entry, table, self.as_of)
-        select.check_types(self.connection)
-        return select
+        return Select.of(self.connection, self.entry, table, self.as_of)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 
 from data_platform.errors import PlatformError
-from data_platform.settings import SOURCES_FILE
 from data_platform.sources.column import Column
 from data_platform.sources.contract import SourceTable
 from data_platform.sources.cursor import Since
@@ -29,6 +28,7 @@ _FITTING = {
 }
 # In the place of values that do not fit; each lies outside of what fits.
 _UNFIT_INTEGER, _UNFIT_DAY = -(2**63), -(2**31)
+_UNFIT_MOMENT = "0001-01-01 00:00:00"
 _MOST_DIGITS = 18  # of a decimal that is sent as a whole number of its smallest unit
 
 
@@ -41,42 +41,21 @@ class Select:
     expressions: Mapping[str, str]
     time_zone: str | None
     as_of: date
+    # The types that the database has, by column; each fits.
+    types: Mapping[str, str]
 
     @classmethod
-    def of(cls, entry: Entry, table: SourceTable, as_of: date) -> "Select":
-        """The statement for a table of an entry."""
-        query = Query.of(entry, table, entry.option("schema", str, "public"))
-        zone = entry.option("time_zone", str)
-        return cls(table, query.rows_of, query.expressions, zone, as_of)
-
-    def check_types(self, connection: Any) -> None:
-        """Refuse columns that hold values which the contract's type cannot.
+    def of(cls, connection: Any, entry: Entry, table: SourceTable, as_of: date) -> "Select":
+        """The statement for a table of an entry.
 
         Raises:
-            PlatformError: names the column, the type that was expected and that found.
+            PlatformError: a column holds values that the contract's type cannot; names the column,
+                the type that was expected and that found.
         """
-        asked = ", ".join(
-            f"pg_typeof(source.{quoted(name)})::text AS {quoted(name)}" for name in self.expressions
-        )
-        chosen = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in self.expressions.items())
-        (found,) = rows(
-            connection,
-            f"SELECT {asked} FROM (SELECT 1) AS one LEFT JOIN "
-            f"(SELECT {chosen} FROM {self.rows_of} LIMIT 1) AS source ON true",
-        )
-        for column in self.table.columns:
-            fitting = _FITTING[column.type.partition("(")[0]]
-            type_ = found[column.name]
-            if type_ not in fitting:
-                raise PlatformError(
-                    f"{self.table.key}: column {column.name} is of type {type_}, expected "
-                    f"{' or '.join(fitting)}, which {column.type.lower()} holds"
-                )
-            if type_ == "timestamp without time zone" and self.time_zone is None:
-                raise PlatformError(
-                    f"{self.table.key}: column {column.name} is a time without its zone; say in "
-                    f"{SOURCES_FILE} what it means, like time_zone: Europe/Paris"
-                )
+        query = Query.of(entry, table, entry.option("schema", str, "public"))
+        zone = entry.option("time_zone", str)
+        types = _types(connection, query, table, zone)
+        return cls(table, query.rows_of, query.expressions, zone, as_of, types)
 
     def rows(
         self, connection: Any, misfits: Misfits, since: Since | None
@@ -151,11 +130,11 @@ class Select:
                 f"ELSE {_UNFIT_DAY} END"
             )
         if column.type == "TIMESTAMP":
-            zone = literal(self.time_zone or "UTC")
+            if self.types[column.name] == "timestamp without time zone":
+                sql = f"timezone({literal(column.zone or self.time_zone or 'UTC')}, {sql})"
             return (
-                f"timezone('UTC', timezone({zone}, {sql}))"
-                if self.time_zone
-                else (f"timezone('UTC', {sql})")
+                f"CASE WHEN {sql} IS NULL THEN NULL WHEN isfinite({sql}) "
+                f"THEN timezone('UTC', {sql}) ELSE TIMESTAMP {literal(_UNFIT_MOMENT)} END"
             )
         return f"{sql}::{_AS[column.type]}"
 
@@ -179,7 +158,39 @@ class Select:
         if column.type == "DATE":
             misfits.note(column.name, A_DATE, "infinity", int((values == _UNFIT_DAY).sum()))
             return values.cast(pl.Int32).cast(pl.Date)
+        if column.type == "TIMESTAMP":
+            unfit = values == pl.Series([_UNFIT_MOMENT]).str.to_datetime(time_unit="us")[0]
+            misfits.note(column.name, "a time", "infinity", int(unfit.sum()))
         return values.cast(column.polars_type)
+
+
+def _types(
+    connection: Any, query: Query, table: SourceTable, time_zone: str | None
+) -> Mapping[str, str]:
+    asked = ", ".join(
+        f"pg_typeof(source.{quoted(name)})::text AS {quoted(name)}" for name in query.expressions
+    )
+    chosen = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in query.expressions.items())
+    (found,) = rows(
+        connection,
+        f"SELECT {asked} FROM (SELECT 1) AS one LEFT JOIN "
+        f"(SELECT {chosen} FROM {query.rows_of} LIMIT 1) AS source ON true",
+    )
+    for column in table.columns:
+        fitting = _FITTING[column.type.partition("(")[0]]
+        type_ = found[column.name]
+        if type_ not in fitting:
+            raise PlatformError(
+                f"{table.key}: column {column.name} is of type {type_}, expected "
+                f"{' or '.join(fitting)}, which {column.type.lower()} holds"
+            )
+        zone = column.zone or time_zone
+        if type_ == "timestamp without time zone" and zone is None:
+            raise PlatformError(
+                f"{table.key}: column {column.name} is a time without its zone; say in "
+                f"the contract what it means, with a tag like zone:{column.name}=Europe/Paris"
+            )
+    return found
 
 
 _AS = {"VARCHAR": "text", "INTEGER": "int4", "BIGINT": "int8", "DOUBLE": "float8"}

@@ -96,7 +96,7 @@ class TextSession:
             query = self._query(table)
             known = self.database.zones(query, table)
             stated = self.entry.option("time_zone", str)
-            zones = {column.name: known.get(column.name) or stated for column in table.columns}
+            zones = {c.name: known.get(c.name) or c.zone or stated for c in table.columns}
             chosen = ", ".join(
                 f"{self.database.text_of(query.expressions[column.name], column)} AS "
                 f"{self.database.quote(column.name)}"

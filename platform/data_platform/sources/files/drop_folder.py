@@ -174,7 +174,7 @@ class DropFolder:
             yield self._parquet(table, path, where, misfits)
             return
         zone = self.entry.option("time_zone", str)
-        zones = {column.name: zone for column in table.columns}
+        zones = {column.name: column.zone or zone for column in table.columns}
         if path.suffix == ".xlsx":
             sheet = self.entry.of_table(table, "sheet", str)
             texts = iter([sheet_as_texts(path, sheet, where)])
