@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,12 +65,20 @@ def execute(address: str, *statements: str) -> None:
             cursor.execute(statement)
 
 
-def fill(address: str, tables: Mapping[str, pl.DataFrame], schema: str = "public") -> None:
-    """Make tables of frames."""
+def fill(
+    address: str, tables: Mapping[str, pl.DataFrame | Iterable[pl.DataFrame]], fresh: bool = True
+) -> None:
+    """Make tables of frames, or of several each.
+
+    Args:
+        fresh: nothing else is to be left.
+    """
     from adbc_driver_postgresql import dbapi
 
-    execute(address, f"DROP SCHEMA IF EXISTS {schema} CASCADE", f"CREATE SCHEMA {schema}")
+    if fresh:
+        execute(address, "DROP SCHEMA IF EXISTS public CASCADE", "CREATE SCHEMA public")
     with dbapi.connect(address, autocommit=True) as connection, connection.cursor() as cursor:
-        for name, frame in tables.items():
-            cursor.adbc_ingest(name, frame.to_arrow(compat_level=pl.CompatLevel.oldest()),
-                               mode="create", db_schema_name=schema)  # fmt: skip
+        for name, frames in tables.items():
+            for frame in [frames] if isinstance(frames, pl.DataFrame) else frames:
+                rows = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+                cursor.adbc_ingest(name, rows, mode="create_append", db_schema_name="public")

@@ -104,7 +104,7 @@ BROKEN = {
     "a wider scale": ("ALTER TABLE invoices ALTER amount TYPE numeric; UPDATE invoices SET amount "
                       "= 1.005 WHERE reference = 'JMP00001'",
                       "app.invoices: column amount expected a number of at most 8 digits and 2 "
-                      "decimals, found another in 1 of"),
+                      "decimals, found something else in 1 of"),
     "no number": ("ALTER TABLE invoices ALTER amount TYPE numeric; UPDATE invoices SET amount = "
                   "'NaN' WHERE reference <= 'JMP00002'", "column amount expected .* in 2 of"),
     "a number too large": ("ALTER TABLE invoices ALTER amount TYPE numeric; UPDATE invoices SET "

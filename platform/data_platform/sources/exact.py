@@ -78,14 +78,15 @@ def from_texts(
     """
     return checked(
         frame.select(
-            _from_text(frame[c.name], c, misfits, zones.get(c.name)) for c in table.columns
+            from_text(frame[c.name], c, misfits, zones.get(c.name)) for c in table.columns
         ),
         table,
         misfits,
     )
 
 
-def _from_text(text: pl.Series, column: Column, misfits: Misfits, zone: str | None) -> pl.Series:
+def from_text(text: pl.Series, column: Column, misfits: Misfits, zone: str | None) -> pl.Series:
+    """A column of texts in the type of the contract; see `from_texts`."""
     type_ = column.polars_type
     if isinstance(type_, pl.String):
         return text

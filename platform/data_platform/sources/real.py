@@ -1,7 +1,8 @@
 """A real application: read in one session, its tables set down by month, exact or refused."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,6 +18,22 @@ from data_platform.sources.entries import Entry
 from data_platform.sources.exact import Misfits
 from data_platform.sources.source import Checked, Earlier, Kept, Mark, Part
 from data_platform.sources.spool import Spool, until
+
+
+@contextmanager
+def one_behind(act: Callable[[pl.DataFrame], None]) -> Iterator[Callable[[pl.DataFrame], None]]:
+    """Let frames be worked on in order, in a thread beside, while the next one is read."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        last: list[Future[None]] = []
+
+        def hand_over(frame: pl.DataFrame) -> None:
+            if last:
+                last.pop().result()
+            last.append(pool.submit(act, frame))
+
+        yield hand_over
+        for one in last:
+            one.result()
 
 
 class Session(Protocol):
@@ -92,12 +109,13 @@ class RealSource:
         since = cursor.goes_on(table, earlier, self.as_of) if cursor else None
         misfits, spool = Misfits(table.key), Spool(table, scratch)
         keys: list[pl.DataFrame] = []
-        for frame in session.frames(table, misfits, since):
-            if misfits.are_there:
-                continue
-            if cursor and since:
-                keys.append(frame.select(cursor.key))
-            spool.add(until(frame, table, self.as_of))
+        with one_behind(spool.add) as set_down:
+            for frame in session.frames(table, misfits, since):
+                if misfits.are_there:
+                    continue
+                if cursor and since:
+                    keys.append(frame.select(cursor.key))
+                set_down(until(frame, table, self.as_of))
         misfits.refuse()
         makes = spool.parts()
         if cursor is None:

@@ -58,8 +58,8 @@ class Spool:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name, rows in self._split():
             pieces = self._parts.setdefault(name, [])
-            path = self._folder / f"{name}.{len(pieces)}.arrow"
-            rows.write_ipc(path, compression="lz4")
+            path = self._folder / f"{name}.{len(pieces)}.parquet"
+            rows.write_parquet(path, compression="lz4", statistics=False)
             pieces.append(path)
 
     def _split(self) -> list[tuple[str, pl.DataFrame]]:
@@ -70,11 +70,14 @@ class Spool:
         self._waiting, self._number_waiting = [], 0
         if (event := self._table.event_column) is None:
             return [(self._table.part_name, frame)]
-        month = pl.col(event).dt.strftime("%Y-%m").fill_null(_UNDATED)
-        split = frame.with_columns(month.alias("_month")).partition_by("_month", as_dict=True)
-        return [(str(name), rows.drop("_month")) for (name,), rows in split.items()]
+        month = pl.col(event).dt.truncate("1mo").alias("_month")
+        split = frame.with_columns(month).partition_by("_month", as_dict=True)
+        return [
+            (f"{first:%Y-%m}" if isinstance(first, date) else _UNDATED, rows.drop("_month"))
+            for (first,), rows in split.items()
+        ]
 
 
 def _rows(pieces: list[Path | pl.DataFrame]) -> pl.DataFrame:
-    frames = [pl.read_ipc(one) if isinstance(one, Path) else one for one in pieces]
+    frames = [pl.read_parquet(one) if isinstance(one, Path) else one for one in pieces]
     return by_values(pl.concat(frames))

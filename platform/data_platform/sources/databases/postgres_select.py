@@ -13,7 +13,7 @@ from data_platform.sources.contract import SourceTable
 from data_platform.sources.cursor import Since
 from data_platform.sources.databases.query import Query
 from data_platform.sources.entries import Entry
-from data_platform.sources.exact import A_DATE, A_NUMBER, Misfits, checked
+from data_platform.sources.exact import A_DATE, Misfits, checked, from_text
 from data_platform.sql import literal, quoted
 
 # The types of PostgreSQL whose values a column of the contract holds, every one of them.
@@ -27,9 +27,8 @@ _FITTING = {
     "DECIMAL": ("numeric", "bigint", "integer", "smallint"),
 }
 # In the place of values that do not fit; each lies outside of what fits.
-_UNFIT_INTEGER, _UNFIT_DAY = -(2**63), -(2**31)
+_UNFIT_DAY = -(2**31)
 _UNFIT_MOMENT = "0001-01-01 00:00:00"
-_MOST_DIGITS = 18  # of a decimal that is sent as a whole number of its smallest unit
 
 
 @dataclass(frozen=True)
@@ -112,17 +111,8 @@ class Select:
     def _sent(self, column: Column) -> str:
         """The SQL by which a column is sent: as a type that loses nothing on the way."""
         sql = f"({self.expressions[column.name]})"
-        if decimal := _decimal(column):
-            digits, scale = decimal
-            if digits > _MOST_DIGITS:
-                return f"{sql}::text"
-            fits = (
-                f"{sql} = round({sql}::numeric, {scale}) AND abs({sql}) < {10 ** (digits - scale)}"
-            )
-            return (
-                f"CASE WHEN {sql} IS NULL THEN NULL WHEN {fits} "
-                f"THEN ({sql}::numeric * {10**scale})::bigint ELSE {_UNFIT_INTEGER} END"
-            )
+        if column.type.startswith("DECIMAL"):
+            return f"{sql}::text"  # which is exact, and as fast as a whole number of cents
         if column.type == "DATE":
             days = f"({sql} - DATE '1970-01-01')"
             return (
@@ -140,21 +130,8 @@ class Select:
 
     def _received(self, frame: pl.DataFrame, column: Column, misfits: Misfits) -> pl.Series:
         values = frame[column.name]
-        if decimal := _decimal(column):
-            digits, scale = decimal
-            if digits > _MOST_DIGITS:
-                pattern = rf"^-?\d{{1,{digits - scale}}}(\.\d{{0,{scale}}}0*)?$"
-                fits = values.str.contains(pattern)
-                exact = values
-            else:
-                fits = values != _UNFIT_INTEGER
-                exact = values.cast(pl.Decimal(38, 0)) * pl.Series(
-                    [f"{10**-scale:.{scale}f}"]
-                ).cast(pl.Decimal(38, scale))
-            misfits.note(column.name, A_NUMBER.format(digits - scale, scale), "another", _not(fits))
-            if misfits.are_there:
-                exact = exact.clear(len(values))
-            return exact.cast(column.polars_type).alias(column.name)
+        if column.type.startswith("DECIMAL"):
+            return from_text(values, column, misfits, None)
         if column.type == "DATE":
             misfits.note(column.name, A_DATE, "infinity", int((values == _UNFIT_DAY).sum()))
             return values.cast(pl.Int32).cast(pl.Date)
@@ -194,16 +171,6 @@ def _types(
 
 
 _AS = {"VARCHAR": "text", "INTEGER": "int4", "BIGINT": "int8", "DOUBLE": "float8"}
-
-
-def _decimal(column: Column) -> tuple[int, int] | None:
-    """(digits, decimals) of a column of decimals."""
-    type_ = column.polars_type
-    return (type_.precision or 38, type_.scale) if isinstance(type_, pl.Decimal) else None
-
-
-def _not(flags: pl.Series) -> int:
-    return int((~flags).sum())
 
 
 def frames(connection: Any, sql: str, copy: bool = False) -> Iterator[pl.DataFrame]:
