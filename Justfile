@@ -64,6 +64,11 @@ status *options: setup
 sources *options: setup
     @{{ bin }}/data-platform sources "$@"
 
+# Draft a new table of an application: just source add expenses.receipts --from EXPENSES_URL
+[group('changing models')]
+source *words: setup
+    @{{ bin }}/data-platform source "$@"
+
 # Show what a model or a column is made of, and what is made of it
 [group('reading')]
 lineage name *options: setup

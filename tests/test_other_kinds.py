@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 
 import duckdb
@@ -12,9 +13,11 @@ import pytest
 
 import mysql
 from applications import SIMULATED, TABLES, of_app, tables_of
-from conftest import AS_OF, Platform
+from conftest import AS_OF, PROJECT, Platform
+from data_platform.sources.databases.query import OF_A_TABLE
 from data_platform.sources.entries import Entry
-from data_platform.sources.registry import open_source
+from data_platform.sources.files.drop_folder import _OF_A_TABLE
+from data_platform.sources.registry import KINDS, open_source
 
 needs_mysql = pytest.mark.skipif(mysql.program() is None, reason="MariaDB is not installed")
 REST = "".join(SIMULATED.format(name) for name in ("crm", "billing"))
@@ -242,3 +245,16 @@ def test_a_spreadsheet_gives_the_rows_that_the_simulator_gives(
     wrong.write_excel(folder / "payments_3.xlsx")
     done = analyst.call("extract", check=False)
     assert "column amount expected a number of at most 8 digits and 2 decimals" in done.stderr
+
+
+# --- What the docs say ------------------------------------------------------------------------
+
+
+def test_the_docs_name_every_kind_and_every_option() -> None:
+    docs = (PROJECT / "docs/sources.md").read_text()
+    for kind, module in KINDS.items():
+        (line,) = [one for one in docs.splitlines() if one.startswith(f"| `{kind}` |")]
+        options = getattr(import_module(f"data_platform.sources.{module}"), "_OPTIONS", ())
+        assert set(re.findall(r"`([a-z_]+)`", line.split("|")[3])) >= {*options}, kind
+    for option in (*OF_A_TABLE, *_OF_A_TABLE):
+        assert re.search(rf"\b{option}\b", docs), option

@@ -41,6 +41,7 @@ RECIPES = {
     "tables": ["tables"],
     "status": ["status"],
     "sources": ["sources"],
+    "source": ["source"],
     "lineage": ["lineage"],
     "ui": ["ui"],
     "plan": ["plan"],

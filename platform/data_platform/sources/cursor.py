@@ -8,7 +8,7 @@ cursor. So the table is read whole every few days, which finds both.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -24,6 +24,8 @@ from data_platform.sources.spool import by_values
 
 OPTIONS = ("cursor", "key", "lag_hours", "compare_every_days")
 _LAG_HOURS, _COMPARE_EVERY_DAYS = 24, 7
+# More changed rows than these are not put into the files one by one: the table is read whole.
+_FEW_ROWS, _MOST_OF_ALL = 100_000, 0.1
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,11 @@ class Cursor:
         said = f"{table.ddl}/{stated}/{options}"
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
+    def is_too_much(self, rows: int, table: SourceTable, earlier: Earlier) -> bool:
+        """Whether so many rows have changed that reading all of them is less work."""
+        known = sum(file.rows for file in earlier.files(table).values())
+        return rows > max(_FEW_ROWS, known * _MOST_OF_ALL)
+
     def goes_on(self, table: SourceTable, earlier: Earlier | None, as_of: date) -> Since | None:
         """Which rows are enough; None where all of them have to be read."""
         mark = earlier.marks.get(table.part_name) if earlier else None
@@ -104,31 +111,26 @@ class Cursor:
 
 def merged(
     table: SourceTable,
-    key: str,
-    keys: Sequence[pl.DataFrame],
+    keys: pl.Series,
     makes: Mapping[str, Callable[[], pl.DataFrame]],
     files: Mapping[str, EarlierFile],
 ) -> list[Part | Kept]:
     """The parts of a table of which some rows were read again.
 
     Args:
-        keys: of all rows read, those that wait for their day included.
+        keys: of all rows read, those that wait for their day included; it bears the key's name.
         makes: what makes the rows read, by part.
         files: of all parts in the extract in force.
     """
-    schema = {key: table.polars_schema[key]}
-    read = pl.concat([pl.DataFrame(schema=schema), *keys])[key].unique().to_frame()
+    read, key = keys.unique(), keys.name
     parts: list[Part | Kept] = []
     for name in sorted({*files, *makes}):
         if name not in files:
             parts.append(Part(table.part_name, name, makes[name]))
             continue
         old, make = files[name], makes.get(name)
-        keys_there = pl.scan_parquet(old.path).select(key)
-        is_same = (
-            make is None
-            and keys_there.join(read.lazy(), on=key, how="semi").head(1).collect().is_empty()
-        )
+        keys_there = pl.read_parquet(old.path, columns=[key])[key]
+        is_same = make is None and not keys_there.is_in(read.implode()).any()
         parts.append(
             Kept(table.part_name, name)
             if is_same
@@ -138,7 +140,7 @@ def merged(
 
 
 def _merge(
-    file: EarlierFile, read: pl.DataFrame, key: str, make: Callable[[], pl.DataFrame] | None
+    file: EarlierFile, read: pl.Series, key: str, make: Callable[[], pl.DataFrame] | None
 ) -> pl.DataFrame:
-    kept = pl.read_parquet(file.path).join(read, on=key, how="anti")
+    kept = pl.read_parquet(file.path).filter(~pl.col(key).is_in(read.implode()))
     return by_values(pl.concat([kept, make()])) if make else kept

@@ -107,30 +107,50 @@ class RealSource:
     ) -> Sequence[Part | Kept]:
         cursor = Cursor.of(self.entry, table)
         since = cursor.goes_on(table, earlier, self.as_of) if cursor else None
+        if cursor and since and earlier:
+            keys = [pl.Series(cursor.key, [], table.polars_schema[cursor.key])]
+            changed = self._spooled(session, table, scratch / "changed", since, keys)
+            if not cursor.is_too_much(changed.rows, table, earlier):
+                self._note(session, table, cursor, since.mark.whole_as_of)
+                self.readings[table.part_name] = (
+                    f"{counted(changed.rows, 'row')} by {cursor.column} since {since.mark.value}"
+                )
+                return merged(table, pl.concat(keys), changed.parts(), earlier.files(table))
+        spool = self._spooled(session, table, scratch, None, None)
+        if cursor:
+            self._note(session, table, cursor, self.as_of)
+            self.readings[table.part_name] = f"all {counted(spool.rows, 'row')}"
+        return [Part(table.part_name, name, make) for name, make in spool.parts().items()]
+
+    def _spooled(
+        self,
+        session: Session,
+        table: SourceTable,
+        scratch: Path,
+        since: Since | None,
+        keys: list[pl.Series] | None,
+    ) -> Spool:
+        """The rows of a table that count by now.
+
+        Args:
+            keys: is given those of all rows that were read.
+        """
         misfits, spool = Misfits(table.key), Spool(table, scratch)
-        keys: list[pl.DataFrame] = []
         with one_behind(spool.add) as set_down:
             for frame in session.frames(table, misfits, since):
                 if misfits.are_there:
                     continue
-                if cursor and since:
-                    keys.append(frame.select(cursor.key))
+                if keys is not None:
+                    keys.append(frame[keys[0].name])
                 set_down(until(frame, table, self.as_of))
         misfits.refuse()
-        makes = spool.parts()
-        if cursor is None:
-            return [Part(table.part_name, name, make) for name, make in makes.items()]
-        whole_as_of = since.mark.whole_as_of if since else self.as_of
+        return spool
+
+    def _note(
+        self, session: Session, table: SourceTable, cursor: Cursor, whole_as_of: date
+    ) -> None:
         if (value := session.latest(table, cursor)) is not None:
             self.marks[table.part_name] = Mark(value, cursor.asked(table), whole_as_of)
-        self.readings[table.part_name] = (
-            f"{counted(spool.rows, 'row')} by {cursor.column} since {since.mark.value}"
-            if since
-            else f"all {counted(spool.rows, 'row')}, compared with those before"
-        )
-        if since is None or earlier is None:
-            return [Part(table.part_name, name, make) for name, make in makes.items()]
-        return merged(table, cursor.key, keys, makes, earlier.files(table))
 
     def finish(self, folder: Path) -> None:
         """Nothing is left to do."""

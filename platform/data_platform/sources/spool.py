@@ -23,6 +23,11 @@ def until(frame: pl.DataFrame, table: SourceTable, as_of: date) -> pl.DataFrame:
 
 def by_values(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows in the order of their values, whatever order an application gives them in."""
+    first = rows.columns[0]
+    by_first = rows.sort(first, nulls_last=True)
+    values = by_first[first]
+    if not values.eq_missing(values.shift(1))[1:].any():
+        return by_first  # a key most often, which decides alone, and three times as fast
     return rows.sort(rows.columns, nulls_last=True)
 
 
