@@ -181,6 +181,17 @@ bench-change *options: setup
     fi
     {{ bin }}/python benchmarks/change.py "$@"
 
+# Measure reading a database beside psql, connectorx and dlt, in an environment apart: just bench-sources --scale 670
+[group('checks')]
+bench-sources *options: setup-dev
+    #!/usr/bin/env sh
+    set -eu
+    if [ ! -x .cache/readers/bin/dlt ]; then
+      {{ python }} -m venv .cache/readers
+      .cache/readers/bin/pip --disable-pip-version-check --quiet install -r benchmarks/readers-requirements.txt
+    fi
+    {{ bin }}/python benchmarks/sources.py "$@"
+
 # Remove everything that was generated: data, caches and logs; says what, and asks
 [group('upkeep')]
 clean *options: setup

@@ -27,6 +27,8 @@ PLAIN = "app:\n  kind: postgres\n  url_env: APP_DATABASE_URL\n"
 CURSOR = "  tables:\n    invoices: {cursor: updated_at, key: id, compare_every_days: 30}\n"
 OTHERS = "".join(f"{name}:\n  kind: simulated\n" for name in ("crm", "billing"))
 
+INVOICES = "SELECT id, job_contract_id, client_id, reference, amount, issue_date FROM invoices"
+
 CONNECTORX = """
 import os, sys, connectorx, pyarrow.parquet as pq
 query = "SELECT id, job_contract_id, client_id, reference, amount, issue_date FROM invoices"
@@ -87,12 +89,11 @@ def ours(folder: Path, entry: str, as_of: date, *words: str) -> Measured:
 
 def prepare(address: str, folder: Path, scale: float) -> int:
     """Fill the database with the simulated application; how many invoices it has."""
-    from database import execute, fill
-
     from data_platform.ingest.extract import extract
     from data_platform.ingest.manifest import read_manifest
     from data_platform.settings import Settings
     from data_platform.simulation import Simulation
+    from database import execute, fill
 
     settings = Settings(AS_OF + timedelta(days=1), PROJECT, folder / "simulated", "duckdb")
     extract(settings, Simulation(42, scale), ["app"])
@@ -139,14 +140,14 @@ def main() -> None:
         folder = Path(scratch)
         os.environ["APP_DATABASE_URL"] = address
         invoices = prepare(address, folder, scale)
-        copy = "COPY (SELECT id, job_contract_id, client_id, reference, amount, issue_date FROM invoices) TO STDOUT"
-        psql = [str(bin_ / "psql"), "-d", address, "-c", copy]
+        psql = [str(bin_ / "psql"), "-d", address, "-c", f"COPY ({INVOICES}) TO STDOUT"]
         base = measure(psql, folder)
 
         def note(what: str, found: Measured) -> None:
             rate = invoices / found.seconds / 1e6
-            rows.append((what, f"{found.seconds:.1f}", f"{rate:.2f}",
-                         f"{base.seconds / found.seconds:.2f}", f"{found.peak_megabytes:,.0f}"))  # fmt: skip
+            share = base.seconds / found.seconds
+            peak = f"{found.peak_megabytes:,.0f}"
+            rows.append((what, f"{found.seconds:.1f}", f"{rate:.2f}", f"{share:.2f}", peak))
 
         note("psql COPY TO nothing", base)
         note("data-platform extract, whole", ours(folder, PLAIN, AS_OF))
