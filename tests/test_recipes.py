@@ -102,7 +102,9 @@ def test_every_recipe_that_takes_words_is_among_them() -> None:
     recipes = json.loads(dumped.stdout)["recipes"]
     taking = {name for name, recipe in recipes.items() if recipe["parameters"]}
     # These call several programs.
-    assert taking - {"test", "test-models", "bench", "bench-change", "bench-sources"} == RECIPES.keys()
+    assert (
+        taking - {"test", "test-models", "bench", "bench-change", "bench-sources"} == RECIPES.keys()
+    )
     assert json.loads(dumped.stdout)["settings"]["positional_arguments"] is True
 
 
