@@ -38,6 +38,8 @@ QUERIES = {
     "JOIN intermediate.invoices AS invoices ON invoices.sk = t.invoice_sk",
     "finance__receivables": f"SELECT {_compared('client_name')}, client_name, month, invoiced, "
     "paid, outstanding, overdue FROM marts.finance__receivables",
+    "accounting__reference_gaps": "SELECT first_missing, last_missing, missing::BIGINT, "
+    "before_date, after_date FROM marts.accounting__reference_gaps",
     "satisfaction_scores": f"SELECT {_PERSON}, t.satisfaction_score, valid_from, valid_to "
     f"FROM intermediate.satisfaction_scores AS t {_BY_FREELANCER}",
     "kpi__monthly_turnover": "FROM marts.kpi__monthly_turnover",
@@ -57,6 +59,7 @@ EXPORTS = (
     "monthly_turnover",
     "stagnant_freelancers",
     "receivables",
+    "reference_gaps",
 )
 
 

@@ -215,6 +215,24 @@ class Company:
             for (client, month), (invoiced, received, overdue) in sums.items()
         ]
 
+    def accounting__reference_gaps(self) -> list[Row]:
+        days: dict[int, list[date]] = defaultdict(list)
+        width: dict[int, int] = {}
+        for row in self.invoice_rows:
+            if re.fullmatch(r"JMP[0-9]+", row["reference"]):
+                number = int(row["reference"][3:])
+                days[number].append(row["issue_date"])
+                width[number] = max(width.get(number, 0), len(row["reference"]) - 3)
+        gaps: list[Row] = []
+        before, before_date = 0, None
+        for number in sorted(days):
+            if number > before + 1:
+                first, last = (f"JMP{n:0{width[number]}}" for n in (before + 1, number - 1))
+                missing = number - before - 1
+                gaps.append((first, last, missing, before_date, min(days[number])))
+            before, before_date = number, max(days[number])
+        return gaps
+
     @cached_property
     def score_periods(self) -> list[tuple[Person, int, date, date | None]]:
         rows = self.table("crm.customers") if self.log is None else self.log
@@ -387,6 +405,12 @@ class Company:
         return [
             (name, ym(month), *map(euros, amounts))
             for _, name, month, *amounts in self.finance__receivables()
+        ]
+
+    def _export_reference_gaps(self) -> list[Row]:
+        return [
+            (first, last, str(missing), ymd(before), ymd(after))
+            for first, last, missing, before, after in self.accounting__reference_gaps()
         ]
 
     def _export_stagnant_freelancers(self) -> list[Row]:

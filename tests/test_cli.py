@@ -195,6 +195,8 @@ HEADERS = {
     "Job Contract End Date,Entity,Month,Turnover (in €),Turnover of the Month (in €)",
     "monthly_turnover": "Month,Turnover (in €)",
     "receivables": "Client,Month,Invoiced (in €),Paid (in €),Outstanding (in €),Overdue (in €)",
+    "reference_gaps": "First Missing Reference,Last Missing Reference,Missing References,"
+    "Issued Before,Issued After",
     "stagnant_freelancers": "Freelancer Last Name,Freelancer First Name,Entity,"
     "Job Contract Start Date,Last Invoice Date,Cumulative Turnover (in €)",
 }
@@ -209,7 +211,8 @@ def test_the_exports_are_csv_to_the_letter(finished: Platform) -> None:
         assert lines[0] == header
         assert text.endswith("\n")
         assert "\r" not in text
-        assert all(re.search(r'"-?\d+,\d\d"$', line) for line in lines[1:]), name
+        last = r"\d{4}/\d\d/\d\d$" if name == "reference_gaps" else r'"-?\d+,\d\d"$'
+        assert all(re.search(last, line) for line in lines[1:]), name
     monthly = (folder / "monthly_turnover.csv").read_text(encoding="utf-8").splitlines()
     assert '2023/10,"0,00"' in monthly
     assert monthly[-1].startswith("2024/02,")

@@ -39,8 +39,7 @@ MODEL (
       there := staging.app__invoices,
       there_column := amount
     ),
-    references_follow_the_pattern(here := intermediate.invoices),
-    references_are_consecutive(here := intermediate.invoices)
+    references_follow_the_pattern(here := intermediate.invoices)
   )
 );
 
