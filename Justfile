@@ -59,6 +59,11 @@ tables *options: setup
 status *options: setup
     @{{ bin }}/data-platform status "$@"
 
+# Render the report alone and open it: pages for people who open no terminal
+[group('reading')]
+report *options: setup
+    @{{ bin }}/data-platform report --open "$@"
+
 # List the applications: where their data comes from, and how old it may be
 [group('reading')]
 sources *options: setup

@@ -20,6 +20,7 @@ _MAY_READ = {
     Layer.INTERMEDIATE: {"sources", Layer.STAGING, Layer.INTERMEDIATE},
     Layer.MARTS: {Layer.INTERMEDIATE},
     Layer.EXPORTS: {Layer.MARTS},
+    Layer.REPORT: {Layer.MARTS},
 }
 
 

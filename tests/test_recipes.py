@@ -40,6 +40,7 @@ RECIPES = {
     "query": ["query"],
     "tables": ["tables"],
     "status": ["status"],
+    "report": ["report", "--open"],
     "sources": ["sources"],
     "source": ["source"],
     "lineage": ["lineage"],

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-# Tables that the platform keeps itself: of loads, and the log of what the CRM's table ever showed.
+# The table of loads, which the platform keeps itself.
 EXTRACTS = "platform__extracts"
 
 
@@ -13,6 +13,11 @@ class Layer(StrEnum):
     INTERMEDIATE = "intermediate"
     MARTS = "marts"
     EXPORTS = "exports"
+    REPORT = "report"
+
+
+# Layers of views that only format what a mart shows, for readers.
+FORMATS = (Layer.EXPORTS, Layer.REPORT)
 
 
 class FaultKind(StrEnum):

@@ -37,6 +37,11 @@ class Settings:
         return self.data_dir / "lakehouse" / DATABASE
 
     @property
+    def report_dir(self) -> Path:
+        """The folder of the report."""
+        return self.data_dir / "report"
+
+    @property
     def exports_dir(self) -> Path:
         """The folder of the export files."""
         return self.data_dir / "exports"

@@ -132,7 +132,7 @@ def _diff(
 
 def _promote(call: Call, environment: str | None, file_format: str) -> None:
     """Promote an environment, or without one roll back, and renew the exports."""
-    from data_platform.operations.pipeline import export_step
+    from data_platform.operations.pipeline import export_step, report_step
 
     with call.reporter.busy("starting SQLMesh"):  # while the lakehouse is copied
         from data_platform.deployment.promote import promote, rollback
@@ -158,6 +158,7 @@ def _promote(call: Call, environment: str | None, file_format: str) -> None:
         since=done.since,
     )
     tell_step(call, exported)
+    report_step(run_of(call))
 
 
 @click.command("plan", cls=parsing.Interspersed)

@@ -76,6 +76,9 @@ kept = click.option(
 )
 
 
+no_report = click.option("--no-report", is_flag=True, help="Leave the report as it is.")
+
+
 start_over = click.option(
     "--start-over",
     is_flag=True,

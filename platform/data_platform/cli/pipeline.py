@@ -62,6 +62,7 @@ def _backfill(call: Call, first: date, last: date, pristine: bool, kept: Path | 
         step.advance(0, None, "starting SQLMesh")
         run.wait_for_lakehouse()
         from data_platform.operations.backfill import backfill
+        from data_platform.operations.pipeline import report_step
         from data_platform.record.rows import Outcome
 
         def on_day(number: int, total: int, day: date, done: "Loaded", made: "Refreshed") -> None:
@@ -83,6 +84,8 @@ def _backfill(call: Call, first: date, last: date, pristine: bool, kept: Path | 
             f"{replayed.days_replayed} days to {last}{there}, "
             f"models computed {replayed.models_computed:,} times"
         )
+    if replayed.last:
+        report_step(run)
     warn_if_stale(call, dict.fromkeys(replayed.sources, last))
     if replayed.last:
         tell_transformed(call, replayed.last)
@@ -199,6 +202,7 @@ def export_command(file_format: str, output_dir: Path | None) -> Action:
 @options.deploy
 @options.export_format
 @options.output_dir
+@options.no_report
 def run_command(
     sources: tuple[str, ...],
     pristine: bool,
@@ -209,8 +213,9 @@ def run_command(
     deploy: bool,
     file_format: str,
     output_dir: Path | None,
+    no_report: bool,
 ) -> Action:
-    """The whole pipeline: extract, load, transform, export."""
+    """The whole pipeline: extract, load, transform, export, report."""
 
     def act(call: Call) -> None:
         from data_platform.operations import pipeline
@@ -226,6 +231,7 @@ def run_command(
             ExportFormat(file_format),
             output_dir,
             partial(tell_step, call),
+            not no_report,
         )
 
     def check(call: Call) -> None:

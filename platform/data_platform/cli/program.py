@@ -79,6 +79,7 @@ for command in (
     upkeep.source_command,
     readers.lineage_command,
     readers.ui_command,
+    readers.report_command,
 ):
     cli.add_command(command)
 

@@ -2,12 +2,13 @@
 
 import json
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from data_platform.cli import options, parsing
-from data_platform.cli.action import Action, Call
+from data_platform.cli.action import Action, Call, run_of
 from data_platform.names import LineageFormat, ResultFormat, StatusFormat
 from data_platform.result import counted
 
@@ -214,3 +215,40 @@ def sources_command(what: str | None, sources: tuple[str, ...], result_format: s
         return Action("sources", partial(_sources, result_format=result_format), writes=False)
     act = partial(_check_sources, asked=sources, result_format=result_format)
     return Action("sources", act, writes=False)
+
+
+def _report(call: Call, opens: bool, output: Path | None, is_public: bool) -> None:
+    if output is None:
+        from data_platform.operations.pipeline import report_step
+
+        run = run_of(call)
+        report_step(run)
+        if opens:
+            call.reporter.do_when_published(
+                partial(click.launch, str(run.published.report_dir / "index.html"))
+            )
+    else:
+        from data_platform.delivery.report.render import report
+
+        with call.reporter.busy("rendering the report"):
+            done = report(call.settings, output.absolute(), is_public)
+        where = done.path / "index.html"
+        call.reporter.say(f"{counted(done.pages, 'page')} in {where}")
+        if opens:
+            click.launch(str(where))
+
+
+@click.command("report", cls=parsing.Command)
+@click.option("--open", "opens", is_flag=True, help="Open it in the browser.")
+@click.option(
+    "--output",
+    type=parsing.Folder(file_okay=False, path_type=Path),
+    help="An empty folder for it, or one with an earlier report; by default it is published.",
+)
+@click.option("--public", "is_public", is_flag=True, help="Leave out personal data and SQL.")
+def report_command(opens: bool, output: Path | None, is_public: bool) -> Action:
+    """Render the report: pages that open with a double click, as each run leaves them."""
+    if is_public and output is None:
+        raise click.UsageError("--public needs --output, a folder to hand on")
+    act = partial(_report, opens=opens, output=output, is_public=is_public)
+    return Action("report", act, writes=output is None)

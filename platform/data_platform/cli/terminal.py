@@ -45,7 +45,7 @@ class Reporter:
     steps: list["Step"] = field(default_factory=list)
     warnings: int = 0
     # What is true only once the run is published.
-    _put_off: list[Callable[[], None]] = field(default_factory=list, init=False)
+    _put_off: list[Callable[[], object]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self._out = _Unbroken(soft_wrap=True, highlight=False)
@@ -106,6 +106,10 @@ class Reporter:
     def write_when_published(self, text: str) -> None:
         """The same with data for another program."""
         self._put_off.append(lambda: self.write(text))
+
+    def do_when_published(self, act: Callable[[], object]) -> None:
+        """The same with something else to do."""
+        self._put_off.append(act)
 
     def tell_what_is_published(self) -> None:
         """The run is published: say what that makes true."""

@@ -1,9 +1,9 @@
 """Releases: each is a folder with a lakehouse and the extracts and exports that belong to it.
 
-    data/releases/<number>/{lakehouse,sources,exports}
-    data/current                      a link to the release in force, changed in one rename
-    data/{lakehouse,sources,exports}  links through it, which never change
-    data/runs/                        the writers' lock, journals, and the private copy of a run
+    data/releases/<number>/{lakehouse,sources,exports,report}
+    data/current                             a link to the release in force, changed in one rename
+    data/{lakehouse,sources,exports,report}  links through it, which never change
+    data/runs/                               the writers' lock, journals, a run's private copy
 
 A run works on a private copy in which nothing is shared that it may write to: the extracts and
 exports are hard links to files that are only ever replaced, the lakehouse is a copy of its own.
@@ -19,7 +19,7 @@ from data_platform.files import remove_partial_files, sync_file, sync_folders, w
 from data_platform.lakehouse.copying import Copying, copy_database
 from data_platform.settings import DATABASE
 
-PARTS = ("lakehouse", "sources", "exports")
+PARTS = ("lakehouse", "sources", "exports", "report")
 # What tells a folder of ours from before there were releases.
 _MARKS = (("lakehouse", DATABASE), ("sources", "manifest.json"), ("releases", "0"))
 

@@ -48,10 +48,14 @@ def run(
     file_format: ExportFormat = ExportFormat.CSV,
     output_dir: Path | None = None,
     tell: Tell = lambda done: None,
+    reports: bool = True,
 ) -> "tuple[Extracted, Loaded, Transformed, Exported]":
-    """Extract, load, transform and export; what the steps came to.
+    """Extract, load, transform, export and report; what the first four steps came to.
 
-    Where only some layers are computed, nothing is exported.
+    Where only some layers are computed, nothing is exported, nor reported.
+
+    Args:
+        reports: render the report, too.
 
     Raises:
         UsageError: what is asked for cannot be.
@@ -64,6 +68,8 @@ def run(
     # A part of the models makes no exports; those that are there keep to the day that they show.
     exported = Exported(()) if layers else export_step(run, file_format, output_dir)
     tell(exported)
+    if reports and not layers:
+        report_step(run)
     return extracted, loaded, transformed, exported
 
 
@@ -158,3 +164,13 @@ def export_step(
         folder = output_dir or run.published.exports_dir
         step.done(f"{rows:,} rows in {counted(len(done.files), 'file')} in {folder}", rows)
     return done
+
+
+def report_step(run: Run) -> None:
+    """Render the report of what the run is to publish; see `report`."""
+    with run.step("report", is_told_later=True) as step:
+        from data_platform.delivery.report.render import report
+
+        done = report(run.settings, run=run.row, noted=run.noted)
+        place = run.published.report_dir / "index.html"
+        step.done(f"{counted(done.pages, 'page')} in {place}, {done.files_written} files written")

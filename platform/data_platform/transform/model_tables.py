@@ -16,7 +16,7 @@ from sqlmesh.core.snapshot import (
     snapshots_to_dag,
 )
 
-from data_platform.names import EXTRACTS, Layer
+from data_platform.names import EXTRACTS, FORMATS, Layer
 from data_platform.project.context import Project
 from data_platform.project.evaluation import innermost, short_name
 from data_platform.project.kinds import kind_of
@@ -120,9 +120,9 @@ class Tables:
             for node in self.nodes:
                 if reflected[node.name] != number:
                     continue
-                # An export is written in a reader's formats what its mart shows: new data cannot
-                # break what held when it was deployed.
-                if number is not None and node.name.startswith(f"{Layer.EXPORTS}."):
+                # An export or a chart formats what its mart shows: new data cannot break what held
+                # when it was deployed.
+                if number is not None and node.name.partition(".")[0] in FORMATS:
                     continue
                 if number is None:
                     found[node.name] = Restatement(node.kind, all_time, ("no known load",))

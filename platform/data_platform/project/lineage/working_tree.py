@@ -44,7 +44,7 @@ def read_lineage(project_dir: Path) -> Lineage:
         PlatformError: SQLMesh cannot load the project.
     """
     folder = cache_folder(project_dir) / "lineage"
-    kept = folder / f"{_digest(project_dir)}.json"
+    kept = folder / f"{code_digest(project_dir)}.json"
     with suppress(OSError, ValueError, TypeError, KeyError):
         return Lineage({m["name"]: _from_json(m) for m in json.loads(kept.read_bytes())})
     from data_platform.project.context import read_project
@@ -65,7 +65,7 @@ def _from_json(kept: dict[str, Any]) -> ModelLineage:
     return ModelLineage(**{**kept, **lists, "made_of": made_of})
 
 
-def _digest(project_dir: Path) -> str:
+def code_digest(project_dir: Path) -> str:
     """A digest of the project's code, and of the programs that read it."""
     digest = hashlib.sha256(version("sqlmesh").encode())
     found = (path for pattern in _CODE for path in project_dir.glob(pattern))

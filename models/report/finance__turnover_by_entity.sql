@@ -1,0 +1,30 @@
+MODEL (
+  name report.finance__turnover_by_entity,
+  kind VIEW,
+  owner finance,
+  grain (month, entity),
+  description 'Turnover by month and by the Jump company that employs.',
+  column_descriptions (
+    month = 'First day of the month.',
+    entity = 'The Jump company that employs.',
+    turnover = 'What its freelancers invoiced in the month, in euros.'
+  ),
+  audits (
+    primary_key(key_columns := (month, entity)),
+    totals_agree(
+      here := report.finance__turnover_by_entity,
+      here_column := turnover,
+      there := marts.finance__turnover_by_cohort,
+      there_column := turnover
+    )
+  )
+);
+
+SELECT
+  month::DATE AS month,
+  entity::TEXT AS entity,
+  SUM(turnover)::DECIMAL(18, 2) AS turnover
+FROM marts.finance__turnover_by_cohort
+GROUP BY
+  month,
+  entity

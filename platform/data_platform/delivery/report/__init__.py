@@ -1,0 +1,1 @@
+"""The report: pages for people who open no terminal, from what is published."""

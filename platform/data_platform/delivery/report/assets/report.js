@@ -1,0 +1,209 @@
+// The pages' own script: draws charts, fills tables, filters, searches. Plain, so that it runs from a file.
+"use strict";
+(function () {
+  const report = (window.report = window.report || {});
+  report.data = report.data || {};
+  const page = JSON.parse(document.getElementById("page").textContent);
+  const locale = page.language === "fr" ? "fr-FR" : "en-GB";
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+
+  // Exact, whatever its size: the digits are grouped as they are.
+  function grouped(text, decimals) {
+    const sign = text.startsWith("-") ? "-" : "";
+    const [whole, rest] = text.replace("-", "").split(".");
+    const digits = BigInt(whole || "0").toLocaleString(locale);
+    const mark = page.language === "fr" ? "," : ".";
+    const cents = (rest || "").padEnd(decimals, "0").slice(0, Math.max(decimals, 0));
+    return sign + digits + (decimals ? mark + cents : "");
+  }
+
+  function worded(value, as) {
+    if (value === null || value === undefined) return "–";
+    const utc = { timeZone: "UTC" };
+    switch (as) {
+      case "month": return new Date(value + "T00:00:00Z").toLocaleDateString(locale, { ...utc, month: "long", year: "numeric" });
+      case "day": return new Date(value + "T00:00:00Z").toLocaleDateString(locale, { ...utc, day: "numeric", month: "short", year: "numeric" });
+      case "euros": return page.language === "fr" ? grouped(value, 2) + " €" : (value.startsWith("-") ? "-€" : "€") + grouped(value.replace("-", ""), 2);
+      case "percent": return (value.startsWith("-") ? "" : "+") + grouped(value, 1) + " %";
+      case "decimal": return grouped(value, 2);
+      case "count": return grouped(value.split(".")[0], 0);
+    }
+    return value;
+  }
+  const isNumber = (as) => ["euros", "percent", "decimal", "count"].includes(as);
+
+  function chosen() {
+    return new URLSearchParams(location.hash.slice(1));
+  }
+
+  function kept(rows) {
+    const wanted = chosen();
+    return rows.filter((row) =>
+      (!wanted.get("entity") || !("entity" in row) || row.entity === wanted.get("entity")) &&
+      (!wanted.get("from") || !row.month || row.month.slice(0, 7) >= wanted.get("from")) &&
+      (!wanted.get("to") || !row.month || row.month.slice(0, 7) <= wanted.get("to")));
+  }
+
+  function fill(place, chart, rows) {
+    const table = place.querySelector("table");
+    table.replaceChildren();
+    const caption = table.createCaption();
+    caption.textContent = chart.title;
+    const head = table.createTHead().insertRow();
+    chart.columns.forEach((column) => {
+      const cell = document.createElement("th");
+      cell.scope = "col";
+      if (isNumber(column.as)) cell.className = "number";
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = column.title;
+      button.addEventListener("click", () => {
+        const up = cell.getAttribute("aria-sort") !== "ascending";
+        const value = (row) => row[column.name];
+        const order = [...rows].sort((one, other) => {
+          const a = value(one), b = value(other);
+          if (a === null || b === null) return (a === null ? 0 : 1) - (b === null ? 0 : 1);
+          return isNumber(column.as) ? Number(a) - Number(b) : a.localeCompare(b, locale);
+        });
+        fill(place, chart, up ? order : order.reverse());
+        const now = table.querySelectorAll("th")[chart.columns.indexOf(column)];
+        now.setAttribute("aria-sort", up ? "ascending" : "descending");
+        now.querySelector("button").focus();
+      });
+      cell.append(button);
+      head.append(cell);
+    });
+    const body = table.createTBody();
+    rows.forEach((row) => {
+      const line = body.insertRow();
+      chart.columns.forEach((column) => {
+        const cell = line.insertCell();
+        if (isNumber(column.as)) cell.className = "number";
+        cell.textContent = worded(row[column.name], column.as);
+      });
+    });
+  }
+
+  function drawn(chart, rows) {
+    const ink = dark.matches ? "#f2f2f2" : "#1a1a1a";
+    const parse = {};
+    chart.columns.forEach((column) => {
+      if (column.as === "month" || column.as === "day") parse[column.name] = "utc:'%Y-%m-%d'";
+    });
+    const titles = Object.fromEntries(chart.columns.map((c) => [c.name, c.title]));
+    const spec = JSON.parse(JSON.stringify(chart.vega), (key, value) =>
+      value && typeof value === "object" && value.field && !("title" in value)
+        ? { ...value, title: titles[value.field] || value.field,
+            ...(value.timeUnit ? { timeUnit: { unit: value.timeUnit.replace("utc", ""), utc: true } } : {}) }
+        : value);
+    const tooltip = chart.columns.map((c) => c.name);
+    const drawable = (name, value) =>
+      value !== null && isNumber(chart.columns.find((c) => c.name === name)?.as) ? Number(value) : value;
+    const named = rows.map((row) => Object.fromEntries(
+      [...Object.entries(row).map(([name, value]) => [name, drawable(name, value)]), ...tooltip.map((n) => ["shown_" + n, worded(row[n], chart.columns.find((c) => c.name === n).as)])]));
+    const tips = tooltip.map((n) => ({ field: "shown_" + n, type: "nominal", title: titles[n] }));
+    (spec.layer || [spec]).forEach((one) => { one.encoding = { ...one.encoding, tooltip: tips }; });
+    return {
+      $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+      width: "container", height: 260, background: null, description: chart.title,
+      data: { values: named, format: { parse } },
+      config: {
+        axis: { labelColor: ink, titleColor: ink, gridOpacity: 0.3, domainColor: ink, tickColor: ink },
+        legend: { labelColor: ink, titleColor: ink },
+        view: { stroke: null },
+        range: { category: ["#0072B2", "#009E73", "#D55E00", "#CC79A7", "#E69F00"] }, // Okabe and Ito
+        bar: { color: dark.matches ? "#56B4E9" : "#0072B2" }, line: { color: dark.matches ? "#56B4E9" : "#0072B2" },
+      },
+      ...spec,
+    };
+  }
+
+  const french = { decimal: ",", thousands: " ", grouping: [3], currency: ["", " €"] };
+  const frenchTime = {
+    dateTime: "%A %e %B %Y à %X", date: "%d/%m/%Y", time: "%H:%M:%S", periods: ["", ""],
+    days: ["dimanche", "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi"],
+    shortDays: ["dim.", "lun.", "mar.", "mer.", "jeu.", "ven.", "sam."],
+    months: ["janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"],
+    shortMonths: ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."],
+  };
+
+  function show() {
+    (page.charts || []).forEach((chart) => {
+      const place = document.getElementById(chart.name);
+      const rows = kept(report.data[chart.name] || []);
+      fill(place, chart, rows);
+      const canvas = place.querySelector(".drawn");
+      if (canvas && chart.vega && window.vegaEmbed) {
+        const options = { actions: false, renderer: "svg", hover: false };
+        if (page.language === "fr") Object.assign(options, { formatLocale: french, timeFormatLocale: frenchTime });
+        window.vegaEmbed(canvas, drawn(chart, rows), options).catch((error) => { canvas.textContent = String(error); });
+      }
+    });
+  }
+
+  const filters = document.querySelector("form.filters");
+  if (filters) {
+    const entities = new Set(), months = new Set();
+    (page.charts || []).forEach((chart) => (report.data[chart.name] || []).forEach((row) => {
+      if (row.entity) entities.add(row.entity);
+      if (row.month) months.add(row.month.slice(0, 7));
+    }));
+    [...entities].sort().forEach((name) => filters.elements.entity.append(new Option(name, name)));
+    const sorted = [...months].sort();
+    ["from", "to"].forEach((name) => {
+      filters.elements[name].min = sorted[0] || "";
+      filters.elements[name].max = sorted[sorted.length - 1] || "";
+    });
+    const restore = () => {
+      const wanted = chosen();
+      ["entity", "from", "to"].forEach((name) => { filters.elements[name].value = wanted.get(name) || ""; });
+    };
+    filters.addEventListener("submit", (event) => event.preventDefault());
+    filters.addEventListener("change", () => {
+      const wanted = new URLSearchParams();
+      ["entity", "from", "to"].forEach((name) => {
+        if (filters.elements[name].value) wanted.set(name, filters.elements[name].value);
+      });
+      location.hash = wanted.toString();
+    });
+    window.addEventListener("hashchange", () => { restore(); show(); });
+    restore();
+  }
+
+  const search = document.getElementById("search");
+  if (search) {
+    const list = document.getElementById("found");
+    const find = () => {
+      const words = search.value.toLocaleLowerCase(locale).split(/\s+/).filter(Boolean);
+      document.getElementById("all").hidden = words.length > 0;
+      list.replaceChildren();
+      if (!words.length) return;
+      report.search
+        .filter((one) => words.every((word) => one.text.includes(word)))
+        .slice(0, 50)
+        .forEach((one) => {
+          const item = document.createElement("li"), link = document.createElement("a");
+          link.href = one.url;
+          link.textContent = one.name;
+          item.append(link, one.said ? " " + one.said : "");
+          list.append(item);
+        });
+    };
+    search.addEventListener("input", () => { find(); history.replaceState(null, "", "#q=" + encodeURIComponent(search.value)); });
+    search.value = chosen().get("q") || "";
+    find();
+  }
+
+  document.querySelectorAll("a[data-csv]").forEach((link) => link.addEventListener("click", () => {
+    const rows = [...document.getElementById(link.dataset.csv).rows].map((row) =>
+      [...row.cells].map((cell) => '"' + cell.textContent.trim().replaceAll('"', '""') + '"').join(","));
+    link.href = "data:text/csv;charset=utf-8," + encodeURIComponent("\ufeff" + rows.join("\r\n") + "\r\n");
+  }));
+  document.querySelectorAll("a[data-svg]").forEach((link) => link.addEventListener("click", () => {
+    const text = new XMLSerializer().serializeToString(document.querySelector(link.dataset.svg));
+    link.href = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(text);
+  }));
+  document.querySelectorAll("a.language").forEach((link) => link.addEventListener("click", () => { link.hash = location.hash; }));
+  dark.addEventListener("change", show);
+  show();
+})();

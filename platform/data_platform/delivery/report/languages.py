@@ -1,0 +1,198 @@
+"""The pages in one language."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from data_platform.delivery.report import pages
+from data_platform.delivery.report.charts import LANGUAGES, PAGES, Chart, Shown
+from data_platform.delivery.report.scripts import assigned, safe_json
+from data_platform.delivery.report.wording import worded
+from data_platform.project.context import ModelFacts
+from data_platform.settings import yesterday
+
+_HERE = (*PAGES, "changes", "catalogue")
+# Data that is more days behind yesterday than this is said to be out of date on each page.
+_DAYS = 1
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the pages of all languages show."""
+
+    published: pages.Published
+    charts: Sequence[Chart]
+    # The rows of each chart; None where production has no such view yet.
+    shown: Mapping[str, Shown | None]
+    # Columns to leave out.
+    personal: frozenset[str]
+    is_public: bool
+    # None where the catalogue is that of the report before.
+    facts: Sequence[ModelFacts] | None = None
+
+
+@dataclass
+class LanguagePages:
+    """Renders the pages in one language; `put` takes a file's name and its text."""
+
+    report: Contents
+    put: Callable[[str, str], None]
+    environment: Environment
+    language: str
+    t: Mapping[str, str]
+    # What the report before said; empty where there is none.
+    before: Mapping[str, Any]
+
+    def render(self, figures: Mapping[str, Any]) -> None:
+        """Render all pages; those of the catalogue only where facts are given."""
+        report, published = self.report, self.report.published
+        models = list(published.lineage.models)
+        urls = {name: f"{name}.html" for name in models}
+        from_above = {name: f"model/{url}" for name, url in urls.items()}
+        for page in PAGES:
+            charts = [chart for chart in report.charts if chart.page == page]
+            more = pages.trust(published, self.t, from_above) if page == "trust" else {}
+            self._page(
+                page,
+                "trust.html" if page == "trust" else "figures.html",
+                self.t[page],
+                charts=[
+                    pages.chart(
+                        report.shown[c.name], published, c.name, c.titles, self.t, self.language
+                    )
+                    for c in charts
+                ],
+                shows=charts,
+                **more,
+            )
+        self._page("changes", "changes.html", self.t["changes"], **self._changes(figures))
+        if report.facts is not None:
+            self._catalogue(report.facts, urls, from_above)
+
+    def _catalogue(
+        self,
+        all_facts: Sequence[ModelFacts],
+        urls: Mapping[str, str],
+        from_above: Mapping[str, str],
+    ) -> None:
+        report, published = self.report, self.report.published
+        models = list(published.lineage.models)
+        described = {name: published.lineage.models[name].description for name in models}
+        self._page(
+            "catalogue",
+            "catalogue.html",
+            self.t["catalogue"],
+            scripts=[f"{self.language}/search.js"],
+            models=[
+                (n.partition(".")[0], {"url": from_above[n], "text": n}, described[n])
+                for n in models
+            ],
+        )
+        found = [_found(n, described[n], from_above[n]) for n in models]
+        facts = {one.name: one for one in all_facts}
+        for name in models:
+            of = pages.model(name, facts.get(name), published, urls, report.personal, self.t)
+            sql = "" if report.is_public else pages.sql_of(published.project_dir, name)
+            self._page(name, "model.html", name, inside="model/", sql=sql, **of)
+            for column, _, said, *_ in of["columns"]:
+                found.append(_found(f"{name}.{column}", said, from_above[name]))
+        self.put(f"{self.language}/search.js", assigned("search", found))
+
+    def _changes(self, figures: Mapping[str, Any]) -> dict[str, Any]:
+        """What differs from the report before."""
+        empty: dict[str, Any] = {
+            "figures": [], "new_warnings": [], "gone_warnings": [], "promotions": [],
+        }  # fmt: skip
+        before = self.before
+        if not before:
+            return {**empty, "said": self.t["first_report"]}
+        known = before["figures"], before["warnings"], before["promotions"], before["load"]
+        when = (
+            f"{self.t['as_of'].format(day=before['as_of'])}, "
+            f"{self.t['load'].format(number=known[3])}"
+        )
+        rows = []
+        for chart in self.report.charts:
+            was, now = known[0].get(chart.name, []), figures["figures"].get(chart.name, [])
+            for number, row in enumerate(now):
+                earlier = was[number] if number < len(was) else {}
+                for column in chart.columns:
+                    old, new = earlier.get(column.name), row.get(column.name)
+                    if old != new:
+                        title = f"{chart.titles[self.language]}: {column.titles[self.language]}"
+                        shown_as = column.shown_as, self.language
+                        rows.append((title, worded(old, *shown_as), worded(new, *shown_as)))
+        found = {
+            "figures": rows,
+            "new_warnings": [w for w in figures["warnings"] if w not in known[1]],
+            "gone_warnings": [w for w in known[1] if w not in figures["warnings"]],
+            "promotions": [p for p in figures["promotions"] if p not in known[2]],
+        }
+        said = self.t["changed_since" if any(found.values()) else "nothing_changed"]
+        return {**found, "said": said.format(before=when)}
+
+    def _page(
+        self,
+        name: str,
+        template: str,
+        heading: str,
+        inside: str = "",
+        shows: Sequence[Chart] = (),
+        scripts: Sequence[str] = (),
+        **more: Any,
+    ) -> None:
+        published = self.report.published
+        other = next(one for one in LANGUAGES if one != self.language)
+        up = "../../" if inside else "../"
+        charts = [chart for chart in shows if self.report.shown[chart.name] is not None]
+        of_page = {
+            "language": self.language,
+            "charts": [self._for_script(chart) for chart in charts],
+        }
+        needs_vega = ["assets/vega.js"] if any(chart.vega for chart in charts) else []
+        text = self.environment.get_template(template).render(
+            t=self.t,
+            language=self.language,
+            other=other,
+            up=up,
+            home="../" if inside else "",
+            path=f"{inside}{name}.html",
+            here=name,
+            pages=_HERE,
+            heading=heading,
+            # The catalogue is of the code, whatever is loaded.
+            has_date=name not in published.lineage.models and name != "catalogue",
+            as_of=worded(str(published.as_of), "day", self.language),
+            load_number=published.load_number,
+            is_stale=published.as_of < yesterday() - timedelta(days=_DAYS),
+            page_json=Markup(safe_json(json.dumps(of_page, ensure_ascii=False))),
+            scripts=[
+                *needs_vega, *(f"data/{chart.name}.js" for chart in charts), *scripts,
+                "assets/report.js",
+            ],
+            **more,
+        )  # fmt: skip
+        self.put(f"{self.language}/{inside}{name}.html", text)
+
+    def _for_script(self, chart: Chart) -> dict[str, Any]:
+        hidden = self.report.personal
+        return {
+            "name": chart.name,
+            "title": chart.titles[self.language],
+            "columns": [
+                {"name": c.name, "as": c.shown_as, "title": c.titles[self.language]}
+                for c in chart.columns
+                if f"{chart.model}.{c.name}" not in hidden
+            ],
+            "vega": chart.vega,
+        }
+
+
+def _found(name: str, said: str, url: str) -> dict[str, str]:
+    """What the search finds; `text` is what it looks in."""
+    return {"name": name, "said": said, "url": url, "text": f"{name} {said}".lower()}

@@ -1,0 +1,191 @@
+"""What each page shows, as its template takes it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from data_platform.delivery.report.charts import Shown
+from data_platform.delivery.report.graph import drawn
+from data_platform.delivery.report.wording import filled, worded
+from data_platform.project.context import ModelFacts
+from data_platform.project.lineage.graph import Lineage
+from data_platform.record.audits import last_audits
+from data_platform.record.journal import has_record, recorded_runs
+from data_platform.record.loads import changes_since, loaded_tables
+from data_platform.record.rows import Audited, FailedAudit, Row, RunRow
+
+_RUNS = 20
+_PROD = "prod"
+Cell = Any
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a report is of."""
+
+    connection: duckdb.DuckDBPyConnection
+    project_dir: Path
+    as_of: date
+    load_number: int
+    warnings: Sequence[FailedAudit]
+    lineage: Lineage
+    # The run that renders it, and what it has noted so far; none where nothing runs.
+    run: RunRow | None
+    noted: Sequence[Row]
+    # Whether the exports lie where the pages look for them.
+    has_exports: bool
+
+
+def chart(shown: Shown | None, published: Published, name: str, titles: Any, t: Mapping[str, str],
+          language: str) -> dict[str, Any]:  # fmt: skip
+    """A chart as its template takes it; `shown` is None where production has no such view."""
+    model = f"report.{name}"
+    of = published.lineage
+    upstream = set(of.reach(model, of.upstream)) if model in of.models else {model}
+    found: dict[str, Any] = {
+        "name": name,
+        "model": model,
+        "title": titles[language],
+        "badge": f"{t['as_of'].format(day=worded(str(published.as_of), 'day', language))}, "
+        f"{t['load'].format(number=published.load_number)}",
+        "warnings": sum(warning.model in upstream for warning in published.warnings),
+        "is_there": shown is not None,
+        "is_drawn": shown is not None and shown.chart.vega is not None and bool(shown.rows),
+        "total": shown.total if shown else 0,
+        "sentences": [],
+        "more": "",
+        "download": "",
+    }
+    if shown is None:
+        return found
+    formats = {column.name: column.shown_as for column in shown.chart.columns}
+    if sentence := shown.chart.words.get(language):
+        names = {name for name in formats if f"{{{name}}}" in sentence}
+        found["sentences"] = [
+            filled(sentence, row, formats, language, t["never"])
+            for row in shown.told(published.as_of)
+            if names <= row.keys()
+        ]
+    if shown.total > len(shown.rows):
+        found["more"] = t["first_rows"].format(
+            shown=worded(str(len(shown.rows)), "count", language),
+            total=worded(str(shown.total), "count", language),
+        )
+    if shown.chart.download and published.has_exports:
+        found["download"] = f"{shown.chart.download}.csv"
+    return found
+
+
+def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str]) -> dict[str, Any]:
+    """Warnings, audits, loads and runs."""
+
+    def link(model: str) -> Cell:
+        name = model if model in models else f"sources.{model.replace('.', '__')}"
+        return {"url": models[name], "text": model} if name in models else model
+
+    audits = last_audits(published.connection, _PROD)
+    number = published.run.run_number if published.run else 0
+    for row in published.noted:
+        if isinstance(row, Audited) and row.environment in ("", _PROD):
+            audits[row.model_name, row.audit] = (number, row)
+    runs = recorded_runs(published.connection, _RUNS) if has_record(published.connection) else []
+    if published.run:
+        runs = [published.run, *(run for run in runs if run.run_number != number)]
+    return {
+        "warnings": [
+            (link(w.model), w.audit, w.sentence or str(w), w.since) for w in published.warnings
+        ],
+        "audits": [
+            (
+                link(one.model_name),
+                one.audit,
+                t["rows_break_it"].format(number=one.number_of_rows)
+                if one.number_of_rows or one.is_unknown
+                else t["holds"],
+                run,
+            )
+            for run, one in (audits[key] for key in sorted(audits))
+        ],
+        "loaded": [
+            (link(f"sources.{change.table}"), change.added, change.removed, change.first_day or "")
+            for change in changes_since(published.connection, published.load_number - 1)
+        ],
+        "sources": [
+            (link(f"sources.{name}"), table.batch.as_of, table.batch.batch_id)
+            for name, table in loaded_tables(published.connection).items()
+        ],
+        "runs": [
+            (
+                run.run_number,
+                run.command,
+                run.outcome,
+                f"{run.started_at:%Y-%m-%d %H:%M}",
+                "" if run.seconds is None else run.seconds,
+            )
+            for run in runs
+        ],
+    }
+
+
+def model(
+    name: str,
+    facts: ModelFacts | None,
+    published: Published,
+    urls: Mapping[str, str],
+    personal: frozenset[str],
+    t: Mapping[str, str],
+) -> dict[str, Any]:
+    """A model's page; `personal` are columns to leave out."""
+    lineage = published.lineage
+    of = lineage.models[name]
+    reads = [one for one in lineage.upstream(name) if one in urls]
+    read_by = [one for one in lineage.downstream(name) if one in urls]
+    described = {column: said for column, _, said in facts.columns} if facts else {}
+
+    def columns_of(names: Sequence[str]) -> list[Cell]:
+        return [
+            {"url": f"{urls[one.rpartition('.')[0]]}", "text": one}
+            for one in names
+            if one.rpartition(".")[0] in urls and one not in personal
+        ]
+
+    marked = lineage.personal(name)
+    return {
+        "model": {
+            "name": name,
+            "description": of.description,
+            "owner": of.owner,
+            "grain": ", ".join(facts.grain) if facts else "",
+            "audits": ", ".join(facts.audits) if facts else "",
+            "rows_by": ", ".join(one for one in of.rows_by if one not in personal),
+        },
+        "graph": drawn(name, reads, read_by, urls),
+        "neighbours": [
+            *((t["reads"], {"url": urls[n], "text": n}, lineage.models[n].description)
+              for n in reads),
+            *((t["read_by"], {"url": urls[n], "text": n}, lineage.models[n].description)
+              for n in read_by),
+        ],
+        "columns": [
+            (
+                column,
+                type_,
+                described.get(column, "") + (f" ({t['personal']})" if column in marked else ""),
+                columns_of(lineage.upstream(f"{name}.{column}")),
+                columns_of(lineage.downstream(f"{name}.{column}")),
+            )
+            for column, type_ in of.types.items()
+            if f"{name}.{column}" not in personal
+        ],
+    }  # fmt: skip
+
+
+def sql_of(project_dir: Path, name: str) -> str:
+    """The file of a model; empty for a source."""
+    layer, _, rest = name.partition(".")
+    path = project_dir / "models" / layer / f"{rest}.sql"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -1,0 +1,186 @@
+"""Renders the report: one folder that opens with a double click, without server or network."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from data_platform.delivery.report import pages
+from data_platform.delivery.report.charts import LANGUAGES, fetch, read_charts
+from data_platform.delivery.report.languages import Contents, LanguagePages
+from data_platform.delivery.report.scripts import assigned, vega_script
+from data_platform.errors import PlatformError
+from data_platform.files import replace_text, writable_folder
+from data_platform.lakehouse.connection import reading
+from data_platform.project.context import read_models
+from data_platform.project.lineage.graph import PERSONAL
+from data_platform.project.lineage.working_tree import code_digest, read_lineage
+from data_platform.record.loads import last_load
+from data_platform.record.promotions import promotions
+from data_platform.record.rows import Row, RunRow
+from data_platform.record.standing_warnings import standing_warnings
+from data_platform.settings import Settings
+
+_PACKAGE = "data_platform.delivery.report"
+_FIGURES = "figures.json"
+
+
+@dataclass
+class _Folder:
+    """Where pages go; only those whose text differs are written."""
+
+    path: Path
+    texts: dict[str, str] = field(default_factory=dict)
+    kept: set[Path] = field(default_factory=set)
+
+    def put(self, name: str, text: str) -> None:
+        self.texts[name] = text
+
+    def keep(self, *patterns: str) -> None:
+        """Leave files of the report before as they are."""
+        for pattern in patterns:
+            self.kept.update(self.path.glob(pattern))
+
+    def write(self) -> int:
+        """Write what differs, remove what is no page any longer; how many files were written."""
+        written = 0
+        for name, text in self.texts.items():
+            place = self.path / name
+            if not (place.is_file() and place.read_text(encoding="utf-8") == text):
+                replace_text(place, text)
+                written += 1
+        kept = {*self.kept, *(self.path / name for name in self.texts)}
+        for place in self.path.rglob("*"):
+            if place.is_file() and place not in kept:
+                place.unlink()
+        return written
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A report that was rendered."""
+
+    path: Path
+    pages: int
+    files_written: int
+
+
+def report(
+    settings: Settings,
+    output: Path | None = None,
+    is_public: bool = False,
+    run: RunRow | None = None,
+    noted: Sequence[Row] = (),
+) -> Reported:
+    """Render what a lakehouse shows.
+
+    Args:
+        output: a folder of one's own; by default that of the data folder.
+        is_public: leave out personal columns, and the SQL, whose literals may tell of people.
+        run: the run that publishes it, and what it has noted so far.
+
+    Raises:
+        PlatformError: there is no lakehouse yet, a chart's specification is none, or the folder
+            cannot be written.
+    """
+    folder = writable_folder(output or settings.report_dir)
+    if output is not None and any(folder.iterdir()) and not (folder / _FIGURES).is_file():
+        raise PlatformError(f"{folder} holds files that are no report; choose an empty folder")
+    charts = read_charts(settings.project_dir)
+    lineage = read_lineage(settings.project_dir)
+    personal = frozenset(lineage.marked(PERSONAL)) if is_public else frozenset()
+    with reading(settings.lakehouse) as connection:
+        load = last_load(connection)
+        if load is None:
+            raise PlatformError("nothing is loaded yet; run: data-platform run")
+        shown = {
+            chart.name: fetch(
+                connection,
+                chart,
+                frozenset(c.name for c in chart.columns if f"{chart.model}.{c.name}" in personal),
+            )
+            for chart in charts
+        }
+        published = pages.Published(
+            connection=connection,
+            project_dir=settings.project_dir,
+            as_of=load.as_of,
+            load_number=load.load_number,
+            warnings=standing_warnings(connection),
+            lineage=lineage,
+            run=run,
+            noted=noted,
+            has_exports=output is None,
+        )
+        return _render(folder, Contents(published, charts, shown, personal, is_public))
+
+
+def _render(path: Path, contents: Contents) -> Reported:
+    folder, published = _Folder(path), contents.published
+    for name in ("report.css", "report.js"):
+        text = files(_PACKAGE).joinpath("assets", name).read_text(encoding="utf-8")
+        folder.put(f"assets/{name}", text)
+    folder.put("assets/vega.js", vega_script(published.project_dir))
+    for name, shown in contents.shown.items():
+        folder.put(f"data/{name}.js", assigned("data", list(shown.rows) if shown else [], name))
+    texts = yaml.safe_load(files(_PACKAGE).joinpath("texts.yaml").read_bytes())
+    environment = Environment(
+        loader=PackageLoader(_PACKAGE), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True,
+    )  # fmt: skip
+    before, figures = _earlier(path), _figures(contents)
+    if figures["catalogue"] == before.get("catalogue"):
+        folder.keep("*/model/*.html", "*/catalogue.html", "*/search.js")
+    else:
+        contents = replace(contents, facts=read_models(published.project_dir))
+    for language in LANGUAGES:
+        t = {name: said[language] for name, said in texts.items()}
+        LanguagePages(contents, folder.put, environment, language, t, before).render(figures)
+    folder.put("index.html", environment.get_template("index.html").render())
+    folder.put(_FIGURES, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+    written = folder.write()
+    return Reported(path, sum(1 for _ in path.rglob("*.html")), written)
+
+
+def _figures(contents: Contents) -> dict[str, Any]:
+    """What the next report is compared with."""
+    published = contents.published
+    values = {
+        name: [dict(row) for row in shown.told(published.as_of)]
+        for name, shown in contents.shown.items()
+        if shown is not None
+    }
+    return {
+        "as_of": str(published.as_of),
+        "load": published.load_number,
+        "figures": values,
+        "warnings": [str(warning) for warning in published.warnings],
+        "promotions": [str(one) for one in promotions(published.connection)],
+        "catalogue": _catalogue(contents),
+    }
+
+
+def _catalogue(contents: Contents) -> str:
+    """A digest of all that the pages of the catalogue are made of."""
+    digest = hashlib.sha256(code_digest(contents.published.project_dir).encode())
+    for part in ("pages.py", "graph.py", "languages.py", "texts.yaml"):
+        digest.update(files(_PACKAGE).joinpath(part).read_bytes())
+    for template in ("base.html", "macros.html", "model.html", "catalogue.html"):
+        digest.update(files(_PACKAGE).joinpath("templates", template).read_bytes())
+    digest.update(str(contents.is_public).encode())
+    return digest.hexdigest()[:16]
+
+
+def _earlier(path: Path) -> Mapping[str, Any]:
+    """What the report before said; empty where there is none."""
+    try:
+        found = json.loads((path / _FIGURES).read_text(encoding="utf-8"))
+        return found if found.keys() >= {"figures", "warnings", "promotions", "load"} else {}
+    except (OSError, ValueError, AttributeError):
+        return {}
