@@ -47,8 +47,8 @@ def test_a_non_blocking_audit_that_fails_itself_is_a_warning(analyst: Platform) 
     edit(analyst, audit, "FROM @here", "FROM @here\nWHERE\n  first_missing::TINYINT > 0")
     done = analyst.call("run", "--deploy")
     assert re.search(
-        "Warning: marts.accounting__reference_gaps: references_are_consecutive could not be evaluated: "
-        "Conversion Error: .*the value is not shown",
+        "Warning: marts.accounting__reference_gaps: references_are_consecutive could not be "
+        "evaluated: Conversion Error: .*the value is not shown",
         done.stderr,
     ), done.stderr
     ((unknown,),) = analyst.rows(

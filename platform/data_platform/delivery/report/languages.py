@@ -113,7 +113,7 @@ class LanguagePages:
             return {**empty, "said": self.t["first_report"]}
         known = before["figures"], before["warnings"], before["promotions"], before["load"]
         when = (
-            f"{self.t['as_of'].format(day=before['as_of'])}, "
+            f"{self.t['as_of'].format(day=worded(before['as_of'], 'day', self.language))}, "
             f"{self.t['load'].format(number=known[3])}"
         )
         rows = []

@@ -27,7 +27,7 @@ def worded(value: str | None, shown_as: str, language: str) -> str:
             sign = "+" if exact > 0 else ""
             return f"{sign}{format_decimal(exact, '#,##0.0', locale=locale)} %"
         case "decimal":
-            return format_decimal(Decimal(value), "#,##0.##", locale=locale)
+            return format_decimal(Decimal(value), "#,##0.00", locale=locale)
         case "count":
             return format_decimal(Decimal(value), "#,##0", locale=locale)
     return value

@@ -1,0 +1,264 @@
+"""The report in a real browser, from disk: every page, both languages, figures as they are."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from conftest import PROJECT, Platform, options_of
+from data_platform.delivery.report.charts import PAGES, read_charts
+from data_platform.delivery.report.wording import worded
+from data_platform.errors import PlatformError
+from data_platform.project.lineage.working_tree import read_lineage
+from editing import edit
+from test_browsing import chromium
+
+NASTY = [
+    "<b>Zoé</b>",
+    "</script><script>alert(1)</script>",
+    "a\u2028b",
+    "\u202eevil",
+    'O\'Neil & "Co"',
+]
+
+
+@contextmanager
+def browser(**options: object) -> Iterator[Page]:
+    """A page of a browser that reaches nothing but files; what it complains of fails the test."""
+    complaints: list[str] = []
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"]) as found,
+    ):
+        page = found.new_context(**options).new_page()  # type: ignore[arg-type]
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith(("file:", "data:"))
+                else complaints.append(request.url)
+            ),
+        )
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        yield page
+    assert complaints == []
+
+
+def url(platform: Platform, page: str) -> str:
+    return f"file://{platform.data}/report/{page}"
+
+
+def test_every_page_loads_from_disk_in_both_languages(finished: Platform) -> None:
+    folder = (finished.data / "report").resolve()
+    pages = sorted(path.relative_to(folder) for path in folder.rglob("*.html"))
+    english = {path.relative_to("en") for path in pages if path.parts[0] == "en"}
+    assert english == {path.relative_to("fr") for path in pages if path.parts[0] == "fr"}
+    assert {f"{page}.html" for page in (*PAGES, "changes", "catalogue")} <= {*map(str, english)}
+    assert len(english) == 6 + len(read_lineage(PROJECT).models)
+    with browser() as page:
+        for path in pages:
+            page.goto(url(finished, str(path)))
+            language = path.parts[0] if len(path.parts) > 1 else page.url.split("/report/")[1][:2]
+            assert page.locator("html").get_attribute("lang") == language
+            assert page.locator("h1").inner_text()
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 5_000_000
+    assert max((folder / path).stat().st_size for path in pages) < 150_000
+    assert {oct(p.stat().st_mode & 0o777) for p in folder.rglob("*") if p.is_file()} == {"0o600"}
+
+
+def test_the_figures_are_those_of_the_lakehouse(finished: Platform) -> None:
+    with browser() as page:
+        for chart in read_charts(PROJECT):
+            for language in ("en", "fr"):
+                page.goto(url(finished, f"{language}/{chart.page}.html"))
+                place = page.locator(f"#{chart.name}")
+                names = [column.name for column in chart.columns]
+                order = ", ".join(f"{one} NULLS FIRST" for one in (chart.sort or tuple(names)))
+                wanted = [
+                    [
+                        worded(None if v is None else str(v), column.shown_as, language)
+                        for v, column in zip(row, chart.columns, strict=True)
+                    ]
+                    for row in finished.rows(
+                        f"SELECT {', '.join(names)} FROM {chart.model} ORDER BY {order} "
+                        f"LIMIT {chart.most}"
+                    )
+                ]
+                found = place.locator("tbody tr").evaluate_all(
+                    "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
+                )
+                spaces = re.compile(r"\s")
+                assert [[spaces.sub(" ", c) for c in row] for row in found] == [
+                    [spaces.sub(" ", c) for c in row] for row in wanted
+                ], (chart.name, language)
+                if chart.vega and wanted:
+                    assert place.locator(".drawn svg").count() == 1
+    october = finished.rows("SELECT amount FROM report.overview__turnover "
+                            "WHERE month = '2023-10-01'")  # fmt: skip
+    assert october == [(0,)]
+
+
+def test_filters_are_kept_in_the_address_and_a_reader_finds_the_way(finished: Platform) -> None:
+    with browser() as page:
+        page.goto(url(finished, "en/finance.html"))
+        rows = page.locator("#finance__turnover_by_entity tbody tr")
+        everything = rows.count()
+        page.select_option("select[name=entity]", "blue")
+        page.wait_for_function("location.hash.includes('entity=blue')")
+        assert rows.count() == everything // 2
+        page.fill("input[name=from]", "2024-01")
+        page.dispatch_event("input[name=from]", "change")
+        page.wait_for_function("location.hash.includes('from=2024-01')")
+        assert rows.count() == 2
+        page.locator("a.language").click()
+        page.wait_for_url("**/fr/finance.html#*")
+        assert page.input_value("input[name=from]") == "2024-01"
+        assert page.locator("#finance__turnover_by_entity tbody tr").count() == 2
+        # Sorting by a column, both ways.
+        table = page.locator("#finance__receivables")
+        table.locator("summary").click()
+        table.locator("th button").nth(0).click()
+        assert table.locator("th").nth(0).get_attribute("aria-sort") == "ascending"
+        names = table.locator("tbody tr td:first-child").all_inner_texts()
+        table.locator("th button").nth(0).click()
+        assert table.locator("tbody tr td:first-child").all_inner_texts() == names[::-1]
+        # From a chart to its model, to what it reads, to a source's column and who uses it.
+        page.locator("#finance__receivables .badge a").last.click()
+        assert page.locator("h1").inner_text() == "report.finance__receivables"
+        page.locator("svg.lineage a", has_text="marts.finance__receivables").click()
+        assert page.locator("h1").inner_text() == "marts.finance__receivables"
+        page.goto(url(finished, "en/catalogue.html"))
+        page.fill("#search", "app__invoices.amount")
+        page.locator("#found a", has_text="sources.app__invoices.amount").click()
+        assert page.locator("h1").inner_text() == "sources.app__invoices"
+        page.goto(url(finished, "en/catalogue.html#q=promoters"))
+        assert page.locator("#found li").count() > 0 and page.locator("#all").is_hidden()
+
+
+@pytest.mark.parametrize("options", [
+    {"viewport": {"width": 360, "height": 800}},
+    {"color_scheme": "dark", "reduced_motion": "reduce"},
+    {"forced_colors": "active", "device_scale_factor": 2},
+], ids=["a phone", "dark", "forced colours"])  # fmt: skip
+def test_pages_fit_and_name_what_they_show(finished: Platform, options: dict) -> None:
+    with browser(**options) as page:
+        for name in (*PAGES, "changes", "catalogue", "model/marts.kpi__nps"):
+            page.goto(url(finished, f"fr/{name}.html"))
+            wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            assert wide <= 0, (name, wide)
+            assert page.locator("h1").count() == 1 and page.locator("main").count() == 1
+            nameless = page.evaluate(
+                "[...document.querySelectorAll('input, select, a, button')].filter(one => "
+                "!(one.innerText || one.labels?.length || one.getAttribute('aria-label') || "
+                "one.textContent.trim())).length"
+            )
+            assert nameless == 0, name
+        page.goto(url(finished, "fr/overview.html"))
+        assert page.pdf()[:5] == b"%PDF-"
+
+
+def test_a_day_renders_again_only_what_it_changes(begun: Platform) -> None:
+    folder = (begun.data / "report").resolve()
+    before = {p.relative_to(folder): p.stat().st_mtime_ns for p in folder.rglob("*.html")}
+    begun.call("run", options=options_of("2024-03-01"))
+    folder = (begun.data / "report").resolve()
+    after = {p.relative_to(folder): p.stat().st_mtime_ns for p in folder.rglob("*.html")}
+    assert before.keys() == after.keys()
+    changed = {str(path) for path in after if after[path] != before[path]}
+    assert "en/overview.html" in changed
+    assert not [path for path in changed if "model/" in path or "catalogue" in path]
+    said = (folder / "en/changes.html").read_text()
+    assert "Since the report as of 29 Feb 2024, load 1:" in said
+    assert "1 Mar 2024" in (folder / "en/overview.html").read_text()
+    # A run without a report leaves it as it is.
+    begun.call("run", "--no-report", options=options_of("2024-03-02"))
+    assert "1 Mar 2024" in (begun.data / "report/en/overview.html").read_text()
+    begun.call("report", options=[])
+    assert "2 Mar 2024" in (begun.data / "report/en/overview.html").read_text()
+
+
+def test_a_public_report_tells_nothing_of_a_person(begun: Platform, tmp_path: Path) -> None:
+    out = tmp_path / "public"
+    begun.call("report", "--output", str(out), "--public")
+    text = "".join(path.read_text() for path in out.rglob("*") if path.is_file()
+                   and path.name != "vega.js")  # fmt: skip
+    shown = begun.rows("SELECT last_name FROM report.care__stagnant_freelancers")
+    assert shown
+    own = (begun.data / "report/data/care__stagnant_freelancers.js").read_text()
+    for (name,) in shown:
+        assert name in own
+        assert not re.search(rf"\b{re.escape(name)}\b", text), name
+    assert "SELECT" not in text and "last_name" not in (out / "en/search.js").read_text()
+    done = begun.call("report", "--public", check=False)
+    assert done.returncode == 2 and "--public needs --output" in done.stderr
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used/notes.txt").write_text("mine")
+    done = begun.call("report", "--output", str(tmp_path / "used"), check=False)
+    assert done.returncode == 1 and "holds files that are no report" in done.stderr
+    assert [p.name for p in (tmp_path / "used").iterdir()] == ["notes.txt"]
+
+
+def test_names_that_look_like_code_are_shown_as_they_are(begun: Platform) -> None:
+    union = " UNION ALL ".join(
+        f"SELECT '{number:032x}'::UUID, $${name}$$, 1.00, 1.00, 90071992547409931234.05"
+        for number, name in enumerate(NASTY, start=1)
+    )
+    begun.write(f"CREATE OR REPLACE VIEW report.finance__receivables(client_sk, client_name, "
+                f"invoiced, outstanding, overdue) AS {union}")  # fmt: skip
+    begun.call("report", options=[])
+    with browser() as page:
+        page.goto(url(begun, "en/finance.html"))
+        names = page.locator("#finance__receivables tbody tr td:first-child").evaluate_all(
+            "cells => cells.map(cell => cell.textContent)"
+        )
+        assert sorted(names) == sorted(NASTY)
+        amount = page.locator("#finance__receivables tbody tr td:last-child").first.text_content()
+        assert amount == "€90,071,992,547,409,931,234.05"
+
+
+def test_an_empty_company_and_a_missing_lakehouse_are_told(platform: Platform) -> None:
+    done = platform.call("report", check=False)
+    assert done.returncode == 1 and "run: data-platform run" in done.stderr
+    assert not (platform.data / "report").exists() or not [*(platform.data / "report").iterdir()]
+
+
+def test_a_company_of_a_few_days_has_sensible_pages(platform: Platform) -> None:
+    platform.call("run", options=["--scale", "0.01", "--as-of", "2022-01-02"])
+    with browser() as page:
+        for name in (*PAGES, "changes", "catalogue"):
+            page.goto(url(platform, f"en/{name}.html"))
+            assert page.locator("h1").inner_text()
+        page.goto(url(platform, "en/finance.html"))
+        assert "There is nothing to show." in page.locator("main").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("page: overview", "page: sales", "page is sales, expected one of overview"),
+        ("as: month", "as: year", "month is shown as year, expected month"),
+        ("order: 1", "ordre: 1", "it has ordre, expected"),
+        ("title: {en:", "title: {de:", "'en'"),
+    ],
+)
+def test_a_specification_that_is_none_is_told(
+    analyst: Platform, old: str, new: str, said: str
+) -> None:
+    edit(analyst, "models/report/overview__turnover.yaml", old, new)
+    with pytest.raises(PlatformError, match="overview__turnover.yaml specifies no chart") as caught:
+        read_charts(analyst.project)
+    assert said in str(caught.value)
+
+
+def test_charts_are_in_the_lineage_and_impact_names_them(platform: Platform) -> None:
+    done = platform.call("lineage", "sources.app__invoices.amount", "--impact")
+    assert "report.overview__turnover" in done.stdout and "exports.receivables" in done.stdout
+    for chart in read_charts(PROJECT):
+        assert {column.name for column in chart.columns} <= {
+            *read_lineage(PROJECT).models[chart.model].types
+        }
