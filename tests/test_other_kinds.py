@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+import xlsxwriter
 
 import mysql
 from applications import SIMULATED, TABLES, of_app, tables_of
@@ -233,14 +234,23 @@ def test_a_spreadsheet_gives_the_rows_that_the_simulator_gives(
     found = tables_of(analyst.data / "sources")
     for name in ("crm.customers", "billing.payments"):
         assert found[name].equals(simulated[name]), name
+    # A cell in error is none that is empty.
+    with xlsxwriter.Workbook(str(folder / "payments_2.xlsx")) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, simulated["billing.payments"].columns)
+        sheet.write_row(1, 0, ["p1", "JMP1"])
+        sheet.write_formula(1, 2, "=1/0", None, "#DIV/0!")
+    done = analyst.call("extract", "-s", "billing", check=False)
+    assert "has 1 cells in error" in done.stderr
     # Half a file, and one that is none.
     content = (folder / "payments_1.xlsx").read_bytes()
     for broken in (content[: len(content) // 2], b"no spreadsheet"):
         (folder / "payments_2.xlsx").write_bytes(broken)
-        done = analyst.call("extract", check=False)
+        done = analyst.call("extract", "-s", "billing", check=False)
         assert done.returncode == 1 and done.stderr.count("\n") == 1
         assert "file payments_2.xlsx cannot be read as a spreadsheet" in done.stderr
     (folder / "payments_2.xlsx").unlink()
+    (folder / "customers_1.xlsx").rename(folder / "customers_3.xlsx")
     wrong = simulated["billing.payments"].with_columns(amount=pl.lit(1.005))
     wrong.write_excel(folder / "payments_3.xlsx")
     done = analyst.call("extract", check=False)

@@ -147,9 +147,20 @@ def test_what_does_not_fit_is_refused_in_a_line_and_changes_nothing(
         (lambda address: address.replace("s3cret", "wr0ng"), "password authentication failed"),
         (lambda address: address.replace("127.0.0.1", "no.such.host.invalid"), "no.such.host"),
         (lambda address: address.replace("/postgres", "/nothing"), "nothing"),
-        (lambda address: address.replace("127.0.0.1", "[::1"), "IPv6"),  # libpq quotes all of it
+        (lambda address: address.replace("s3cret%20word", "s3cret/w@rd"), "are written %2F"),
+        (
+            lambda address: address.replace("127.0.0.1", "[::1"),
+            "holds no address like",
+        ),  # libpq would quote it
     ],
-    ids=["no address", "a wrong password", "an unknown host", "no database", "no address at all"],
+    ids=[
+        "no address",
+        "a wrong password",
+        "an unknown host",
+        "no database",
+        "an open password",
+        "no address at all",
+    ],
 )
 def test_a_database_that_cannot_be_reached_is_told_without_its_password(
     database: Database, monkeypatch: pytest.MonkeyPatch, change, said: str
@@ -250,8 +261,12 @@ HEADER = "last_name,first_name,email,satisfaction_score,updated_at\n"
 UNFIT = {
     "nothing": ("", "is empty"),
     "half a line": (HEADER + "Roux,Max,m@x.test,9,2024-0", "ends within a line"),
-    "a value less": (HEADER + "Roux,Max,m@x.test\n", "expected"),
-    "a value more": (HEADER + "Roux,Max,m@x.test,9,2024-01-31,7\n", "cannot be read whole"),
+    "a value less": (HEADER + "Roux,Max,m@x.test\n", "line 2 has 3 values, expected 5; 1 line"),
+    "a value more": (HEADER + 3 * "R,M,m,9,2024-01-31\n" + "Roux,Max,m@x.test,9,2024-01-31,7\n",
+                     "line 5 has 6 values, expected 5"),
+    "a column twice": (HEADER.replace("email", "last_name") + "R,M,m,9,2024-01-31\n",
+                       "has column 'last_name' twice"),
+    "a quote within": (HEADER + 'R,5" pipe,m,9,2024-01-31\n', ""),
     "another encoding": ("\xe9".join((HEADER, "\n")), "is not written in utf-8"),
     "no number": (HEADER + "R,M,m,nine,2024-01-31\n", "satisfaction_score expected a whole"),
     "no day": (HEADER + "R,M,m,9,2024-02-30\n", "updated_at expected a date"),
@@ -276,6 +291,11 @@ def test_a_delivery_that_does_not_fit_is_refused_in_a_line(
 
 
 STATED = {
+    "kind: files, folder: drop, folder: drops": "folder is there twice",
+    "kind: files, folder: drop, time_zone: Mars/Olympus": "expected one like Europe/Paris",
+    "kind: files, folder: drop, delimiter: ';;'": "delimiter is to be one character",
+    "kind: files, folder: drop, tables: {customers: {columns: {mail: email}}}": "has mail, which",
+    "kind: files, folder: drop, tables: {customers: customers}": "expected names and values",
     "kind: postgress": "did you mean postgres",
     "kind: files": "has no folder",
     "kind: files, folder: drop, delimeter: ';'": "did you mean delimiter",
@@ -296,3 +316,53 @@ def test_an_entry_that_says_something_else_is_refused(
     done = analyst.call("extract", check=False)
     assert done.returncode == 1
     assert STATED[stated] in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_a_point_is_no_decimal_where_that_is_a_comma(
+    analyst: Platform, simulated: dict[str, pl.DataFrame]
+) -> None:
+    (analyst.project / "sources.yaml").write_text(
+        "billing:\n  kind: files\n  folder: .\n  decimal: ','\n  delimiter: ;\n"
+        + "".join(SIMULATED.format(name) for name in ("app", "crm"))
+    )
+    text = "id;invoice_reference;amount;paid_on\np1;JMP1;{};2024-01-31\n"
+    (analyst.project / "payments_1.csv").write_text(text.format("1250,5"))
+    analyst.call("extract")
+    (analyst.project / "payments_1.csv").write_text(text.format("1.250"))
+    done = analyst.call("extract", check=False)
+    assert "column amount expected a number" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("_31-01-2024", "_01-02-2024"), "do not tell which delivery is the newest"),
+        (("_2024-01", "_backup"), "do not tell which delivery is the newest"),
+        (("_1", "_9", "_10"), ""),
+    ],
+)
+def test_the_newest_delivery_is_known_or_refused(
+    analyst: Platform, simulated: dict[str, pl.DataFrame], names: tuple[str, ...], said: str
+) -> None:
+    (analyst.project / "sources.yaml").write_text(CRM + REST)
+    folder = analyst.project / "drop"
+    folder.mkdir()
+    rows = simulated["crm.customers"]
+    for number, name in enumerate(names, start=1):
+        rows.head(number).write_csv(folder / f"customers{name}.CSV")
+    done = analyst.call("extract", check=False)
+    assert said in done.stderr and bool(said) == bool(done.returncode), done.stderr
+    if not said:
+        assert len(tables_of(analyst.data / "sources")["crm.customers"]) == len(names)
+
+
+@pytest.mark.parametrize(
+    "tag", ["not_befor:issue_date=2024-01-01", "keep_histry", "onn:issue_date"]
+)
+def test_a_tag_that_is_none_is_refused(analyst: Platform, tag: str) -> None:
+    contract = analyst.project / "external_models.yaml"
+    text = contract.read_text()
+    contract.write_text(text.replace("['on:issue_date'", f"['{tag}', 'on:issue_date'"))
+    done = analyst.call("extract", check=False)
+    assert done.returncode == 1 and f"there is no tag '{tag}'" in done.stderr
+    assert "did you mean" in done.stderr

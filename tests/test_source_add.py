@@ -154,3 +154,135 @@ def test_what_cannot_be_drafted_is_told_in_a_line(
     done = analyst.call("source", "add", *words, check=False)
     assert done.returncode == code and said in done.stderr, done.stderr
     assert "s3cret" not in done.stderr and done.stderr.count("\n") <= 3
+
+
+ODD = {
+    "postgres": (
+        """CREATE TYPE mood AS ENUM ('happy', 'sad'); DROP DOMAIN IF EXISTS pos;
+        CREATE DOMAIN pos AS integer CHECK (value > 0);
+        CREATE TABLE odd ("Order" pos PRIMARY KEY, "a, b" text NOT NULL, "qu""ote" boolean,
+        status mood, payload jsonb, tags text[], price money, took interval, raw bytea,
+        "semi;colon" numeric, day date);
+        INSERT INTO odd VALUES (7, 'x', true, 'happy', '{"a": 1}', '{x,y}', 12.5, '1 day', 'ab',
+        1.25, '2024-01-31')""",
+        {"order": 7, "a_b": "x", "qu_ote": "true", "status": "happy", "payload": '{"a": 1}',
+         "tags": "{x,y}", "price": "$12.50", "took": "1 day", "raw": r"\x6162",
+         "semi_colon": Decimal("1.25"), "day": date(2024, 1, 31)},
+    ),
+    "mysql": (
+        """DROP TABLE IF EXISTS odd;
+        CREATE TABLE odd (`Order` BIGINT UNSIGNED PRIMARY KEY, `a, b` VARCHAR(9) NOT NULL,
+        f FLOAT, b BIT(8), raw VARBINARY(3), n INT UNSIGNED, flag TINYINT(1), y YEAR, day DATE);
+        INSERT INTO odd VALUES (18446744073709551615, 'x', 16777217, b'10000001', x'FF00C3',
+        4000000000, 2, 2024, '2024-01-31')""",
+        {"order": Decimal(18446744073709551615), "a_b": "x", "f": 16777216.0, "b": 129,
+         "raw": "FF00C3", "n": 4000000000, "flag": 2, "y": "2024", "day": date(2024, 1, 31)},
+    ),
+    "duckdb": (
+        """CREATE TABLE odd ("Order" HUGEINT PRIMARY KEY, "a, b" VARCHAR NOT NULL, flag BOOLEAN,
+        tags VARCHAR[], took INTERVAL, day DATE);
+        INSERT INTO odd VALUES (170141183460469231731687303715884105, 'x', true, ['x', 'y'],
+        INTERVAL 1 DAY, '2024-01-31')""",
+        {"order": Decimal("170141183460469231731687303715884105"), "a_b": "x", "flag": "true",
+         "tags": "[x, y]", "took": "1 day", "day": date(2024, 1, 31)},
+    ),
+    "db": (
+        """CREATE TABLE odd ("Order" INTEGER PRIMARY KEY, "a, b" TEXT NOT NULL,
+        day TEXT, twice INTEGER GENERATED ALWAYS AS ("Order" * 2));
+        INSERT INTO odd ("Order", "a, b", day) VALUES (7, 'x', '2024-01-31')""",
+        {"order": 7, "a_b": "x", "day": date(2024, 1, 31), "twice": 14},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["db", "duckdb", pytest.param("postgres", marks=NO_POSTGRES),
+     pytest.param("mysql", marks=NO_MYSQL)],
+)  # fmt: skip
+def test_odd_names_and_types_are_drafted_so_that_nothing_is_lost(
+    kind: str, analyst: Platform, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements, wanted = ODD[kind]
+    file = analyst.project / f"app.{kind}"
+    if kind in ("postgres", "mysql"):
+        where = request.getfixturevalue(f"{kind}_server")
+        monkeypatch.setenv("ODD_URL", where)
+        execute = {"mysql": mysql.execute, "postgres": database.execute}[kind]
+        execute(where, "DROP TABLE IF EXISTS receipts", *re.split(r";\s+(?=[A-Z])", statements),
+                *place_of_receipts(kind))  # fmt: skip
+    elif kind == "duckdb":
+        with duckdb.connect(str(file)) as connection:
+            connection.execute(statements)
+            connection.execute(DDL.format("TIMESTAMP"))
+            connection.execute(ROWS)
+    else:
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.executescript(f"{statements};{DDL.format('TEXT')};{ROWS}")
+    place_ = "ODD_URL" if kind in ("postgres", "mysql") else str(file)
+    # A second table of the same database goes into the entry that is there, its comments stay.
+    analyst.call("source", "add", "other.receipts", "--from", place_)
+    sources = analyst.project / "sources.yaml"
+    analyst.call("source", "add", "other.odd", "--from", place_)
+    assert sources.read_text().startswith("# Where each application's data comes from")
+    assert "# check this" in sources.read_text()
+    checked = analyst.call("sources", "check", "-s", "other", "--format", "csv").stdout
+    assert "other,odd,1,fits" in checked and "other,receipts,2,fits" in checked, checked
+    analyst.call("extract")
+    found = tables_of(analyst.data / "sources", analyst.project)["other.odd"].to_dicts()
+    assert found == [wanted]
+
+
+def place_of_receipts(kind: str) -> tuple[str, str]:
+    type_ = {"mysql": "DATETIME(6)", "postgres": "timestamp"}[kind]
+    return DDL.format(type_), ROWS
+
+
+ODD_FILES = {
+    "spaces in names": b"id, day , Amount (EUR),note\n1,2024-01-31,1.5,x\n",
+    "utf-16": "id,day,amount_eur,note\n1,2024-01-31,1.5,\u00e9\n".encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("what", ODD_FILES)
+def test_a_file_s_odd_names_are_drafted_so_that_the_project_goes_on(
+    analyst: Platform, what: str
+) -> None:
+    (analyst.project / "receipts_1.csv").write_bytes(ODD_FILES[what])
+    analyst.call("source", "add", "expenses.receipts", "--from",
+                 str(analyst.project / "receipts_1.csv"))  # fmt: skip
+    analyst.call("extract")
+    (row,) = tables_of(analyst.data / "sources", analyst.project)["expenses.receipts"].to_dicts()
+    assert row["day"] == date(2024, 1, 31)
+    assert row["amount_eur"] == Decimal("1.5")
+
+
+def test_a_file_that_cannot_be_drafted_leaves_the_project_as_it_is(analyst: Platform) -> None:
+    file = analyst.project / "receipts_1.csv"
+    file.write_text("id,day,amount\n1,2024-01-31\n")
+    before = {p: p.read_bytes() for p in analyst.project.glob("*.yaml")}
+    done = analyst.call("source", "add", "expenses.receipts", "--from", str(file), check=False)
+    assert done.returncode == 1 and "line 2 has 2 values, expected 3" in done.stderr
+    assert {p: p.read_bytes() for p in analyst.project.glob("*.yaml")} == before
+
+
+@NO_POSTGRES
+def test_a_check_tells_each_table_apart(
+    analyst: Platform, postgres_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ODD_URL", postgres_server)
+    database.execute(
+        postgres_server, "DROP TABLE IF EXISTS receipts", *place_of_receipts("postgres")
+    )
+    analyst.call("source", "add", "other.receipts", "--from", "ODD_URL")
+    database.execute(postgres_server, "CREATE TABLE again AS SELECT * FROM receipts")
+    analyst.call("source", "add", "other.again", "--from", "ODD_URL")
+    database.execute(postgres_server, "DROP TABLE receipts")
+    done = analyst.call("sources", "check", "-s", "other", "--format", "csv", check=False)
+    assert done.returncode == 1 and "other,again,2,fits" in done.stdout
+    assert "receipts" in done.stdout and "SELECT" not in done.stdout, done.stdout
+    sources = analyst.project / "sources.yaml"
+    stated = "time_zone: UTC\n  tables: {again: {cursor: nosuch, key: id}}"
+    sources.write_text(sources.read_text().replace("time_zone: UTC", stated))
+    done = analyst.call("sources", "check", "-s", "other", check=False)
+    assert "nosuch" in done.stdout

@@ -264,8 +264,8 @@ def backfill_command(
     act = partial(_backfill, first=first, last=last, pristine=pristine, kept=kept)
 
     def check(call: Call) -> None:
-        _check_company(call, False)
-        if kept is None:
+        if kept is None:  # what was kept is told by its load
+            _check_company(call, False)
             _refuse_replay_of_real_ones(call)
 
     return Action(f"backfill {first} to {last}", act, True, check)

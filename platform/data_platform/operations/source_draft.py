@@ -3,16 +3,19 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import yaml
+from ruamel.yaml import YAML
 
 from data_platform.errors import PlatformError, UsageError
 from data_platform.files import replace_text
 from data_platform.settings import CONTRACT_FILE, SOURCES_FILE, Settings
-from data_platform.sources.contract_file import read_contract
+from data_platform.sources.contract_file import parse_contract, read_contract
 from data_platform.sources.entries import read_entries, sources_file
-from data_platform.sources.inspection import Found, FoundColumn, inspect, kind_of_place
+from data_platform.sources.inspection.found import Found, FoundColumn
+from data_platform.sources.inspection.place import inspect, kind_of_place
 
 _CHECK = "check this"
 # A value of each type, for the draft of the unit test.
@@ -74,11 +77,13 @@ def draft(settings: Settings, name: str, place: str, there: str | None) -> Draft
     stated = {c.name: c.expression for c in found.columns if c.expression}
     steps = []
     news: dict[Path, str] = {}
+    texts: dict[Path, str] = {}
     if known is None:
         news[entries_file] = _entry(source, table, found, of_table, stated)
     elif of_table or stated:
-        options = yaml.safe_dump({**of_table, "columns": stated} if stated else of_table)
-        steps.append(f"in {SOURCES_FILE}, {source}.tables.{table}: {' '.join(options.split())}")
+        said = {**of_table, **({"columns": stated} if stated else {})}
+        news[entries_file] = _flow({source: {"tables": {table: said}}}) + "\n"
+        texts[entries_file] = _with_table(entries_file, source, table, said)
     news[project / CONTRACT_FILE] = _contract(key, found)
     news[model] = _model(key, found)
     news[test] = _test(key, found)
@@ -89,7 +94,9 @@ def draft(settings: Settings, name: str, place: str, there: str | None) -> Draft
         f"data-platform sources check -s {source}",
         "just run --deploy; then just docs",
     ]
-    texts = {path: _after(path, text) for path, text in news.items()}
+    texts = {path: _after(path, text) for path, text in news.items()} | texts
+    contract = project / CONTRACT_FILE
+    parse_contract(texts[contract].encode(), contract)  # nothing that stops all commands is written
     return Draft(texts, news, tuple(steps))
 
 
@@ -118,8 +125,7 @@ def _entry(
     if of_table or stated:
         inner = {**of_table, **({"columns": dict(stated)} if stated else {})}
         lines.append("  tables:")
-        flow = yaml.safe_dump(inner, default_flow_style=True, width=10_000).strip()
-        lines.append(f"    {table}: {flow}")
+        lines.append(f"    {table}: {_flow(inner)}")
     lines.append(f"  max_age_days: 1 # {_CHECK}")
     return "\n".join(lines) + "\n"
 
@@ -148,8 +154,27 @@ def _contract(key: str, found: Found) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _with_table(path: Path, source: str, table: str, said: Mapping[str, object]) -> str:
+    """The text of sources.yaml with what is said of one more table of a source."""
+    editor = YAML()
+    editor.width = 10_000
+    document = editor.load(path.read_text(encoding="utf-8"))
+    document[source].setdefault("tables", {})[table] = said
+    text = StringIO()
+    editor.dump(document, text)
+    return text.getvalue()
+
+
+def _flow(value: object) -> str:
+    dumped: str = yaml.safe_dump(
+        value, default_flow_style=True, width=10_000, allow_unicode=True, sort_keys=False
+    )
+    return dumped.strip()
+
+
 def _yaml(value: str) -> str:
-    return yaml.safe_dump(value, width=10_000).removesuffix("\n...\n").strip()
+    dumped: str = yaml.safe_dump(value, width=10_000, allow_unicode=True)
+    return dumped.removesuffix("\n...\n").strip()
 
 
 def _model(key: str, found: Found) -> str:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-from data_platform.errors import PlatformError, one_line
+from data_platform.errors import PlatformError, near, one_line
 from data_platform.names import EXTRACTS
 from data_platform.settings import CONTRACT_FILE
 from data_platform.sources.column import DECIMAL, DUCKDB_NAMES, POLARS_TYPES, Column
@@ -25,6 +25,7 @@ _COLUMN_TAGS = ("on", "from", "to", "personal", "money", *_SAYING_TAGS)
 # Marks a table that shows only the present: loads keep a log of what it ever showed, in a table of
 # its own that has one column more.
 _KEEP_HISTORY, _SEEN_AS_OF = "keep_history", "seen_as_of"
+_TAGS = (*_COLUMN_TAGS, "now", _KEEP_HISTORY)
 _OF_EXTRACTS = (
     ("load_number", "INTEGER", False),
     ("batch_id", "VARCHAR", False),
@@ -44,6 +45,11 @@ def _tags(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     columns = entry["columns"]
     for tag in map(str, entry.get("tags", [])):
         kind, _, rest = tag.partition(":")
+        if kind not in _TAGS:
+            raise ValueError(
+                f"{entry['name']}: there is no tag {tag!r}; expected one of {', '.join(_TAGS)}"
+                f"{near(kind, _TAGS)}"
+            )
         if kind in _COLUMN_TAGS:
             name = rest.partition("=")[0]
             if name not in columns:
@@ -149,7 +155,22 @@ def read_contract(project_dir: Path) -> Contract:
     """
     path = project_dir / CONTRACT_FILE
     try:
-        entries = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise PlatformError(
+            f"{path} does not exist: {project_dir} is not a project of the data platform"
+        ) from None
+    return parse_contract(content, path)
+
+
+def parse_contract(content: bytes, path: Path) -> Contract:
+    """The contract that a file's content states.
+
+    Raises:
+        PlatformError: it states none.
+    """
+    try:
+        entries = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         tables = {
             entry["name"].removeprefix(f"{SCHEMA}."): SourceTable(
                 name=entry["name"].removeprefix(f"{SCHEMA}."),
@@ -165,10 +186,6 @@ def read_contract(project_dir: Path) -> Contract:
             if table.keeps_history:
                 bounded = tables[table.log_name].bounded_columns
                 tables[name] = replace(table, bounded_by_its_log=bounded)
-    except FileNotFoundError:
-        raise PlatformError(
-            f"{path} does not exist: {project_dir} is not a project of the data platform"
-        ) from None
     except (yaml.YAMLError, ValueError) as error:
         raise PlatformError(f"{path}: {one_line(str(error))}") from error
     except (KeyError, TypeError, AttributeError) as error:

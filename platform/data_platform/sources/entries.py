@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import yaml
 
@@ -73,12 +74,33 @@ class Entry:
                     f"{SOURCES_FILE}: {self.name} has {name}, which a source of kind {self.kind} "
                     f"does not know; it knows {', '.join(known)}{near(name, known)}"
                 )
+        zone = self.option("time_zone", str)
+        if zone is not None and zone not in available_timezones():
+            raise PlatformError(
+                f"{SOURCES_FILE}: {self.name}.time_zone is {zone!r}, expected one like Europe/Paris"
+            )
         names = [table.part_name for table in tables]
         for name, stated in self.option("tables", dict, {}).items():
             if name not in names:
                 raise PlatformError(
                     f"{SOURCES_FILE}: {self.name}.tables has {name}, which is not in the contract; "
                     f"expected {', '.join(names)}"
+                )
+            if not isinstance(stated, dict | None):
+                raise PlatformError(
+                    f"{SOURCES_FILE}: {self.name}.tables.{name} is {stated!r}, expected names and "
+                    f"values; it may have {', '.join(of_a_table)}"
+                )
+            of_contract = [c.name for t in tables if t.part_name == name for c in t.columns]
+            for column in (stated or {}).get("columns") or {}:
+                if column not in of_contract:
+                    raise PlatformError(
+                        f"{SOURCES_FILE}: {self.name}.tables.{name}.columns has {column}, which is "
+                        f"not in the contract{near(str(column), of_contract)}"
+                    )
+            if {"query", "table"} <= (stated or {}).keys():
+                raise PlatformError(
+                    f"{SOURCES_FILE}: {self.name}.tables.{name} has both a query and a table"
                 )
             for option in stated or {}:
                 if option not in of_a_table:
@@ -89,6 +111,21 @@ class Entry:
 
 
 _NAMES_OF_TYPES = {str: "a text", int: "a number", dict: "names and values", list: "a list"}
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice, the first of which YAML would forget."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping, each key once.
+
+        Raises:
+            YAMLError: a key is there twice.
+        """
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if twice := next((key for key in keys if keys.count(key) > 1), None):
+            raise yaml.YAMLError(f"{twice} is there twice, expected once{node.start_mark}")
+        return super().construct_mapping(node, deep)
 
 
 def sources_file(project_dir: Path) -> Path:
@@ -105,8 +142,7 @@ def read_entries(project_dir: Path) -> dict[str, Entry]:
     """
     path = sources_file(project_dir)
     try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        document = yaml.load(path.read_bytes(), Loader=loader)
+        document = yaml.load(path.read_bytes(), Loader=_Loader)
     except FileNotFoundError:
         raise PlatformError(
             f"{path} does not exist; it says where the data of each source comes from"

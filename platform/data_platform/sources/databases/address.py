@@ -2,6 +2,7 @@
 
 import os
 import re
+from urllib.parse import urlsplit
 
 from data_platform.errors import PlatformError
 from data_platform.settings import SOURCES_FILE
@@ -26,7 +27,22 @@ def address_of(entry: Entry, example: str) -> str:
             f"source {entry.name}: the environment variable {variable} is not set; expected an "
             f"address like {example}"
         )
+    if not _is_address(url):
+        raise PlatformError(
+            f"source {entry.name}: {variable} holds no address like {example}; in a password, "
+            "characters like / @ : # ? are written %2F %40 %3A %23 %3F"
+        )
     return url
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port is None or parts.port > 0
+        has_one_user = parts.netloc.count("@") < 2 and "@" not in parts.path
+        return bool(parts.scheme) and has_port and has_one_user
+    except ValueError:
+        return False
 
 
 def password_of(url: str) -> str:

@@ -25,7 +25,7 @@ from data_platform.simulation import Simulation
 from data_platform.sources.contract import SourceTable
 from data_platform.sources.cursor import Cursor, Since
 from data_platform.sources.databases.address import address_of, password_of
-from data_platform.sources.databases.postgres_select import Select, frames, rows, run, value
+from data_platform.sources.databases.postgres_select import Select, names_of, rows, run, value
 from data_platform.sources.databases.query import OF_A_TABLE
 from data_platform.sources.entries import Entry
 from data_platform.sources.exact import Misfits
@@ -73,8 +73,7 @@ class _Session:
         """The columns that the database has there."""
         with _about(self.entry, self.url, f"{table.key}: "):
             select = self._select(table)
-            found = pl.concat(frames(self.connection, f"SELECT * FROM {select.rows_of} LIMIT 0"))
-        return found.columns
+            return names_of(self.connection, f"SELECT * FROM {select.rows_of} LIMIT 0")
 
     def count(self, table: SourceTable) -> int:
         """How many rows a table has."""
@@ -128,7 +127,10 @@ def _about(entry: Entry, url: str, what: str) -> Iterator[None]:
 
 
 def _said(url: str, error: Exception) -> str:
-    text = str(error).partition("\nDETAIL")[0].partition("\nQuery")[0]
+    text = str(error)
+    for end in ("\nDETAIL", "\nQuery", "\nLINE"):
+        text = text.partition(end)[0]
+    text = re.sub(r"Failed to execute query '.*': *(?=ERROR)", "", text, flags=re.DOTALL)
     text = re.sub(r"^[A-Z_]+: (\[libpq\] )?", "", text)
     for secret in (url, password_of(url)):
         text = text.replace(secret, "…") if secret else text

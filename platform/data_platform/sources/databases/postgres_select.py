@@ -187,6 +187,15 @@ def frames(connection: Any, sql: str, copy: bool = False) -> Iterator[pl.DataFra
                 yield pl.DataFrame(batch)
 
 
+def names_of(connection: Any, sql: str) -> list[str]:
+    """The names of a query's columns, of whatever types."""
+    with connection.cursor() as cursor:
+        cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
+        cursor.execute(sql)
+        with cursor.fetch_record_batch() as reader:
+            return [str(name) for name in reader.schema.names]
+
+
 def rows(connection: Any, sql: str) -> list[dict[str, Any]]:
     """The rows of a small query."""
     return pl.concat(frames(connection, sql)).to_dicts()

@@ -37,6 +37,7 @@ _OPTIONS = (
     "folder", "folder_env", "deliveries", "delimiter", "decimal", "encoding", "time_zone", "tables",
 )  # fmt: skip
 _OF_A_TABLE = ("files", "columns", "sheet")
+_DAY_FIRST = re.compile(r"(?<!\d)\d{1,2}[-_.]\d{1,2}[-_.]\d{4}(?!\d)")
 _ENDINGS = (".csv", ".parquet", ".xlsx")
 
 
@@ -59,6 +60,9 @@ def open_source(
             )
     if named is None:
         raise PlatformError(f"{SOURCES_FILE}: {entry.name} has no folder, nor a folder_env")
+    for name in ("delimiter", "decimal"):
+        if len(entry.option(name, str, ",")) != 1:
+            raise PlatformError(f"{SOURCES_FILE}: {entry.name}.{name} is to be one character")
     if entry.option("deliveries", str, "newest") not in ("newest", "all"):
         raise PlatformError(f"{SOURCES_FILE}: {entry.name}.deliveries is to be newest or all")
     folder = entry.folder / named
@@ -141,6 +145,7 @@ class DropFolder:
                         f"{_told(theirs)}"
                     )
                 labels = complete
+        self._refuse_unordered(labels)
         newest = max(labels, key=_natural)
         found = [path for label, path in own if label == newest]
         if len(found) > 1:
@@ -150,14 +155,30 @@ class DropFolder:
             )
         return found
 
+    def _refuse_unordered(self, labels: set[str]) -> None:
+        """Refuse names of deliveries that do not tell which is the newest.
+
+        Raises:
+            PlatformError: they differ in more than numbers, or begin with the day of a date.
+        """
+        shapes = {re.sub(r"\d+", "0", label) for label in labels}
+        day_first = next((label for label in labels if _DAY_FIRST.search(label)), None)
+        if len(labels) > 1 and (len(shapes) > 1 or day_first):
+            one, other = sorted(labels, key=_natural)[-2:]
+            raise PlatformError(
+                f"source {self.entry.name}: {one!r} and {other!r} do not tell which delivery is "
+                "the newest; name deliveries alike, by numbers that rise or dates like 2026-11-30"
+            )
+
     def _files(self, table: SourceTable) -> list[tuple[str, Path]]:
         """(what a file's name has in the place of the pattern's stars, the file), in order."""
         stated = self.entry.of_table(table, "files", str)
         patterns = [stated] if stated else [f"{table.part_name}*{end}" for end in _ENDINGS]
         found = {}
         for pattern in patterns:
-            stars = re.compile("(.*)".join(map(re.escape, Path(pattern).name.split("*"))))
-            for path in self.folder.glob(pattern):
+            place = Path(pattern)
+            stars = re.compile("(.*)".join(map(re.escape, place.name.split("*"))), re.IGNORECASE)
+            for path in (self.folder / place.parent).glob("*"):
                 if path.is_file() and (match := stars.fullmatch(path.name)):
                     found[path] = "".join(match.groups())
         if not found:
@@ -170,12 +191,12 @@ class DropFolder:
     def _file(
         self, table: SourceTable, path: Path, where: str, misfits: Misfits
     ) -> Iterator[pl.DataFrame]:
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             yield self._parquet(table, path, where, misfits)
             return
         zone = self.entry.option("time_zone", str)
         zones = {column.name: column.zone or zone for column in table.columns}
-        if path.suffix == ".xlsx":
+        if path.suffix.lower() == ".xlsx":
             sheet = self.entry.of_table(table, "sheet", str)
             texts = iter([sheet_as_texts(path, sheet, where)])
             decimal = "."
@@ -228,8 +249,10 @@ def _told(labels: set[str]) -> str:
 def _written(texts: pl.Series, column: Column, decimal: str) -> pl.Series:
     """Texts of a file; null where a column that may be null has an empty one."""
     is_text = column.type == "VARCHAR"
-    if not is_text and decimal != ".":
-        texts = texts.str.replace(decimal, ".", literal=True)
+    if column.polars_type.is_numeric() and decimal != ".":
+        # A point is none of these numbers': it may part thousands, and is refused.
+        pointless = texts.str.replace_all(".", "?", literal=True)
+        texts = pointless.str.replace(decimal, ".", literal=True)
     if column.type == "DATE":  # a spreadsheet's days may be times
         texts = texts.str.strip_suffix(" 00:00:00")
     if column.nullable or not is_text:

@@ -1,5 +1,7 @@
 """Sheets of XLSX files as texts: each cell as exactly as the file holds it."""
 
+import re
+import zipfile
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,8 @@ from typing import Any
 import polars as pl
 
 from data_platform.errors import PlatformError
+
+_ERROR = re.compile(rb"<c\b[^>]*\bt=[\"']e[\"']")
 
 
 def sheet_as_texts(path: Path, sheet: str | None, where: str) -> pl.DataFrame:
@@ -37,6 +41,10 @@ def sheet_as_texts(path: Path, sheet: str | None, where: str) -> pl.DataFrame:
             rows = book.get_sheet_by_name(sheet or names[0]).to_python(skip_empty_area=True)
     except CalamineError as error:
         raise PlatformError(f"{where} cannot be read as a spreadsheet; is it complete?") from error
+    if errors := _cells_in_error(path):
+        raise PlatformError(
+            f"{where} has {errors:,} cells in error, like #DIV/0! or #REF!; mend them in the sheet"
+        )
     if not rows:
         raise PlatformError(f"{where} is empty; expected a line of names at least")
     header, *body = rows
@@ -47,6 +55,13 @@ def sheet_as_texts(path: Path, sheet: str | None, where: str) -> pl.DataFrame:
             for name, values in zip(header, columns, strict=True)
         ]
     )
+
+
+def _cells_in_error(path: Path) -> int:
+    """How many cells of a workbook are errors, which the reader gives as empty ones."""
+    with zipfile.ZipFile(path) as book:
+        sheets = [name for name in book.namelist() if name.startswith("xl/worksheets/")]
+        return sum(len(_ERROR.findall(book.read(name))) for name in sheets)
 
 
 def _text(value: Any) -> str:
