@@ -284,5 +284,5 @@ def test_a_check_tells_each_table_apart(
     sources = analyst.project / "sources.yaml"
     stated = "time_zone: UTC\n  tables: {again: {cursor: nosuch, key: id}}"
     sources.write_text(sources.read_text().replace("time_zone: UTC", stated))
-    done = analyst.call("sources", "check", "-s", "other", check=False)
-    assert "nosuch" in done.stdout
+    done = analyst.call("sources", "check", "-s", "other", "--format", "csv", check=False)
+    assert "again.key is 'id', expected the column that tells rows apart" in done.stdout

@@ -70,7 +70,7 @@ class Cursor:
         if key not in names:
             raise PlatformError(
                 f"{SOURCES_FILE}: {entry.name}.tables.{table.part_name}.key is {key!r}, expected "
-                f"the column that tells rows apart, one of {', '.join(names)}"
+                f"the column that tells rows apart, never null; {', '.join(names) or 'none'} may be"
             )
         lag, every = (
             entry.of_table(table, name, int)
