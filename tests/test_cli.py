@@ -164,7 +164,7 @@ def test_what_is_written_is_for_its_owner_alone(finished: Platform) -> None:
 
 def test_no_step_leaves_debris(finished: Platform) -> None:
     links = {path.name for path in finished.data.iterdir() if path.is_symlink()}
-    assert links == {"current", "lakehouse", "sources", "exports"}
+    assert links == {"current", "lakehouse", "sources", "exports", "report"}
     folders = {path.name for path in finished.data.iterdir()} - links
     assert folders == {"releases", "runs"}
     assert [path.name for path in (finished.data / "lakehouse").iterdir()] == ["lakehouse.duckdb"]

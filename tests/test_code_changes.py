@@ -41,7 +41,7 @@ def test_other_rows_reach_every_column_of_the_model_and_the_rows_of_its_readers(
     own, _ = found.changes
     assert own.why == ("its rows are chosen, matched or grouped differently",)
     assert own.columns == ("issue_month_date", "amount")
-    assert found.impact.rows_of == (EXPORT,)
+    assert found.impact.rows_of == (EXPORT, "report.overview__turnover")
 
 
 def test_a_renamed_column_is_told_from_a_new_one() -> None:

@@ -46,7 +46,11 @@ def test_the_graph_of_a_column_is_the_same_in_every_shape(platform: Platform) ->
     found = json.loads(platform.call("lineage", name, "--format", "json").stdout)
     assert found["upstream"][-1] == "staging.app__invoices.amount"
     assert "sources.app__invoices.amount" in found["upstream"]
-    assert found["downstream"] == ["exports.monthly_turnover.Turnover (in €)"]
+    assert found["downstream"] == [
+        "exports.monthly_turnover.Turnover (in €)",
+        *(f"report.overview__turnover.{c}" for c in ("amount", "amount_year_before")),
+        "report.overview__turnover.change_percent",
+    ]
     assert not found["personal"]
     mermaid = platform.call("lineage", name, "--format", "mermaid").stdout
     assert mermaid.startswith("flowchart LR") and mermaid.count(" --> ") == len(found["edges"])
@@ -69,6 +73,7 @@ def test_the_impact_of_a_column_is_told_by_values_and_by_rows(platform: Platform
         "exports.stagnant_freelancers",
         "exports.turnover_by_cohort",
     ]
+    assert found["charts"][0] == "report.care__stagnant_freelancers"
     assert "Freelancer First Name" in found["columns"]["exports.turnover_by_cohort"]
     assert "Freelancer Last Name" not in found["columns"]["exports.turnover_by_cohort"]
     # Scores are matched by it.
@@ -378,9 +383,9 @@ def test_the_kept_lineage_depends_on_every_program_that_reads_it(
         copy.write_bytes(path.read_bytes())
     monkeypatch.setattr(working_tree, "_PROGRAMS", copies)
     for copy in copies:
-        before = working_tree._digest(PROJECT)
+        before = working_tree.code_digest(PROJECT)
         copy.write_text(copy.read_text() + "\n")
-        assert working_tree._digest(PROJECT) != before
+        assert working_tree.code_digest(PROJECT) != before
     copies[0].unlink()
     with pytest.raises(FileNotFoundError):
-        working_tree._digest(PROJECT)
+        working_tree.code_digest(PROJECT)

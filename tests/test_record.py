@@ -39,7 +39,7 @@ def test_a_run_is_recorded_with_its_steps_models_and_audits(begun: Platform) -> 
     assert (commit or "").removesuffix("-dirty") == head
 
     steps = begun.rows(f"SELECT step, outcome FROM ops.steps WHERE run_number = {run} ORDER BY 1")
-    names = ("export", "extract", "load", "transform")
+    names = ("export", "extract", "load", "report", "transform")
     assert steps == [(name, "succeeded") for name in names]
     ((loaded,),) = begun.rows(
         f"SELECT SUM(rows_added + rows_removed) FROM ops.loads WHERE run_number = {run}"

@@ -21,7 +21,12 @@ def rename_the_amount(platform: Platform) -> None:
     edit(platform, MONTHLY, "    amount = ", "    turnover = ")
     edit(platform, MONTHLY, " here_column := amount", " here_column := turnover")
     edit(platform, EXPORT, "@euros(amount)", "@euros(turnover)")
-    for name in ("marts/test_kpi__monthly_turnover", "exports/test_monthly_turnover"):
+    chart = platform.project / "models/report/overview__turnover.sql"
+    chart.write_text(re.sub(r"(this_year|year_before)\.amount", r"\1.turnover", chart.read_text()))
+    for name in (
+        *("marts/test_kpi__monthly_turnover", "exports/test_monthly_turnover"),
+        "report/test_overview__turnover",
+    ):
         test = platform.project / f"tests/{name}.yaml"
         column = r"(issue_month_date: [^,]*, )amount"
         test.write_text(re.sub(column, r"\1turnover", test.read_text()))
@@ -43,6 +48,7 @@ def test_a_rename_is_planned_proven_promoted_and_rolled_back(analyst: Platform) 
     assert {one["model"]: one["why"][0] for one in shown["changes"]} == {
         "marts.kpi__monthly_turnover": "amount is now called turnover",
         "exports.monthly_turnover": "Turnover (in €) is computed differently",
+        "report.overview__turnover": "amount is computed differently",
     }
     assert [one["model"] for one in shown["changes"] if one["is_computed"]] == [
         "marts.kpi__monthly_turnover"

@@ -139,13 +139,17 @@ def _lineage(call: Call, name: str, lineage_format: str, impact: bool) -> None:
 
 
 def impact_lines(name: str, impact: "Impact") -> list[str]:
-    """What would change, for a person: the exports first."""
+    """What would change, for a person: exports and charts first."""
     if not impact.models:
         return [f"Nothing is made of {name}."]
     lines = []
     for title, names in (
         ("Exports", impact.exports),
-        ("Models", tuple(model for model in impact.models if model not in impact.exports)),
+        ("Charts", impact.charts),
+        (
+            "Models",
+            tuple(m for m in impact.models if m not in (*impact.exports, *impact.charts)),
+        ),
     ):
         lines.append(f"{title} that would change with {name}: {len(names) or 'none'}")
         lines += [f"  {model}: {impact.why(model)}" for model in names]

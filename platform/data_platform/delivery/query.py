@@ -17,7 +17,11 @@ from data_platform.sources.contract import SCHEMA as SOURCES
 from data_platform.sources.contract_file import read_contract
 
 # In the order in which a reader looks for something.
-SCHEMAS = (*reversed(Layer), SOURCES, WARNINGS, "ops")
+# What readers ask for first.
+SCHEMAS = (
+    *(Layer.EXPORTS, Layer.REPORT, Layer.MARTS, Layer.INTERMEDIATE, Layer.STAGING),
+    *(SOURCES, WARNINGS, "ops"),
+)
 
 
 def database(settings: Settings, failed: bool) -> Path:

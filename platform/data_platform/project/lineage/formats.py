@@ -39,7 +39,12 @@ def impact_as_json(impact: Impact) -> dict[str, Any]:
     columns: dict[str, list[str]] = {}
     for column in impact.columns:
         columns.setdefault(model_of(column), []).append(column_of(column))
-    return {"exports": impact.exports, "columns": columns, "rows_of": impact.rows_of}
+    return {
+        "exports": impact.exports,
+        "charts": impact.charts,
+        "columns": columns,
+        "rows_of": impact.rows_of,
+    }
 
 
 def as_mermaid(steps: Iterable[Sequence[str]], focus: str = "") -> str:

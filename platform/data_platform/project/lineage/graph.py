@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from data_platform.errors import UsageError, near
-from data_platform.names import FORMATS, Layer
+from data_platform.names import Layer
 
 # A mark on a column of a source, as a tag `personal:email`; columns made of it inherit it.
 PERSONAL, MONEY = "personal", "money"
@@ -67,8 +67,13 @@ class Impact:
 
     @property
     def exports(self) -> tuple[str, ...]:
-        """The files and charts for readers that would change, by the names of their models."""
-        return tuple(name for name in self.models if name.partition(".")[0] in FORMATS)
+        """The files for readers that would change, by the names of their models."""
+        return tuple(name for name in self.models if name.startswith(f"{Layer.EXPORTS}."))
+
+    @property
+    def charts(self) -> tuple[str, ...]:
+        """The charts of the report that would change, by the names of their models."""
+        return tuple(name for name in self.models if name.startswith(f"{Layer.REPORT}."))
 
     def why(self, model: str) -> str:
         """In what a model would change."""
