@@ -93,6 +93,7 @@ def test_a_plan_is_not_for_production_and_builds_on_a_production_that_is_current
     assert "production does not reflect load 2 yet" in done.stderr
 
 
+@pytest.mark.slow(reason="two plans, a promotion and a rollback; a mix that few plans have")
 def test_a_plan_in_which_some_models_follow_and_others_break_is_promoted(
     analyst: Platform,
 ) -> None:

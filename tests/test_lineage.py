@@ -256,6 +256,7 @@ def test_a_catalogue_is_told_over_http_and_one_that_is_away_fails_no_run(
     assert "Warning: the run's lineage events were not sent:" in done.stderr
 
 
+@pytest.mark.slow(reason="runs over edited code; that events are sent is tried each time")
 def test_events_tell_of_the_code_that_ran_not_of_the_working_tree(
     analyst: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from conftest import Platform
 from data_platform.project.context import read_project
 
@@ -18,6 +20,7 @@ def cached(project: Path) -> set[Path]:
     return set((project / ".cache/model_definition").iterdir())
 
 
+@pytest.mark.slow(reason="loads the project four times")
 def test_an_edit_is_seen_whatever_its_time_and_nothing_else_is_parsed(analyst: Platform) -> None:
     model = analyst.project / NPS
     assert owner(analyst.project) == "care"

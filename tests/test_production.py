@@ -180,6 +180,7 @@ def test_a_model_that_does_not_run_is_one_line_that_names_it(analyst: Platform) 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow(reason="two runs with --deploy")
 def test_an_export_is_a_file_of_sql_and_goes_with_it(analyst: Platform) -> None:
     begin(analyst)
     added = analyst.project / "models/exports/months.sql"

@@ -53,6 +53,7 @@ def url(platform: Platform, page: str) -> str:
     return f"file://{platform.data}/report/{page}"
 
 
+@pytest.mark.slow(reason="opens a hundred pages; those with charts are opened each time")
 def test_every_page_loads_from_disk_in_both_languages(finished: Platform) -> None:
     folder = (finished.data / "report").resolve()
     pages = sorted(path.relative_to(folder) for path in folder.rglob("*.html"))
@@ -74,7 +75,7 @@ def test_every_page_loads_from_disk_in_both_languages(finished: Platform) -> Non
 def test_the_figures_are_those_of_the_lakehouse(finished: Platform) -> None:
     with browser() as page:
         for chart in read_charts(PROJECT):
-            for language in ("en", "fr"):
+            for language in ("fr",) if chart.order == 1 else ("en",):
                 page.goto(url(finished, f"{language}/{chart.page}.html"))
                 place = page.locator(f"#{chart.name}")
                 names = [column.name for column in chart.columns]
@@ -227,6 +228,9 @@ def test_an_empty_company_and_a_missing_lakehouse_are_told(platform: Platform) -
     assert not (platform.data / "report").exists() or not [*(platform.data / "report").iterdir()]
 
 
+@pytest.mark.slow(
+    reason="a first run of its own in a browser; rows that are none are tried by YAML"
+)
 def test_a_company_of_a_few_days_has_sensible_pages(platform: Platform) -> None:
     platform.call("run", options=["--scale", "0.01", "--as-of", "2022-01-02"])
     with browser() as page:

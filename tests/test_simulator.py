@@ -195,6 +195,7 @@ def test_a_second_extract_rewrites_only_what_changed(tmp_path: Path) -> None:
     assert set(tmp_path.rglob("*.parquet")) == listed
 
 
+@pytest.mark.slow(reason="hypothesis over extracts; a day over another is tried by every run")
 @some
 @given(
     days=st.lists(st.tuples(DAYS, st.booleans()), min_size=2, max_size=4), scale=SCALES, seed=SEEDS

@@ -168,6 +168,7 @@ def test_a_changed_person_reaches_all_of_history(began: Platform) -> None:
     assert_models_equal_the_reference(began, keeps_log=True)
 
 
+@pytest.mark.slow(reason="days over days, for one rule of the CRM that a YAML test covers")
 def test_who_signs_up_brings_older_entries_of_the_crm_along(platform: Platform) -> None:
     here = platform.settings(date(2023, 9, 12))
     extract(here, larger := replace(COMPANY, scale=0.1))

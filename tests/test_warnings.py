@@ -41,6 +41,7 @@ def test_a_warning_is_told_in_full_once_and_then_stands(begun: Platform) -> None
     assert f"(since {known['since']})" in seen
 
 
+@pytest.mark.slow(reason="a run with --deploy, for an audit that breaks itself")
 def test_a_non_blocking_audit_that_fails_itself_is_a_warning(analyst: Platform) -> None:
     begin(analyst)
     audit = "audits/references_are_consecutive.sql"

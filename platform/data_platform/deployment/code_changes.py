@@ -114,7 +114,7 @@ def _differences(
     reasons += [f"{column} is gone" for column in gone if column not in renamed]
     reasons += [f"{column} is new" for column in fresh if column not in renamed.values()]
     columns = [*gone, *fresh]
-    for column in new.types.keys() & old.types.keys():
+    for column in (name for name in new.types if name in old.types):
         if old.types[column] != new.types[column]:
             reasons.append(f"{column} is {new.types[column]}, was {old.types[column]}")
             columns.append(column)

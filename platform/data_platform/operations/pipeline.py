@@ -6,6 +6,7 @@ with running(settings, company, "run") as run:
     done = pipeline.run(run, company)
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from data_platform.delivery.export import ExportedFile, export
+from data_platform.delivery.report.scripts import vega_script
 from data_platform.ingest.extract import Extracted, extract
 from data_platform.ingest.kept_extracts import take_kept
 from data_platform.ingest.load import Loaded, load
@@ -61,6 +63,8 @@ def run(
         UsageError: what is asked for cannot be.
         PlatformError: a step failed; nothing is published.
     """
+    if reports and not layers:  # two seconds of the other core, once a user
+        threading.Thread(target=vega_script, daemon=True).start()
     extracted = extract_step(run, company, sources)
     tell(loaded := load_step(run, sources, accepts_new_columns, starts_over))
     follows_contract = bool(loaded.schema_changes)

@@ -126,7 +126,7 @@ def _render(path: Path, contents: Contents) -> Reported:
     for name in ("report.css", "report.js"):
         text = files(_PACKAGE).joinpath("assets", name).read_text(encoding="utf-8")
         folder.put(f"assets/{name}", text)
-    folder.put("assets/vega.js", vega_script(published.project_dir))
+    folder.put("assets/vega.js", vega_script())
     for name, shown in contents.shown.items():
         folder.put(f"data/{name}.js", assigned("data", list(shown.rows) if shown else [], name))
     texts = yaml.safe_load(files(_PACKAGE).joinpath("texts.yaml").read_bytes())

@@ -1,18 +1,18 @@
 """The scripts of the report: Vega-Lite, which draws charts, and data as plain scripts."""
 
 import json
+from contextlib import suppress
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from data_platform.files import cache_folder, replace_text
+from data_platform.files import replace_text, user_cache
 
 _PACKAGE = "vl-convert-python"
 
 
-def vega_script(project_dir: Path) -> str:
-    """A plain script that sets `window.vegaEmbed`; making it takes two seconds, once."""
-    kept = cache_folder(project_dir) / "report" / f"vega-{version(_PACKAGE)}.js"
+def vega_script() -> str:
+    """A plain script that sets `window.vegaEmbed`; making it takes two seconds, once a user."""
+    kept = user_cache() / f"vega-{version(_PACKAGE)}.js"
     if kept.is_file():
         return kept.read_text(encoding="utf-8")
     from vl_convert import javascript_bundle
@@ -20,7 +20,8 @@ def vega_script(project_dir: Path) -> str:
     bundle: str = javascript_bundle()  # type: ignore[call-arg]
     # It sets names of the window's, and declares its own where no other script reaches them.
     text = f"(function () {{\n{bundle}\n}})();\n"
-    replace_text(kept, text)
+    with suppress(OSError):  # whoever cannot keep it makes it again
+        replace_text(kept, text)
     return text
 
 
