@@ -366,3 +366,36 @@ def test_a_tag_that_is_none_is_refused(analyst: Platform, tag: str) -> None:
     done = analyst.call("extract", check=False)
     assert done.returncode == 1 and f"there is no tag '{tag}'" in done.stderr
     assert "did you mean" in done.stderr
+
+
+def test_a_delivery_counts_once_it_is_complete_and_is_one(
+    analyst: Platform, simulated: dict[str, pl.DataFrame]
+) -> None:
+    states = "app:\n  kind: files\n  folder: drop\n"
+    (analyst.project / "sources.yaml").write_text(
+        states + "".join(SIMULATED.format(name) for name in ("crm", "billing"))
+    )
+    folder = analyst.project / "drop"
+    folder.mkdir()
+    tables = of_app(simulated)
+    for name, rows in tables.items():
+        rows.write_csv(folder / f"{name}_2024-02-28.csv")
+        if name != "invoices":  # of the newer delivery, one file is not there yet
+            rows.head(1).write_csv(folder / f"{name}_2024-02-29.csv")
+    analyst.call("extract", "-s", "app")
+    assert tables_of(analyst.data / "sources")["app.users"].equals(simulated["app.users"])
+    tables["invoices"].head(1).write_parquet(folder / "invoices_2024-02-29.parquet")
+    analyst.call("extract", "-s", "app")
+    assert {len(tables_of(analyst.data / "sources")[f"app.{name}"]) for name in tables} == {1}
+    tables["invoices"].write_csv(folder / "invoices_2024-02-29.csv")
+    done = analyst.call("extract", "-s", "app", check=False)
+    assert done.returncode == 1 and "are of one delivery; remove one" in done.stderr
+    # All of them: what is there twice is there twice.
+    (analyst.project / "sources.yaml").write_text(
+        states
+        + "  deliveries: all\n"
+        + "".join(SIMULATED.format(name) for name in ("crm", "billing"))
+    )
+    analyst.call("extract", "-s", "app")
+    found = tables_of(analyst.data / "sources")["app.users"]
+    assert len(found) == len(simulated["app.users"]) + 1
