@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from data_platform.delivery.workbook import write_sheet
 from data_platform.errors import PlatformError, is_about_values, without_values
 from data_platform.files import replacing, writable_folder
 from data_platform.lakehouse.connection import reading, require, writing
@@ -124,7 +125,7 @@ def _write(
                     f"export {view}: column {name} has a text of {longest:,} characters, a sheet's "
                     f"cell holds {_XLSX_CHARACTERS:,}; export it as csv or parquet"
                 )
-        frame.write_excel(path, worksheet=view[:31])
+        write_sheet(frame, path, view[:31])
         return len(frame)
     options = "FORMAT parquet" if file_format == ExportFormat.PARQUET else "FORMAT csv, HEADER true"
     written = connection.execute(f"COPY ({query}) TO {literal(str(path))} ({options})").fetchone()
