@@ -97,6 +97,11 @@ class Audited:
     )
 
     @property
+    def name(self) -> str:
+        """The claim alone, without the arguments that tell two uses apart."""
+        return self.audit.partition("(")[0].partition(" ")[0]
+
+    @property
     def failed(self) -> "FailedAudit | None":
         """What to say where the claim does not hold, or nobody knows."""
         if not (self.number_of_rows or self.is_unknown):

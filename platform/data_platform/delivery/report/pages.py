@@ -1,5 +1,6 @@
 """What each page shows, as its template takes it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -87,7 +88,7 @@ def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str])
         name = model if model in models else f"sources.{model.replace('.', '__')}"
         return {"url": models[name], "text": model} if name in models else model
 
-    audits = last_audits(published.connection, _PROD)
+    audits, claims = last_audits(published.connection, _PROD), _claims(published.project_dir)
     number = published.run.run_number if published.run else 0
     for row in published.noted:
         if isinstance(row, Audited) and row.environment in ("", _PROD):
@@ -102,7 +103,7 @@ def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str])
         "audits": [
             (
                 link(one.model_name),
-                one.audit,
+                f"{one.audit}: {claims[one.name]}" if one.name in claims else one.audit,
                 t["rows_break_it"].format(number=one.number_of_rows)
                 if one.number_of_rows or one.is_unknown
                 else t["holds"],
@@ -129,6 +130,17 @@ def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str])
             for run in runs
         ],
     }
+
+
+def _claims(project_dir: Path) -> dict[str, str]:
+    """What each audit claims, in a sentence: the first of the comment in its file."""
+    found = {}
+    for path in (project_dir / "audits").glob("*.sql"):
+        comment = re.search(r"/\*(.*?)\*/", path.read_text(encoding="utf-8"), re.DOTALL)
+        words = " ".join(comment[1].split()) if comment else ""
+        if sentence := re.match(r"(?:[A-Z]+-\d+: )?(.+?)\.(?: |$)", words):
+            found[path.stem] = sentence[1]
+    return found
 
 
 def model(
