@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import polars as pl
 
 from data_platform.errors import NewerError, PlatformError
 from data_platform.files import file_digest, replacing, writable_folder
+from data_platform.ingest.earlier import earlier_of, part_name
 from data_platform.ingest.manifest import (
     Manifest,
     read_manifest,
@@ -32,7 +32,7 @@ from data_platform.sources.contract import SourceTable
 from data_platform.sources.contract_file import read_contract
 from data_platform.sources.entries import chosen_sources, read_entries
 from data_platform.sources.registry import SIMULATED, open_source, simulated
-from data_platform.sources.source import Earlier, EarlierFile, Kept, Part
+from data_platform.sources.source import Kept, Part
 
 _SCRATCH = ".reading-"
 _ZSTD_LEVEL = 1  # half the time of the default, and smaller: hexadecimal digits have no patterns
@@ -165,37 +165,6 @@ def _known(folder: Path) -> Manifest:
         return Manifest()
 
 
-def _part_name(file: ExtractedFile) -> str:
-    return Path(file.path).name.partition(".")[0]
-
-
-def _earlier(name: str, known: Manifest, folder: Path) -> Earlier:
-    """The extract in force of a source, as it goes on from it."""
-
-    @cache  # digests of all files
-    def files(table: SourceTable) -> Mapping[str, EarlierFile]:
-        listed = known.tables.get(table.key, ())
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            intact = pool.map(
-                partial(_is_intact, folder=folder, schema=table.polars_schema), listed
-            )
-            return {
-                _part_name(file): EarlierFile(
-                    folder / file.path, file.rows, file.first_date, file.last_date, is_intact
-                )
-                for file, is_intact in zip(listed, intact, strict=True)
-            }
-
-    return Earlier(known.sources[name].as_of, files, known.marks.get(name, {}))
-
-
-def _is_intact(file: ExtractedFile, folder: Path, schema: pl.Schema) -> bool:
-    """Whether a file is what the manifest says, and what the contract asks for by now."""
-    path = folder / file.path
-    is_there = path.is_file() and file_digest(path) == file.digest
-    return is_there and pl.read_parquet_schema(path) == schema
-
-
 def _written(
     work: Sequence[tuple[SourceTable, Part | Kept]],
     known: Manifest,
@@ -210,7 +179,7 @@ def _written(
         if isinstance(part, Part):
             fresh.append((table, part))
         else:
-            files[table.key] += [f for f in known.tables[table.key] if _part_name(f) == part.name]
+            files[table.key] += [f for f in known.tables[table.key] if part_name(f) == part.name]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         done = pool.map(lambda item: _write(item[0], item[1], folder), fresh)
         for number, ((table, _), result) in enumerate(zip(fresh, done, strict=True), start=1):
@@ -268,7 +237,7 @@ def extract(
         for name, source in opened.items():
             before = known.sources.get(name)
             is_same = before is not None and before.company == whose[name]
-            earlier = _earlier(name, known, folder) if is_same else None
+            earlier = earlier_of(name, known, folder) if is_same else None
             parts = source.parts(earlier, scratch)
             work += [(contract.tables[f"{name}__{part.table}"], part) for part in parts]
         files, written = _written(work, known, folder, progress)
