@@ -157,9 +157,8 @@ def test_a_backfill_is_one_run_with_a_step_a_day(platform: Platform) -> None:
         ("backfill 2024-01-30 to 2024-02-02", "succeeded", 4)
     ]
     days = platform.rows("SELECT step, outcome FROM ops.steps ORDER BY step_number")
-    assert days == [
-        (day, "succeeded") for day in ("2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02")
-    ]
+    steps = ("2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02", "report")
+    assert days == [(step, "succeeded") for step in steps]
     assert platform.rows("SELECT COUNT(DISTINCT load_number) FROM ops.audits") == [(4,)]
     assert platform.rows("SELECT DISTINCT run_number FROM ops.loads") == [(1,)]
 

@@ -40,7 +40,7 @@ def test_a_review_tells_plan_impact_and_data_and_leaves_nothing(analyst: Platfor
     assert text.startswith("<!-- data-platform review -->")
     assert "| `marts.kpi__monthly_turnover` | changed, breaking | amount is computed" in text
     assert "- `exports.monthly_turnover`: in Turnover (in €)" in text
-    assert "**2 models differ, turnover total changed: " in text
+    assert "**3 models differ, turnover total changed: " in text
     assert "Everything was built." in text
     # Neither data of its own nor a worktree is left.
     assert not analyst.data.exists()
