@@ -15,6 +15,7 @@ import database
 import mysql
 from applications import tables_of
 from conftest import Platform
+from data_platform.operations.source_draft import Draft, write
 
 RECEIPTS = pl.DataFrame(
     {
@@ -125,6 +126,10 @@ def test_a_table_of_any_kind_is_drafted_checked_and_extracted(
 def test_what_is_drafted_runs_with_its_unit_test(
     analyst: Platform, request: pytest.FixtureRequest
 ) -> None:
+    odd = analyst.project / "odd.db"  # whose names are words of SQL, and hold commas
+    with closing(sqlite3.connect(odd)) as connection, connection:
+        connection.executescript(ODD["db"][0])
+    analyst.call("source", "add", "other.odd", "--from", str(odd))
     drop = analyst.project / "drop"
     drop.mkdir()
     analyst.call("source", "add", "expenses.receipts", "--from", place("csv", drop, request))
@@ -132,6 +137,7 @@ def test_what_is_drafted_runs_with_its_unit_test(
     rows = analyst.rows("SELECT id, category, amount FROM staging.expenses__receipts ORDER BY id")
     assert rows == [("r1", "train", Decimal("12.50")), ("r2", None, Decimal("7.25"))]
     assert "`1` Tests" in analyst.sqlmesh("test", "-k", "expenses").stdout
+    assert analyst.rows("SELECT order_, a_b FROM staging.other__odd") == [(7, "x")]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +171,7 @@ ODD = {
         "semi;colon" numeric, day date);
         INSERT INTO odd VALUES (7, 'x', true, 'happy', '{"a": 1}', '{x,y}', 12.5, '1 day', 'ab',
         1.25, '2024-01-31')""",
-        {"order": 7, "a_b": "x", "qu_ote": "true", "status": "happy", "payload": '{"a": 1}',
+        {"order_": 7, "a_b": "x", "qu_ote": "true", "status": "happy", "payload": '{"a": 1}',
          "tags": "{x,y}", "price": "$12.50", "took": "1 day", "raw": r"\x6162",
          "semi_colon": Decimal("1.25"), "day": date(2024, 1, 31)},
     ),
@@ -175,7 +181,7 @@ ODD = {
         f FLOAT, b BIT(8), raw VARBINARY(3), n INT UNSIGNED, flag TINYINT(1), y YEAR, day DATE);
         INSERT INTO odd VALUES (18446744073709551615, 'x', 16777217, b'10000001', x'FF00C3',
         4000000000, 2, 2024, '2024-01-31')""",
-        {"order": Decimal(18446744073709551615), "a_b": "x", "f": 16777216.0, "b": 129,
+        {"order_": Decimal(18446744073709551615), "a_b": "x", "f": 16777216.0, "b": 129,
          "raw": "FF00C3", "n": 4000000000, "flag": 2, "y": "2024", "day": date(2024, 1, 31)},
     ),
     "duckdb": (
@@ -183,14 +189,14 @@ ODD = {
         tags VARCHAR[], took INTERVAL, day DATE);
         INSERT INTO odd VALUES (170141183460469231731687303715884105, 'x', true, ['x', 'y'],
         INTERVAL 1 DAY, '2024-01-31')""",
-        {"order": Decimal("170141183460469231731687303715884105"), "a_b": "x", "flag": "true",
+        {"order_": Decimal("170141183460469231731687303715884105"), "a_b": "x", "flag": "true",
          "tags": "[x, y]", "took": "1 day", "day": date(2024, 1, 31)},
     ),
     "db": (
         """CREATE TABLE odd ("Order" INTEGER PRIMARY KEY, "a, b" TEXT NOT NULL,
         day TEXT, twice INTEGER GENERATED ALWAYS AS ("Order" * 2));
         INSERT INTO odd ("Order", "a, b", day) VALUES (7, 'x', '2024-01-31')""",
-        {"order": 7, "a_b": "x", "day": date(2024, 1, 31), "twice": 14},
+        {"order_": 7, "a_b": "x", "day": date(2024, 1, 31), "twice": 14},
     ),
 }  # fmt: skip
 
@@ -286,3 +292,21 @@ def test_a_check_tells_each_table_apart(
     sources.write_text(sources.read_text().replace("time_zone: UTC", stated))
     done = analyst.call("sources", "check", "-s", "other", "--format", "csv", check=False)
     assert "again.key is 'id', expected the column that tells rows apart" in done.stdout
+
+
+def test_a_draft_is_written_whole_or_not_at_all(
+    analyst: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {analyst.project / "sources.yaml": "a", analyst.project / "tests/staging/x.yaml": "b"}
+    before = {path: path.exists() and path.read_text() for path in files}
+    written = Path.write_text
+
+    def fail(path: Path, text: str, **options: object) -> int:
+        if text == "b":
+            raise OSError("no space left")
+        return written(path, text, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(OSError, match="no space left"):
+        write(Draft(files, {}, ()))
+    assert {path: path.exists() and path.read_text() for path in files} == before

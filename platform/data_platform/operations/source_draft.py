@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -10,7 +11,7 @@ import yaml
 from ruamel.yaml import YAML
 
 from data_platform.errors import PlatformError, UsageError
-from data_platform.files import replace_text
+from data_platform.files import replacing
 from data_platform.settings import CONTRACT_FILE, SOURCES_FILE, Settings
 from data_platform.sources.contract_file import parse_contract, read_contract
 from data_platform.sources.entries import read_entries, sources_file
@@ -60,11 +61,7 @@ def draft(settings: Settings, name: str, place: str, there: str | None) -> Draft
     if there_already := next((path for path in (model, test) if path.exists()), None):
         raise PlatformError(f"{there_already} exists already")
 
-    variable = place if place in os.environ and "/" not in place else f"{source.upper()}_URL"
-    if place in os.environ and "/" not in place:
-        place = os.environ[place]
-    elif "://" in place:
-        os.environ[variable] = place
+    variable, place = _address(place, source)
     entries_file = sources_file(project)
     found = inspect(place, source, table, there or table, variable, entries_file.parent)
     known = read_entries(project).get(source)
@@ -100,11 +97,24 @@ def draft(settings: Settings, name: str, place: str, there: str | None) -> Draft
     return Draft(texts, news, tuple(steps))
 
 
+def _address(place: str, source: str) -> tuple[str, str]:
+    """(the variable that is to hold an address, the address or file) of a place."""
+    if place.isidentifier() and place in os.environ:
+        return place, os.environ[place]
+    variable = f"{source.upper()}_URL"
+    if "://" in place:
+        os.environ[variable] = place  # where sources take addresses from
+    return variable, place
+
+
 def write(drafted: Draft) -> None:
-    """Write a draft."""
-    for path, text in drafted.files.items():
-        replace_text(path, text)
-        path.chmod(0o644)
+    """Write a draft, all of its files or none."""
+    with ExitStack() as replacements:
+        for path, text in drafted.files.items():
+            partial = replacements.enter_context(replacing(path))
+            partial.write_text(text, encoding="utf-8", newline="")
+    for path in drafted.files:
+        path.chmod(0o644)  # code, which others read
 
 
 def _after(path: Path, text: str) -> str:
@@ -180,9 +190,9 @@ def _yaml(value: str) -> str:
 def _model(key: str, found: Found) -> str:
     columns = found.columns
     grain = found.key or tuple(c.name for c in columns)
-    said = _comma_lines(f"{_name(c.name)} = 'What it says ({_CHECK}).'" for c in columns)
+    said = _comma_lines(f"{c.name} = 'What it says ({_CHECK}).'" for c in columns)
     chosen = _comma_lines((_chosen(c, found) for c in columns), indent=2)
-    names = ", ".join(map(_name, grain))
+    names = ", ".join(grain)
     keys = names if len(grain) == 1 else f"({names})"
     return f"""MODEL (
   name staging.{key},
@@ -214,15 +224,9 @@ def _is_trimmed(column: FoundColumn, found: Found) -> bool:
 
 
 def _chosen(column: FoundColumn, found: Found) -> str:
-    name = _name(column.name)
+    name = column.name
     made = f"@trimmed({name})" if _is_trimmed(column, found) else name
     return f"{made}::{column.type.upper()} AS {name}"
-
-
-def _name(name: str) -> str:
-    """A column's name as SQL takes it; quoted where it has to be."""
-    is_plain = name.isidentifier() and name.isascii() and name == name.lower()
-    return name if is_plain else '"' + name.replace('"', '""') + '"'
 
 
 def _test(key: str, found: Found) -> str:

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -119,10 +118,6 @@ class DropFolder:
         for _ in self.frames(table, misfits, None):
             pass
         return misfits.rows
-
-    def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        """Files answer no queries."""
-        raise NotImplementedError
 
     def deliveries(self, table: SourceTable) -> list[Path]:
         """The files of a table: those of the last delivery that is complete, or of all.

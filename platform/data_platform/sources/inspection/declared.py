@@ -1,10 +1,9 @@
 """What a database declares of a table: columns, types, nulls, its primary key."""
 
 import re
-from typing import Any
+from typing import Any, Protocol
 
 from data_platform.sources.inspection.found import FoundColumn, clean_name
-from data_platform.sources.real import Session
 from data_platform.sql import literal, quoted
 
 # What a contract calls the types that databases declare, without their arguments.
@@ -32,6 +31,15 @@ _MYSQL = {
     "mediumblob": ("text", "HEX({})"), "binary": ("text", "HEX({})"),
     "varbinary": ("text", "HEX({})"),
 }  # fmt: skip
+
+
+class Asked(Protocol):
+    """A session of a database, which answers queries."""
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query, few enough for memory."""
+
+
 _OF_POSTGRES = """
 SELECT a.attname, format_type(
   CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE a.atttypid END,
@@ -58,7 +66,7 @@ ORDER BY k.ordinal_position
 """
 
 
-def declared(session: Session, table: str, kind: str) -> tuple[list[FoundColumn], tuple[str, ...]]:
+def declared(session: Asked, table: str, kind: str) -> tuple[list[FoundColumn], tuple[str, ...]]:
     """The columns that a database declares, and its primary key."""
     if kind == "postgres":
         words = {"place": literal(f"public.{quoted(table)}")}

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
+
+import duckdb
 
 _PERSONAL = re.compile(
     r"(^|_)(e?mail|phone|mobile|first_?name|last_?name|surname|full_?name|(person|customer|client|employee|contact)_name|birth\w*|address|street"
@@ -50,10 +53,20 @@ class Found:
         return next(days, None)
 
 
+@cache
+def _reserved() -> frozenset[str]:
+    """The words that SQL keeps for itself."""
+    rows = duckdb.execute(
+        "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category = 'reserved'"
+    ).fetchall()
+    return frozenset(name for (name,) in rows)
+
+
 def clean_name(name: str) -> str:
-    """A name that needs no quotes anywhere: lower-case letters, digits and _."""
+    """A name that needs no quotes anywhere: lower-case letters, digits and _, no word of SQL."""
     plain = re.sub(r"\W+", "_", name.strip().lower()).strip("_") or "column"
-    return f"_{plain}" if plain[0].isdigit() else plain
+    plain = f"_{plain}" if plain[0].isdigit() else plain
+    return f"{plain}_" if plain in _reserved() else plain
 
 
 def renamed(columns: Sequence[FoundColumn], quotes: str = "{}") -> list[FoundColumn]:
