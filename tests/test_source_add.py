@@ -292,6 +292,10 @@ def test_a_check_tells_each_table_apart(
     sources.write_text(sources.read_text().replace("time_zone: UTC", stated))
     done = analyst.call("sources", "check", "-s", "other", "--format", "csv", check=False)
     assert "again.key is 'id', expected the column that tells rows apart" in done.stdout
+    # A terminal's table is too narrow for why: that is told below it, whole.
+    done = analyst.call("sources", "check", "-s", "other", check=False)
+    assert done.stdout.count("refused") == 2
+    assert "again.key is 'id', expected the column that tells rows apart" in done.stderr
 
 
 def test_a_draft_is_written_whole_or_not_at_all(

@@ -1,6 +1,7 @@
 """The commands that read: what is published, also while a run is at work on its private copy."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -197,13 +198,18 @@ def _check_sources(call: Call, asked: tuple[str, ...], result_format: str) -> in
 
     with call.reporter.busy("asking the applications"):
         found = check(call.settings, call.company, asked)
-    _show_rows(call, found.tables, result_format)
+    shown = found.tables
+    if result_format == ResultFormat.TABLE:  # too narrow for what does not fit, which is told below
+        said = [(*row[:3], "refused" if row[3] in found.faults else row[3]) for row in shown.rows]
+        shown = replace(shown, rows=said)
+    _show_rows(call, shown, result_format)
+    for fault in found.faults if result_format == ResultFormat.TABLE else ():
+        call.reporter.warn(fault)
     for change in found.schema_changes:
         call.reporter.warn(f"the next load: {change}")
     if found.faults:
-        call.reporter.warn(
-            f"{counted(found.faults, 'table')} would be refused; nothing was changed"
-        )
+        refused = counted(len(found.faults), "table")
+        call.reporter.warn(f"{refused} would be refused; nothing was changed")
     return 1 if found.faults else 0
 
 

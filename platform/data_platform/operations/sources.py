@@ -41,12 +41,12 @@ def sources(settings: Settings) -> Result:
 class Agreement:
     """Whether applications are what the contract says, and what a load would change for it."""
 
-    # A line each table: source, table, how many rows, and whether it fits.
+    # A line each table: source, table, how many rows, and whether it fits, or why not.
     tables: Result
     # How raw tables of the lakehouse would follow the contract.
     schema_changes: tuple[str, ...]
-    # Sources and tables that do not fit.
-    faults: int
+    # Why sources and tables do not fit.
+    faults: tuple[str, ...]
 
 
 def check(settings: Settings, company: Simulation, asked: Sequence[str] = ()) -> Agreement:
@@ -62,11 +62,12 @@ def check(settings: Settings, company: Simulation, asked: Sequence[str] = ()) ->
     """
     entries, contract = _stated(settings)
     chosen = chosen_sources(entries, asked)
-    rows, faults = [], 0
+    rows: list[tuple[str, str, int | None, str]] = []
+    faults: list[str] = []
     for name in chosen:
         for table, checked in _checked(settings, entries[name], contract, company):
             fault = checked if isinstance(checked, str) else checked.fault
-            faults += fault is not None
+            faults += [fault] if fault else []
             unknown = () if isinstance(checked, str) else checked.unknown
             said = fault or "fits" + (f"; not read: {', '.join(unknown)}" if unknown else "")
             rows.append((name, table, None if isinstance(checked, str) else checked.rows, said))
@@ -75,7 +76,7 @@ def check(settings: Settings, company: Simulation, asked: Sequence[str] = ()) ->
         with reading(settings.lakehouse) as connection:
             found = (schema_change(connection, table) for table in contract.of_sources(chosen))
             changes = tuple(str(change) for change in found if change is not None)
-    return Agreement(Result(("source", "table", "rows", "contract"), rows), changes, faults)
+    return Agreement(Result(("source", "table", "rows", "contract"), rows), changes, tuple(faults))
 
 
 def _stated(settings: Settings) -> tuple[Mapping[str, Entry], Contract]:
