@@ -7,7 +7,7 @@ import typing as t
 from sqlmesh.core.linter.rule import Rule, RuleViolation
 from sqlmesh.core.model import Model
 
-from data_platform.names import FORMATS
+from data_platform.names import SHOWN_TO_READERS
 from data_platform.project.evaluation import short_name
 from data_platform.project.lineage.graph import ANONYMOUS, PERSONAL, Lineage, column_of, model_of
 from data_platform.project.lineage.working_tree import lineage_of
@@ -29,7 +29,7 @@ def _faults(lineage: Lineage, name: str) -> t.Iterator[str]:
     marked, anonymous = model.tagged(PERSONAL), model.tagged(ANONYMOUS)
     if unknown := (marked | anonymous) - model.types.keys():
         yield f"There is no column {', '.join(sorted(unknown))} to mark."
-    unmarked = personal - marked if model.layer in FORMATS else set()
+    unmarked = personal - marked if model.layer in SHOWN_TO_READERS else set()
     if unmarked:
         origins = {
             origin

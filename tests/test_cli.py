@@ -224,6 +224,13 @@ def sheet_as_csv(path: Path) -> list[tuple]:
     with CalamineWorkbook.from_path(path) as book:
         header, *rows = book.get_sheet_by_index(0).to_python()
 
+    numbers = [name for name in header if "€" in name or name == "Missing References"]
+    days = [n for n in header if "Date" in n or n in ("Month", "Cohort") or n[:6] == "Issued"]
+    for row in rows:  # which add up and sort, unlike texts
+        for name, value in zip(header, row, strict=True):
+            expected = float | int if name in numbers else date if name in days else str
+            assert value == "" or isinstance(value, expected), (name, value)
+
     def text(value: object, column: str) -> str | None:
         if isinstance(value, date):
             return f"{value:%Y/%m}" if column in ("Month", "Cohort") else f"{value:%Y/%m/%d}"

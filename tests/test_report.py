@@ -266,3 +266,23 @@ def test_charts_are_in_the_lineage_and_impact_names_them(platform: Platform) -> 
         assert {column.name for column in chart.columns} <= {
             *read_lineage(PROJECT).models[chart.model].types
         }
+
+
+def test_what_changed_since_yesterday_is_still_told_by_a_second_run_today(begun: Platform) -> None:
+    tomorrow = options_of("2024-03-01")
+    begun.call("run", options=tomorrow)
+    told = (begun.data / "report/en/changes.html").read_text()
+    begun.call("run", options=tomorrow)
+    assert (begun.data / "report/en/changes.html").read_text() == told
+    assert "Since the report as of 29 Feb 2024" in told
+
+
+def test_a_chart_of_stale_data_says_so_by_what_sources_yaml_allows(begun: Platform) -> None:
+    # The as-of date lies years back: more than each source allows.
+    page = (begun.data / "report/en/finance.html").read_text()
+    assert page.count('<span class="bad">out of date</span>') == 4  # the page's and its charts'
+
+
+def test_columns_of_sources_are_described_as_the_contract_does(begun: Platform) -> None:
+    page = (begun.data / "report/en/model/sources.app__invoices.html").read_text()
+    assert "Amount in euros." in page and "Day of issue." in page

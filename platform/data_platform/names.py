@@ -17,7 +17,7 @@ class Layer(StrEnum):
 
 
 # Layers of views that only format what a mart shows, for readers.
-FORMATS = (Layer.EXPORTS, Layer.REPORT)
+SHOWN_TO_READERS = (Layer.EXPORTS, Layer.REPORT)
 
 
 class FaultKind(StrEnum):

@@ -87,7 +87,7 @@ def tell_transformed(call: Call, done: "Transformed") -> None:
 
 def warn_if_stale(call: Call, as_of: Mapping[str, date]) -> None:
     """Warn of each source whose data is older than config.yaml allows."""
-    from data_platform.operations.freshness import freshness
+    from data_platform.sources.freshness import freshness
 
     for source in freshness(call.settings.project_dir, as_of):
         if source.is_stale:

@@ -10,7 +10,6 @@ from data_platform.errors import PlatformError
 from data_platform.lakehouse.connection import reading
 from data_platform.lakehouse.lock import is_alive
 from data_platform.lakehouse.releases import Releases
-from data_platform.operations.freshness import Freshness, freshness
 from data_platform.record.exports import exported_files
 from data_platform.record.journal import has_record, journals, recorded_runs, recorded_steps
 from data_platform.record.loads import LastLoad, last_load, loaded_tables
@@ -24,6 +23,7 @@ from data_platform.record.transforms import (
     recorded_environments_behind,
 )
 from data_platform.settings import Settings
+from data_platform.sources.freshness import Freshness, freshness
 
 _RUNS_SHOWN = 10
 

@@ -16,7 +16,7 @@ from sqlmesh.core.snapshot import (
     snapshots_to_dag,
 )
 
-from data_platform.names import EXTRACTS, FORMATS, Layer
+from data_platform.names import EXTRACTS, SHOWN_TO_READERS, Layer
 from data_platform.project.context import Project
 from data_platform.project.evaluation import innermost, short_name
 from data_platform.project.kinds import kind_of
@@ -122,7 +122,7 @@ class Tables:
                     continue
                 # An export or a chart formats what its mart shows: new data cannot break what held
                 # when it was deployed.
-                if number is not None and node.name.partition(".")[0] in FORMATS:
+                if number is not None and node.name.partition(".")[0] in SHOWN_TO_READERS:
                     continue
                 if number is None:
                     found[node.name] = Restatement(node.kind, all_time, ("no known load",))

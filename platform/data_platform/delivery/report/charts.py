@@ -28,7 +28,7 @@ from data_platform.sql import has_table, quoted
 
 LANGUAGES = ("en", "fr")
 PAGES = ("overview", "finance", "care", "trust")
-FORMATS = ("month", "day", "euros", "percent", "decimal", "count", "text")
+SHOWN_AS = ("month", "day", "euros", "percent", "decimal", "count", "text")
 _KNOWN = {
     "page", "order", "title", "words", "columns", "sort", "most", "chart", "download",
 }  # fmt: skip
@@ -116,8 +116,8 @@ def _chart(path: Path) -> Chart:
         raise ValueError(f"page is {stated['page']}, expected one of {', '.join(PAGES)}")
     columns = []
     for name, of in stated["columns"].items():
-        if of["as"] not in FORMATS:
-            raise ValueError(f"{name} is shown as {of['as']}, expected {', '.join(FORMATS)}")
+        if of["as"] not in SHOWN_AS:
+            raise ValueError(f"{name} is shown as {of['as']}, expected {', '.join(SHOWN_AS)}")
         columns.append(ChartColumn(name, of["as"], {one: of[one] for one in LANGUAGES}))
     if not path.with_suffix(".sql").is_file():
         raise ValueError(f"there is no {path.with_suffix('.sql').name} beside it")

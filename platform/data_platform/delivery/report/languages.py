@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from jinja2 import Environment
@@ -14,11 +13,10 @@ from data_platform.delivery.report.charts import LANGUAGES, PAGES, Chart, Shown
 from data_platform.delivery.report.scripts import assigned, safe_json
 from data_platform.delivery.report.wording import worded
 from data_platform.project.context import ModelFacts
-from data_platform.settings import yesterday
+from data_platform.sources.contract import SCHEMA
+from data_platform.sources.contract_file import read_contract
 
-_HERE = (*PAGES, "changes", "catalogue")
-# Data that is more days behind yesterday than this is said to be out of date on each page.
-_DAYS = 1
+_NAVIGATION = (*PAGES, "changes", "catalogue")
 
 
 @dataclass(frozen=True)
@@ -95,8 +93,14 @@ class LanguagePages:
         )
         found = [_found(n, described[n], from_above[n]) for n in models]
         facts = {one.name: one for one in all_facts}
+        of_sources = {
+            f"{SCHEMA}.{table.name}": {column.name: column.description for column in table.columns}
+            for table in read_contract(published.project_dir).tables.values()
+        }
         for name in models:
-            of = pages.model(name, facts.get(name), published, urls, report.personal, self.t)
+            own = facts.get(name)
+            said_of = {c: said for c, _, said in own.columns} if own else of_sources.get(name, {})
+            of = pages.model(name, own, said_of, published, urls, report.personal, self.t)
             sql = "" if report.is_public else pages.sql_of(published.project_dir, name)
             self._page(name, "model.html", name, inside="model/", sql=sql, **of)
             for column, _, said, *_ in of["columns"]:
@@ -163,13 +167,13 @@ class LanguagePages:
             home="../" if inside else "",
             path=f"{inside}{name}.html",
             here=name,
-            pages=_HERE,
+            pages=_NAVIGATION,
             heading=heading,
             # The catalogue is of the code, whatever is loaded.
             has_date=name not in published.lineage.models and name != "catalogue",
             as_of=worded(str(published.as_of), "day", self.language),
             load_number=published.load_number,
-            is_stale=published.as_of < yesterday() - timedelta(days=_DAYS),
+            is_stale=bool(published.stale),
             page_json=Markup(safe_json(json.dumps(of_page, ensure_ascii=False))),
             scripts=[
                 *needs_vega, *(f"data/{chart.name}.js" for chart in charts), *scripts,

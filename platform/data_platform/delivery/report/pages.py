@@ -39,6 +39,8 @@ class Published:
     noted: Sequence[Row]
     # Whether the exports lie where the pages look for them.
     has_exports: bool
+    # The sources whose data is older than sources.yaml allows.
+    stale: frozenset[str] = frozenset()
 
 
 def chart(shown: Shown | None, published: Published, name: str, titles: Any, t: Mapping[str, str],
@@ -53,6 +55,7 @@ def chart(shown: Shown | None, published: Published, name: str, titles: Any, t: 
         "title": titles[language],
         "badge": f"{t['as_of'].format(day=worded(str(published.as_of), 'day', language))}, "
         f"{t['load'].format(number=published.load_number)}",
+        "is_stale": any(_source(one) in published.stale for one in upstream),
         "warnings": sum(warning.model in upstream for warning in published.warnings),
         "is_there": shown is not None,
         "is_drawn": shown is not None and shown.chart.vega is not None and bool(shown.rows),
@@ -79,6 +82,12 @@ def chart(shown: Shown | None, published: Published, name: str, titles: Any, t: 
     if shown.chart.download and published.has_exports:
         found["download"] = f"{shown.chart.download}.csv"
     return found
+
+
+def _source(table: str) -> str:
+    """The application of a source's table; empty for a model."""
+    layer, _, name = table.partition(".")
+    return name.partition("__")[0] if layer == "sources" else ""
 
 
 def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str]) -> dict[str, Any]:
@@ -146,17 +155,22 @@ def _claims(project_dir: Path) -> dict[str, str]:
 def model(
     name: str,
     facts: ModelFacts | None,
+    described: Mapping[str, str],
     published: Published,
     urls: Mapping[str, str],
     personal: frozenset[str],
     t: Mapping[str, str],
 ) -> dict[str, Any]:
-    """A model's page; `personal` are columns to leave out."""
+    """A model's page.
+
+    Args:
+        described: what its columns say.
+        personal: columns to leave out.
+    """
     lineage = published.lineage
     of = lineage.models[name]
     reads = [one for one in lineage.upstream(name) if one in urls]
     read_by = [one for one in lineage.downstream(name) if one in urls]
-    described = {column: said for column, _, said in facts.columns} if facts else {}
 
     def columns_of(names: Sequence[str]) -> list[Cell]:
         return [

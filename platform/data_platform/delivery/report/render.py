@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -21,11 +22,12 @@ from data_platform.lakehouse.connection import reading
 from data_platform.project.context import read_models
 from data_platform.project.lineage.graph import PERSONAL
 from data_platform.project.lineage.working_tree import code_digest, read_lineage
-from data_platform.record.loads import last_load
+from data_platform.record.loads import last_load, loaded_tables
 from data_platform.record.promotions import promotions
 from data_platform.record.rows import Row, RunRow
 from data_platform.record.standing_warnings import standing_warnings
 from data_platform.settings import Settings
+from data_platform.sources.freshness import freshness
 
 _PACKAGE = "data_platform.delivery.report"
 _FIGURES = "figures.json"
@@ -117,8 +119,16 @@ def report(
             run=run,
             noted=noted,
             has_exports=output is None,
+            stale=_stale(settings, connection),
         )
         return _render(folder, Contents(published, charts, shown, personal, is_public))
+
+
+def _stale(settings: Settings, connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """The sources whose data is older than sources.yaml allows."""
+    as_of = {t.partition("__")[0]: o.batch.as_of for t, o in loaded_tables(connection).items()}
+    found = freshness(settings.project_dir, as_of)
+    return frozenset(one.source for one in found if one.is_stale)
 
 
 def _render(path: Path, contents: Contents) -> Reported:
@@ -134,8 +144,12 @@ def _render(path: Path, contents: Contents) -> Reported:
         loader=PackageLoader(_PACKAGE), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True,
     )  # fmt: skip
-    before, figures = _earlier(path), _figures(contents)
-    if figures["catalogue"] == before.get("catalogue"):
+    last, figures = _earlier(path), _figures(contents)
+    # Rendered again over the same data and code, it is compared with what that was compared with.
+    is_again = all(last.get(name) == figures[name] for name in ("load", "promotions"))
+    before = last.get("before", {}) if is_again or not last else {**last, "before": {}}
+    figures["before"] = before
+    if figures["catalogue"] == last.get("catalogue"):
         folder.keep("*/model/*.html", "*/catalogue.html", "*/search.js")
     else:
         contents = replace(contents, facts=read_models(published.project_dir))
