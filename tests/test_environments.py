@@ -1,6 +1,7 @@
 """Environments show the same data through other code, or the platform says that they do not."""
 
 import json
+import re
 from datetime import date
 
 import pytest
@@ -103,6 +104,10 @@ def test_a_plan_in_which_some_models_follow_and_others_break_is_promoted(
     double_the_turnover(analyst)
     analyst.call("plan", "dev")
     assert total(analyst, "marts__dev") == 2 * invoiced(analyst)  # type: ignore[operator]
+    # What only follows shares production's table; the rest is where everybody looks for it.
+    views = "SELECT sql FROM duckdb_views() WHERE ENDS_WITH(schema_name, '__dev')"
+    shown = [sql for (sql,) in analyst.rows(views)]
+    assert shown and not [sql for sql in shown if re.search(r'sqlmesh__\w+"?\."?\w+__dev\b', sql)]
     promoted = analyst.call("promote", "dev").stdout.partition("computed again")[2]
     assert "kpi__monthly_turnover" not in promoted.partition("Changed in production")[0]
     assert total(analyst, "marts") == 2 * invoiced(analyst)  # type: ignore[operator]

@@ -132,7 +132,7 @@ def test_by_its_cursor_only_what_changed_is_read_and_the_rest_is_found_in_time(
     change(changing, "UPDATE invoices SET issue_date = '2024-02-01', {} "
            "WHERE reference = 'JMP00002'")  # fmt: skip
     change(changing, "UPDATE invoices SET issue_date = '2024-03-02', {} "
-           "WHERE reference = 'JMP00003'")  # fmt: skip
+           "WHERE reference = 'JMP00003'", "'2024-02-15'")  # fmt: skip
     change(changing, "UPDATE invoices SET amount = 1, {} WHERE reference = 'JMP00004'",
            "'2024-01-31 22:59'")  # fmt: skip
     change(changing, "DELETE FROM invoices WHERE reference = 'JMP00005'")

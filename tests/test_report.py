@@ -1,15 +1,19 @@
 """The report in a real browser, from disk: every page, both languages, figures as they are."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from conftest import PROJECT, Platform, options_of
+from data_platform.delivery.report import render
 from data_platform.delivery.report.charts import PAGES, read_charts
+from data_platform.delivery.report.render import report
 from data_platform.delivery.report.wording import worded
 from data_platform.errors import PlatformError
 from data_platform.project.lineage.working_tree import read_lineage
@@ -220,6 +224,32 @@ def test_names_that_look_like_code_are_shown_as_they_are(begun: Platform) -> Non
         assert sorted(names) == sorted(NASTY)
         amount = page.locator("#finance__receivables tbody tr td:last-child").first.text_content()
         assert amount == "€90,071,992,547,409,931,234.05"
+
+
+def test_a_title_that_looks_like_code_stays_a_title(
+    begun: Platform, analyst: Platform, tmp_path: Path
+) -> None:
+    title = "</script><i>&amp; \u2028"
+    edit(
+        analyst,
+        "models/report/overview__turnover.yaml",
+        "title: {en: Turnover by month",
+        f"title: {{en: {json.dumps(title)}",
+    )
+    report(replace(begun.settings(), project_dir=analyst.project), tmp_path / "out")
+    page = (tmp_path / "out/en/overview.html").read_text()
+    (inline,) = re.findall(r'<script type="application/json" id="page">(.*?)</script>', page)
+    assert json.loads(inline)["charts"][0]["title"] == title
+    assert "<i>" not in page and "\u2028" not in inline
+
+
+def test_the_catalogue_is_not_rendered_again_over_the_same_code(
+    begun: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report(begun.settings(), tmp_path / "out")
+    monkeypatch.delattr(render, "read_models")
+    report(begun.settings(), tmp_path / "out")
+    assert (tmp_path / "out/en/model/marts.kpi__nps.html").exists()
 
 
 def test_an_empty_company_and_a_missing_lakehouse_are_told(platform: Platform) -> None:

@@ -15,6 +15,8 @@ import database
 import mysql
 from applications import tables_of
 from conftest import Platform
+from data_platform.errors import PlatformError
+from data_platform.operations import source_draft
 from data_platform.operations.source_draft import Draft, write
 
 RECEIPTS = pl.DataFrame(
@@ -296,6 +298,16 @@ def test_a_check_tells_each_table_apart(
     done = analyst.call("sources", "check", "-s", "other", check=False)
     assert done.stdout.count("refused") == 2
     assert "again.key is 'id', expected the column that tells rows apart" in done.stderr
+
+
+def test_a_draft_that_would_stop_every_command_is_not_made(
+    analyst: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (analyst.project / "receipts_1.csv").write_text("id,day\n1,2024-01-31\n")
+    monkeypatch.setattr(source_draft, "_contract", lambda key, found: "- name: [nothing]\n")
+    with pytest.raises(PlatformError, match="is not a contract of sources"):
+        place = str(analyst.project / "receipts_1.csv")
+        source_draft.draft(analyst.settings(), "expenses.receipts", place, None)
 
 
 def test_a_draft_is_written_whole_or_not_at_all(
