@@ -108,6 +108,10 @@ def test_a_plan_in_which_some_models_follow_and_others_break_is_promoted(
     views = "SELECT sql FROM duckdb_views() WHERE ENDS_WITH(schema_name, '__dev')"
     shown = [sql for (sql,) in analyst.rows(views)]
     assert shown and not [sql for sql in shown if re.search(r'sqlmesh__\w+"?\."?\w+__dev\b', sql)]
+    computed = (
+        "SELECT COUNT(*) FROM ops.models WHERE environment = 'dev' AND model_name LIKE '%nps_m%'"
+    )
+    assert analyst.rows(computed) == [(0,)]
     promoted = analyst.call("promote", "dev").stdout.partition("computed again")[2]
     assert "kpi__monthly_turnover" not in promoted.partition("Changed in production")[0]
     assert total(analyst, "marts") == 2 * invoiced(analyst)  # type: ignore[operator]

@@ -162,3 +162,15 @@ def test_a_bound_that_is_none_is_refused(analyst: Platform, tag: str) -> None:
     done = analyst.call("extract", check=False)
     assert done.returncode == 1 and f"tag {tag!r} is " in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "tag", ["not_befor:issue_date=2024-01-01", "keep_histry", "onn:issue_date"]
+)
+def test_a_tag_that_is_none_is_refused(analyst: Platform, tag: str) -> None:
+    contract = analyst.project / "external_models.yaml"
+    text = contract.read_text()
+    contract.write_text(text.replace("['on:issue_date'", f"['{tag}', 'on:issue_date'"))
+    done = analyst.call("extract", check=False)
+    assert done.returncode == 1 and f"there is no tag '{tag}'" in done.stderr
+    assert "did you mean" in done.stderr
