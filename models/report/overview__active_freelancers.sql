@@ -3,13 +3,11 @@ MODEL (
   kind VIEW,
   owner care,
   grain (month, entity),
-  description 'Freelancers under contract at the end of each month, and who came and went.',
+  description 'Freelancers under contract at the end of each month.',
   column_descriptions (
     month = 'First day of the month.',
     entity = 'The Jump company that employs.',
-    active = 'Freelancers under contract at its end.',
-    joined = 'Contracts that started in it.',
-    left_jump = 'Contracts that ended in it.'
+    active = 'Freelancers under contract at its end.'
   ),
   audits (
     same_number_of_rows(other := marts.kpi__active_freelancers)
@@ -19,7 +17,5 @@ MODEL (
 SELECT
   month::DATE AS month,
   entity::TEXT AS entity,
-  active::BIGINT AS active,
-  joined::BIGINT AS joined,
-  left_jump::BIGINT AS left_jump
+  active::BIGINT AS active
 FROM marts.kpi__active_freelancers

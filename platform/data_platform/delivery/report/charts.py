@@ -2,11 +2,12 @@
 
 models/report/<name>.sql gives the figures, models/report/<name>.yaml says:
 
-    page: finance                    # overview, finance, care or trust
+    page: finance                    # overview, finance, care, sales or trust
     order: 1                         # on its page
     title: {en: …, fr: …}
     words: {row: last, en: "{month}: {amount}", fr: …}   # the figure in words
-    columns: {month: {as: month, en: Month, fr: Mois}}   # of its table, in order
+    columns: {month: {as: month, en: Month, fr: Mois}}   # of its table, in order; a text's
+                                     # `values: {both: {en: …, fr: …}}` says what is shown for it
     sort: [month]                    # columns, each perhaps with desc
     most: 500                        # rows shown
     chart: {mark: bar, encoding: …}  # Vega-Lite; a table alone without
@@ -27,8 +28,10 @@ from data_platform.names import Layer
 from data_platform.sql import has_table, quoted
 
 LANGUAGES = ("en", "fr")
-PAGES = ("overview", "finance", "care", "trust")
-SHOWN_AS = ("month", "day", "euros", "percent", "decimal", "count", "text")
+PAGES = ("overview", "finance", "care", "sales", "trust")
+SHOWN_AS = (
+    "month", "day", "euros", "percent", "share", "decimal", "count", "curve", "text",
+)  # fmt: skip
 _KNOWN = {
     "page", "order", "title", "words", "columns", "sort", "most", "chart", "download",
 }  # fmt: skip
@@ -42,6 +45,8 @@ class ChartColumn:
     name: str
     shown_as: str
     titles: Mapping[str, str]
+    # What is shown for a value, by language.
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,12 @@ def _chart(path: Path) -> Chart:
     for name, of in stated["columns"].items():
         if of["as"] not in SHOWN_AS:
             raise ValueError(f"{name} is shown as {of['as']}, expected {', '.join(SHOWN_AS)}")
-        columns.append(ChartColumn(name, of["as"], {one: of[one] for one in LANGUAGES}))
+        values = {
+            value: {one: said[one] for one in LANGUAGES}
+            for value, said in of.get("values", {}).items()
+        }
+        titles = {one: of[one] for one in LANGUAGES}
+        columns.append(ChartColumn(name, of["as"], titles, values))
     if not path.with_suffix(".sql").is_file():
         raise ValueError(f"there is no {path.with_suffix('.sql').name} beside it")
     return Chart(

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from data_platform.delivery.report import pages
 from data_platform.delivery.report.charts import LANGUAGES, PAGES, Chart, Shown
 from data_platform.delivery.report.scripts import assigned, safe_json
-from data_platform.delivery.report.wording import worded
+from data_platform.delivery.report.wording import shown, worded
 from data_platform.project.context import ModelFacts
 from data_platform.sources.contract import SCHEMA
 from data_platform.sources.contract_file import read_contract
@@ -129,8 +129,8 @@ class LanguagePages:
                     old, new = earlier.get(column.name), row.get(column.name)
                     if old != new:
                         title = f"{chart.titles[self.language]}: {column.titles[self.language]}"
-                        shown_as = column.shown_as, self.language
-                        rows.append((title, worded(old, *shown_as), worded(new, *shown_as)))
+                        said = (shown(column, value, self.language) for value in (old, new))
+                        rows.append((title, *said))
         found = {
             "figures": rows,
             "new_warnings": [w for w in figures["warnings"] if w not in known[1]],
@@ -189,7 +189,12 @@ class LanguagePages:
             "name": chart.name,
             "title": chart.titles[self.language],
             "columns": [
-                {"name": c.name, "as": c.shown_as, "title": c.titles[self.language]}
+                {
+                    "name": c.name,
+                    "as": c.shown_as,
+                    "title": c.titles[self.language],
+                    "values": {value: said[self.language] for value, said in c.values.items()},
+                }
                 for c in chart.columns
                 if f"{chart.model}.{c.name}" not in hidden
             ],

@@ -66,11 +66,10 @@ def chart(shown: Shown | None, published: Published, name: str, titles: Any, t: 
     }
     if shown is None:
         return found
-    formats = {column.name: column.shown_as for column in shown.chart.columns}
     if sentence := shown.chart.words.get(language):
-        names = {name for name in formats if f"{{{name}}}" in sentence}
+        names = {c.name for c in shown.chart.columns if f"{{{c.name}}}" in sentence}
         found["sentences"] = [
-            filled(sentence, row, formats, language, t["never"])
+            filled(sentence, row, shown.chart.columns, language, t["never"])
             for row in shown.told(published.as_of)
             if names <= row.keys()
         ]

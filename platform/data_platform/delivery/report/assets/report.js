@@ -17,20 +17,50 @@
     return sign + digits + (decimals ? mark + cents : "");
   }
 
-  function worded(value, as) {
+  function worded(value, as, values) {
     if (value === null || value === undefined) return "–";
+    if (values && value in values) return values[value];
     const utc = { timeZone: "UTC" };
     switch (as) {
       case "month": return new Date(value + "T00:00:00Z").toLocaleDateString(locale, { ...utc, month: "long", year: "numeric" });
       case "day": return new Date(value + "T00:00:00Z").toLocaleDateString(locale, { ...utc, day: "numeric", month: "short", year: "numeric" });
       case "euros": return page.language === "fr" ? grouped(value, 2) + " €" : (value.startsWith("-") ? "-€" : "€") + grouped(value.replace("-", ""), 2);
-      case "percent": return (value.startsWith("-") ? "" : "+") + grouped(value, 1) + " %";
+      case "percent": return (Number(value) > 0 ? "+" : "") + grouped(value, 1) + " %";
+      case "share": return grouped(value, 1) + " %";
+      case "curve": {
+        const amounts = value.split(" ");
+        return [amounts[0], amounts[amounts.length - 1]].map((one) => worded(one, "euros")).join(" → ");
+      }
       case "decimal": return grouped(value, 2);
       case "count": return grouped(value.split(".")[0], 0);
     }
     return value;
   }
-  const isNumber = (as) => ["euros", "percent", "decimal", "count"].includes(as);
+  const isNumber = (as) => ["euros", "percent", "share", "decimal", "count"].includes(as);
+
+  // Two numbers in order, whatever their size.
+  function compared(one, other) {
+    const whole = (text) => {
+      const [left, right] = text.split(".");
+      return BigInt(left + (right || "").padEnd(6, "0").slice(0, 6));
+    };
+    const a = whole(one), b = whole(other);
+    return a < b ? -1 : a > b ? 1 : 0;
+  }
+
+  // A curve as small as a word, for the eye; its ends stand beside it in words.
+  function curve(value) {
+    const points = value.split(" ").map(Number), most = Math.max(...points, 1);
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+    const x = (place) => (points.length > 1 ? (96 * place) / (points.length - 1) : 0) + 2;
+    line.setAttribute("points", points.map((y, place) => x(place).toFixed(1) + "," + (22 - (20 * y) / most).toFixed(1)).join(" "));
+    svg.setAttribute("viewBox", "0 0 100 24");
+    svg.setAttribute("class", "curve");
+    svg.setAttribute("aria-hidden", "true");
+    svg.append(line);
+    return svg;
+  }
 
   function chosen() {
     return new URLSearchParams(location.hash.slice(1));
@@ -63,7 +93,7 @@
         const order = [...rows].sort((one, other) => {
           const a = value(one), b = value(other);
           if (a === null || b === null) return (a === null ? 0 : 1) - (b === null ? 0 : 1);
-          return isNumber(column.as) ? Number(a) - Number(b) : a.localeCompare(b, locale);
+          return isNumber(column.as) ? compared(a, b) : a.localeCompare(b, locale);
         });
         fill(place, chart, up ? order : order.reverse());
         const now = table.querySelectorAll("th")[chart.columns.indexOf(column)];
@@ -79,13 +109,16 @@
       chart.columns.forEach((column) => {
         const cell = line.insertCell();
         if (isNumber(column.as)) cell.className = "number";
-        cell.textContent = worded(row[column.name], column.as);
+        cell.textContent = worded(row[column.name], column.as, column.values);
+        if (column.as === "curve" && row[column.name]) cell.prepend(curve(row[column.name]));
       });
     });
   }
 
   function drawn(chart, rows) {
     const ink = dark.matches ? "#f2f2f2" : "#1a1a1a";
+    // Of Okabe and Ito, told apart by whoever is colour-blind.
+    const colours = [dark.matches ? "#56B4E9" : "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#E69F00"];
     const parse = {};
     chart.columns.forEach((column) => {
       if (column.as === "month" || column.as === "day") parse[column.name] = "utc:'%Y-%m-%d'";
@@ -97,12 +130,22 @@
             ...(value.timeUnit ? { timeUnit: { unit: value.timeUnit.replace("utc", ""), utc: true } } : {}) }
         : value);
     const tooltip = chart.columns.map((c) => c.name);
-    const drawable = (name, value) =>
-      value !== null && isNumber(chart.columns.find((c) => c.name === name)?.as) ? Number(value) : value;
+    const column = Object.fromEntries(chart.columns.map((c) => [c.name, c]));
+    const drawable = (name, value) => {
+      if (value === null || !column[name]) return value;
+      return isNumber(column[name].as) ? Number(value) : (column[name].values || {})[value] || value;
+    };
     const named = rows.map((row) => Object.fromEntries(
-      [...Object.entries(row).map(([name, value]) => [name, drawable(name, value)]), ...tooltip.map((n) => ["shown_" + n, worded(row[n], chart.columns.find((c) => c.name === n).as)])]));
+      [...Object.entries(row).map(([name, value]) => [name, drawable(name, value)]), ...tooltip.map((n) => ["shown_" + n, worded(row[n], column[n].as, column[n].values)])]));
     const tips = tooltip.map((n) => ({ field: "shown_" + n, type: "nominal", title: titles[n] }));
-    (spec.layer || [spec]).forEach((one) => { one.encoding = { ...one.encoding, tooltip: tips }; });
+    // Layers are told apart by what they show.
+    const layers = spec.layer || [];
+    const shows = layers.map((one) => titles[one.name] || titles[one.encoding.y.field]);
+    layers.forEach((one, place) => {
+      one.encoding.color = { datum: shows[place], type: "nominal", title: null, scale: { domain: shows, range: [colours[0], ...colours.slice(2)] } };
+      if (place && !spec.resolve) one.encoding.y.title = "";
+    });
+    (spec.layer || [spec]).forEach((one) => { if (one.encoding.y.aggregate === undefined) one.encoding = { ...one.encoding, tooltip: tips }; });
     return {
       $schema: "https://vega.github.io/schema/vega-lite/v6.json",
       width: "container", height: 260, background: null, description: chart.title,
@@ -111,8 +154,9 @@
         axis: { labelColor: ink, titleColor: ink, gridOpacity: 0.3, domainColor: ink, tickColor: ink },
         legend: { labelColor: ink, titleColor: ink },
         view: { stroke: null },
-        range: { category: ["#0072B2", "#009E73", "#D55E00", "#CC79A7", "#E69F00"] }, // Okabe and Ito
-        bar: { color: dark.matches ? "#56B4E9" : "#0072B2" }, line: { color: dark.matches ? "#56B4E9" : "#0072B2" },
+        range: { category: colours },
+        mark: { invalid: "break-paths-filter-domains" },
+        bar: { color: colours[0] }, line: { color: colours[0] },
       },
       ...spec,
     };
@@ -150,7 +194,10 @@
     }));
     [...entities].sort().forEach((name) => filters.elements.entity.append(new Option(name, name)));
     const sorted = [...months].sort();
+    filters.elements.entity.closest("label").hidden = !entities.size;
+    filters.hidden = !entities.size && !months.size;
     ["from", "to"].forEach((name) => {
+      filters.elements[name].closest("label").hidden = !months.size;
       filters.elements[name].min = sorted[0] || "";
       filters.elements[name].max = sorted[sorted.length - 1] || "";
     });
