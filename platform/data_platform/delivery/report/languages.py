@@ -2,21 +2,26 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import Environment
 from markupsafe import Markup
 
-from data_platform.delivery.report import pages
+from data_platform.delivery.report import catalogue, pages
 from data_platform.delivery.report.charts import LANGUAGES, PAGES, Chart, Shown
 from data_platform.delivery.report.scripts import assigned, safe_json
 from data_platform.delivery.report.wording import shown, worded
 from data_platform.project.context import ModelFacts
-from data_platform.sources.contract import SCHEMA
-from data_platform.sources.contract_file import read_contract
 
-_NAVIGATION = (*PAGES, "changes", "catalogue")
+_NAVIGATION = (*PAGES, "changes", "catalogue", "lineage")
+
+# What the script of the graph says.
+_OF_THE_GRAPH = (
+    "title", "model", "columns", "reads", "read_by", "personal", "counts", "sql", "relation",
+    "from_here", "to_there", "makes", "chooses",
+    "exports_made", "exports_rows", "report_made", "report_rows",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Contents:
     is_public: bool
     # None where the catalogue is that of the report before.
     facts: Sequence[ModelFacts] | None = None
+    # What the columns of each model say.
+    described: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -93,19 +100,25 @@ class LanguagePages:
         )
         found = [_found(n, described[n], from_above[n]) for n in models]
         facts = {one.name: one for one in all_facts}
-        of_sources = {
-            f"{SCHEMA}.{table.name}": {column.name: column.description for column in table.columns}
-            for table in read_contract(published.project_dir).tables.values()
-        }
+        tests = catalogue.unit_tests(published.project_dir)
+        claims = pages.claims(published.project_dir)
         for name in models:
-            own = facts.get(name)
-            said_of = {c: said for c, _, said in own.columns} if own else of_sources.get(name, {})
-            of = pages.model(name, own, said_of, published, urls, report.personal, self.t)
-            sql = "" if report.is_public else pages.sql_of(published.project_dir, name)
-            self._page(name, "model.html", name, inside="model/", sql=sql, **of)
-            for column, _, said, *_ in of["columns"]:
-                found.append(_found(f"{name}.{column}", said, from_above[name]))
+            said_of = report.described.get(name, {})
+            of = catalogue.model(
+                name, facts.get(name), said_of, published, urls, report.personal,
+                tests.get(name, []), claims, self.t,
+            )  # fmt: skip
+            sql = "" if report.is_public else catalogue.sql_of(published.project_dir, name)
+            scripts = [] if report.is_public else ["data/sizes.js"]
+            self._page(name, "model.html", name, inside="model/", sql=sql, scripts=scripts,
+                       texts=("number_of_rows", "sample"), **of)  # fmt: skip
+            for link, _, said, *_ in of["columns"]:
+                full = f"{name}.{link['text']}"
+                found.append(_found(full, said, catalogue.in_graph(full, "")["url"]))
         self.put(f"{self.language}/search.js", assigned("search", found))
+        scripts = ["data/lineage.js", "assets/lineage.js"]
+        title = self.t["lineage"]
+        self._page("lineage", "lineage.html", title, scripts=scripts, texts=_OF_THE_GRAPH)
 
     def _changes(self, figures: Mapping[str, Any]) -> dict[str, Any]:
         """What differs from the report before."""
@@ -129,8 +142,8 @@ class LanguagePages:
                     old, new = earlier.get(column.name), row.get(column.name)
                     if old != new:
                         title = f"{chart.titles[self.language]}: {column.titles[self.language]}"
-                        said = (shown(column, value, self.language) for value in (old, new))
-                        rows.append((title, *said))
+                        values = (shown(column, value, self.language) for value in (old, new))
+                        rows.append((title, *values))
         found = {
             "figures": rows,
             "new_warnings": [w for w in figures["warnings"] if w not in known[1]],
@@ -148,6 +161,7 @@ class LanguagePages:
         inside: str = "",
         shows: Sequence[Chart] = (),
         scripts: Sequence[str] = (),
+        texts: Sequence[str] = (),
         **more: Any,
     ) -> None:
         published = self.report.published
@@ -157,6 +171,7 @@ class LanguagePages:
         of_page = {
             "language": self.language,
             "charts": [self._for_script(chart) for chart in charts],
+            "texts": {one: self.t[one] for one in texts},
         }
         needs_vega = ["assets/vega.js"] if any(chart.vega for chart in charts) else []
         text = self.environment.get_template(template).render(
@@ -170,7 +185,7 @@ class LanguagePages:
             pages=_NAVIGATION,
             heading=heading,
             # The catalogue is of the code, whatever is loaded.
-            has_date=name not in published.lineage.models and name != "catalogue",
+            has_date=name not in published.lineage.models and name not in ("catalogue", "lineage"),
             as_of=worded(str(published.as_of), "day", self.language),
             load_number=published.load_number,
             is_stale=bool(published.stale),

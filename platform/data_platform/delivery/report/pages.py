@@ -10,9 +10,7 @@ from typing import Any
 import duckdb
 
 from data_platform.delivery.report.charts import Shown
-from data_platform.delivery.report.graph import drawn
 from data_platform.delivery.report.wording import filled, worded
-from data_platform.project.context import ModelFacts
 from data_platform.project.lineage.graph import Lineage
 from data_platform.record.audits import last_audits
 from data_platform.record.journal import has_record, recorded_runs
@@ -96,7 +94,8 @@ def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str])
         name = model if model in models else f"sources.{model.replace('.', '__')}"
         return {"url": models[name], "text": model} if name in models else model
 
-    audits, claims = last_audits(published.connection, _PROD), _claims(published.project_dir)
+    audits = last_audits(published.connection, _PROD)
+    claimed = claims(published.project_dir)
     number = published.run.run_number if published.run else 0
     for row in published.noted:
         if isinstance(row, Audited) and row.environment in ("", _PROD):
@@ -111,7 +110,7 @@ def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str])
         "audits": [
             (
                 link(one.model_name),
-                f"{one.audit}: {claims[one.name]}" if one.name in claims else one.audit,
+                f"{one.audit}: {claimed[one.name]}" if one.name in claimed else one.audit,
                 t["rows_break_it"].format(number=one.number_of_rows)
                 if one.number_of_rows or one.is_unknown
                 else t["holds"],
@@ -140,7 +139,7 @@ def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str])
     }
 
 
-def _claims(project_dir: Path) -> dict[str, str]:
+def claims(project_dir: Path) -> dict[str, str]:
     """What each audit claims, in a sentence: the first of the comment in its file."""
     found = {}
     for path in (project_dir / "audits").glob("*.sql"):
@@ -149,68 +148,3 @@ def _claims(project_dir: Path) -> dict[str, str]:
         if sentence := re.match(r"(?:[A-Z]+-\d+: )?(.+?)\.(?: |$)", words):
             found[path.stem] = sentence[1]
     return found
-
-
-def model(
-    name: str,
-    facts: ModelFacts | None,
-    described: Mapping[str, str],
-    published: Published,
-    urls: Mapping[str, str],
-    personal: frozenset[str],
-    t: Mapping[str, str],
-) -> dict[str, Any]:
-    """A model's page.
-
-    Args:
-        described: what its columns say.
-        personal: columns to leave out.
-    """
-    lineage = published.lineage
-    of = lineage.models[name]
-    reads = [one for one in lineage.upstream(name) if one in urls]
-    read_by = [one for one in lineage.downstream(name) if one in urls]
-
-    def columns_of(names: Sequence[str]) -> list[Cell]:
-        return [
-            {"url": f"{urls[one.rpartition('.')[0]]}", "text": one}
-            for one in names
-            if one.rpartition(".")[0] in urls and one not in personal
-        ]
-
-    marked = lineage.personal(name)
-    return {
-        "model": {
-            "name": name,
-            "description": of.description,
-            "owner": of.owner,
-            "grain": ", ".join(facts.grain) if facts else "",
-            "audits": ", ".join(facts.audits) if facts else "",
-            "rows_by": ", ".join(one for one in of.rows_by if one not in personal),
-        },
-        "graph": drawn(name, reads, read_by, urls),
-        "neighbours": [
-            *((t["reads"], {"url": urls[n], "text": n}, lineage.models[n].description)
-              for n in reads),
-            *((t["read_by"], {"url": urls[n], "text": n}, lineage.models[n].description)
-              for n in read_by),
-        ],
-        "columns": [
-            (
-                column,
-                type_,
-                described.get(column, "") + (f" ({t['personal']})" if column in marked else ""),
-                columns_of(lineage.upstream(f"{name}.{column}")),
-                columns_of(lineage.downstream(f"{name}.{column}")),
-            )
-            for column, type_ in of.types.items()
-            if f"{name}.{column}" not in personal
-        ],
-    }  # fmt: skip
-
-
-def sql_of(project_dir: Path, name: str) -> str:
-    """The file of a model; empty for a source."""
-    layer, _, rest = name.partition(".")
-    path = project_dir / "models" / layer / f"{rest}.sql"
-    return path.read_text(encoding="utf-8") if path.is_file() else ""

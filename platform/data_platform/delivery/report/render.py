@@ -13,8 +13,10 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from data_platform.delivery.report import pages
+from data_platform.delivery.report.catalogue import sizes
 from data_platform.delivery.report.charts import LANGUAGES, fetch, read_charts
 from data_platform.delivery.report.languages import Contents, LanguagePages
+from data_platform.delivery.report.paths import graph
 from data_platform.delivery.report.scripts import assigned, vega_script
 from data_platform.errors import PlatformError
 from data_platform.files import replace_text, writable_folder
@@ -27,6 +29,8 @@ from data_platform.record.promotions import promotions
 from data_platform.record.rows import Row, RunRow
 from data_platform.record.standing_warnings import standing_warnings
 from data_platform.settings import Settings
+from data_platform.sources.contract import SCHEMA
+from data_platform.sources.contract_file import read_contract
 from data_platform.sources.freshness import freshness
 
 _PACKAGE = "data_platform.delivery.report"
@@ -133,10 +137,13 @@ def _stale(settings: Settings, connection: duckdb.DuckDBPyConnection) -> frozens
 
 def _render(path: Path, contents: Contents) -> Reported:
     folder, published = _Folder(path), contents.published
-    for name in ("report.css", "report.js"):
+    for name in ("report.css", "report.js", "lineage.js"):
         text = files(_PACKAGE).joinpath("assets", name).read_text(encoding="utf-8")
         folder.put(f"assets/{name}", text)
     folder.put("assets/vega.js", vega_script())
+    if not contents.is_public:
+        known = sizes(published.connection, published.lineage, contents.personal)
+        folder.put("data/sizes.js", assigned("sizes", known))
     for name, shown in contents.shown.items():
         folder.put(f"data/{name}.js", assigned("data", list(shown.rows) if shown else [], name))
     texts = yaml.safe_load(files(_PACKAGE).joinpath("texts.yaml").read_bytes())
@@ -150,9 +157,15 @@ def _render(path: Path, contents: Contents) -> Reported:
     before = last.get("before", {}) if is_again or not last else {**last, "before": {}}
     figures["before"] = before
     if figures["catalogue"] == last.get("catalogue"):
-        folder.keep("*/model/*.html", "*/catalogue.html", "*/search.js")
+        folder.keep(
+            "*/model/*.html", "*/catalogue.html", "*/lineage.html", "*/search.js", "data/lineage.js"
+        )
     else:
-        contents = replace(contents, facts=read_models(published.project_dir))
+        contents = _with_catalogue(contents)
+        known = graph(
+            published.lineage, contents.described, contents.personal, not contents.is_public
+        )
+        folder.put("data/lineage.js", assigned("lineage", known))
     for language in LANGUAGES:
         t = {name: said[language] for name, said in texts.items()}
         LanguagePages(contents, folder.put, environment, language, t, before).render(figures)
@@ -160,6 +173,19 @@ def _render(path: Path, contents: Contents) -> Reported:
     folder.put(_FIGURES, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
     written = folder.write()
     return Reported(path, sum(1 for _ in path.rglob("*.html")), written)
+
+
+def _with_catalogue(contents: Contents) -> Contents:
+    """With what the project says of its models and sources."""
+    project_dir = contents.published.project_dir
+    facts = read_models(project_dir)
+    described = {
+        f"{SCHEMA}.{table.name}": {column.name: column.description for column in table.columns}
+        for table in read_contract(project_dir).tables.values()
+    }
+    for one in facts:
+        described[one.name] = {name: said for name, _, said in one.columns}
+    return replace(contents, facts=facts, described=described)
 
 
 def _figures(contents: Contents) -> dict[str, Any]:
@@ -183,10 +209,13 @@ def _figures(contents: Contents) -> dict[str, Any]:
 def _catalogue(contents: Contents) -> str:
     """A digest of all that the pages of the catalogue are made of."""
     digest = hashlib.sha256(code_digest(contents.published.project_dir).encode())
-    for part in ("pages.py", "graph.py", "languages.py", "texts.yaml"):
+    for part in ("catalogue.py", "graph.py", "paths.py", "languages.py", "texts.yaml"):
         digest.update(files(_PACKAGE).joinpath(part).read_bytes())
-    for template in ("base.html", "macros.html", "model.html", "catalogue.html"):
+    for template in ("base.html", "macros.html", "model.html", "catalogue.html", "lineage.html"):
         digest.update(files(_PACKAGE).joinpath("templates", template).read_bytes())
+    for pattern in ("tests/*/*.yaml", "audits/*.sql"):
+        for path in sorted(contents.published.project_dir.glob(pattern)):
+            digest.update(path.read_bytes())
     digest.update(str(contents.is_public).encode())
     return digest.hexdigest()[:16]
 

@@ -40,7 +40,7 @@ def worded(value: str | None, shown_as: str, language: str) -> str:
 
 def shown(column: ChartColumn, value: str | None, language: str) -> str:
     """A value of a chart's column as it is shown."""
-    if value in column.values:
+    if value is not None and value in column.values:
         return column.values[value][language]
     return worded(value, column.shown_as, language)
 

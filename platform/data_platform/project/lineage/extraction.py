@@ -4,6 +4,7 @@ What cannot be read, a Python model's columns above all, counts as made of all t
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,9 @@ from sqlmesh.core.model import Model, SqlModel
 from data_platform.project.evaluation import short_name
 from data_platform.project.lineage.graph import ModelLineage
 
+# A name that SQL takes without quotes.
+_PLAIN = re.compile("[a-z_][a-z0-9_]*")
+
 # The parts of a SELECT that decide which rows there are, not what they say.
 _CHOOSING = ("joins", "where", "group", "having", "qualify", "distinct", "laterals")
 
@@ -29,6 +33,7 @@ class _Read:
     definitions: dict[str, str] = field(default_factory=dict)
     rows_by: set[str] = field(default_factory=set)
     rows: list[str] = field(default_factory=list)
+    steps: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def lineage_of_model(
@@ -69,6 +74,7 @@ def lineage_of_model(
         code=code,
         reads=reads,
         tags=tuple(model.tags),
+        steps=read.steps,
     )
 
 
@@ -95,12 +101,25 @@ def _read(
         read.made_of[column] = leaves if is_clear and _is_readable(node) else everything
         steps = {_sql(step.expression.unalias()) for step in node.walk() if step.downstream}
         read.definitions[column] = _digest([*sorted(steps), *read.made_of[column]])
+        read.steps[column] = tuple(dict.fromkeys(_steps(node)))
     # The qualified query that SQLMesh has just made.
     *_, scope = sqlmesh_lineage.CACHE[model.name]
     for inner in scope.traverse():
         read.rows_by |= set(_rows_by(inner, model, catalog))
         read.rows.append(_without_columns(inner.expression))
     return read
+
+
+def _steps(node: sqlmesh_lineage.Node) -> Iterator[str]:
+    """How a column is computed, for a person; steps that only hand a value on are left out."""
+    for step in node.walk():
+        computed = step.expression.unalias()
+        if step.downstream and (step is node or not isinstance(computed, exp.Column)):
+            plain = computed.copy()
+            for name in plain.find_all(exp.Identifier):
+                if _PLAIN.fullmatch(name.name):
+                    name.set("quoted", False)
+            yield f"{step.name} = {_sql(plain)}"
 
 
 def _unread(types: Iterable[str], everything: tuple[str, ...], code: str) -> _Read:

@@ -41,6 +41,8 @@ class ModelLineage:
     # The models that are read at all, also for an audit.
     reads: tuple[str, ...]
     tags: tuple[str, ...]
+    # How each column is computed, step by step, the last step first: `column = SQL`.
+    steps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def layer(self) -> str:

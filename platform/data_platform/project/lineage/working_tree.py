@@ -62,7 +62,8 @@ def read_lineage(project_dir: Path) -> Lineage:
 def _from_json(kept: dict[str, Any]) -> ModelLineage:
     lists = {name: tuple(kept[name]) for name in ("rows_by", "reads", "tags")}
     made_of = {column: tuple(of) for column, of in kept["made_of"].items()}
-    return ModelLineage(**{**kept, **lists, "made_of": made_of})
+    steps = {column: tuple(of) for column, of in kept["steps"].items()}
+    return ModelLineage(**{**kept, **lists, "made_of": made_of, "steps": steps})
 
 
 def code_digest(project_dir: Path) -> str:

@@ -241,6 +241,16 @@
     find();
   }
 
+  const sample = document.getElementById("sample");
+  if (sample && report.sizes[sample.dataset.of]) {
+    const of = report.sizes[sample.dataset.of];
+    document.getElementById("size").textContent = page.texts.number_of_rows.replace("{number}", worded(of.rows, "count"));
+    sample.createCaption().textContent = page.texts.sample;
+    const head = sample.createTHead().insertRow(), body = sample.createTBody();
+    of.columns.forEach((name) => { const cell = document.createElement("th"); cell.scope = "col"; cell.textContent = name; head.append(cell); });
+    of.sample.forEach((row) => { const line = body.insertRow(); row.forEach((value) => { line.insertCell().textContent = value === null ? "–" : value; }); });
+  }
+
   document.querySelectorAll("a[data-csv]").forEach((link) => link.addEventListener("click", () => {
     const rows = [...document.getElementById(link.dataset.csv).rows].map((row) =>
       [...row.cells].map((cell) => '"' + cell.textContent.trim().replaceAll('"', '""') + '"').join(","));

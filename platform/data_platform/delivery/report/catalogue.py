@@ -1,0 +1,134 @@
+"""The catalogue: what the page of each model, source, export and chart shows."""
+
+from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import duckdb
+import yaml
+
+from data_platform.delivery.report.graph import drawn
+from data_platform.delivery.report.pages import Cell, Published
+from data_platform.names import Layer
+from data_platform.project.context import ModelFacts
+from data_platform.project.lineage.graph import Lineage, model_of
+from data_platform.sql import has_table, quoted
+
+_SAMPLE = 5
+
+
+def in_graph(name: str, up: str = "../") -> Cell:
+    """A link to a model or column in the graph."""
+    return {"url": f"{up}lineage.html#at={quote(name, safe='')}", "text": name}
+
+
+def unit_tests(project_dir: Path) -> dict[str, list[str]]:
+    """What the unit tests of each model say, by their names."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((project_dir / "tests").glob("*/*.yaml")):
+        stated = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        for name, test in (stated or {}).items():
+            said = name.removeprefix("test_").replace("_", " ")
+            found.setdefault(test["model"], []).append(said)
+    return found
+
+
+def sizes(
+    connection: duckdb.DuckDBPyConnection, lineage: Lineage, hidden: Set[str]
+) -> dict[str, Any]:
+    """How many rows each model has, and a few of them, without what is personal."""
+    found = {}
+    for name, model in lineage.models.items():
+        schema, _, table = name.partition(".")
+        if not has_table(connection, schema, table):
+            continue
+        source = f"{quoted(schema)}.{quoted(table)}"
+        row = connection.execute(f"SELECT COUNT(*) FROM {source}").fetchone()
+        left_out = lineage.personal(name)
+        columns = [
+            column
+            for column in model.types
+            if column not in left_out and f"{name}.{column}" not in hidden
+        ]
+        chosen = ", ".join(f"CAST({quoted(column)} AS VARCHAR)" for column in columns)
+        sample = f"SELECT {chosen} FROM {source} LIMIT {_SAMPLE}"
+        found[name] = {
+            "rows": str(row[0]) if row else "0",
+            "columns": columns,
+            "sample": connection.execute(sample).fetchall() if columns else [],
+        }
+    return found
+
+
+def model(
+    name: str,
+    facts: ModelFacts | None,
+    described: Mapping[str, str],
+    published: Published,
+    urls: Mapping[str, str],
+    personal: frozenset[str],
+    tests: Sequence[str],
+    claims: Mapping[str, str],
+    t: Mapping[str, str],
+) -> dict[str, Any]:
+    """A model's page.
+
+    Args:
+        described: what its columns say.
+        tests: what its unit tests say.
+        claims: what audits claim, by their names.
+        personal: columns to leave out.
+    """
+    lineage = published.lineage
+    of = lineage.models[name]
+    reads = [one for one in lineage.upstream(name) if one in urls]
+    read_by = [one for one in lineage.downstream(name) if one in urls]
+
+    def columns_of(names: Sequence[str]) -> list[Cell]:
+        return [in_graph(one) for one in names if model_of(one) in urls and one not in personal]
+
+    marked = lineage.personal(name)
+    return {
+        "model": {
+            "name": name,
+            "description": of.description,
+            "owner": of.owner,
+            "grain": ", ".join(facts.grain) if facts else "",
+            "kind": t["source_kind" if of.kind == "source" else of.kind],
+            "audits": [
+                f"{one}: {claims[one]}" if one in claims else one
+                for one in (facts.audits if facts else ())
+            ],
+            "rows_by": ", ".join(one for one in of.rows_by if one not in personal),
+        },
+        "graph": drawn(name, reads, read_by, urls),
+        "neighbours": [
+            *((t["reads"], {"url": urls[n], "text": n}, lineage.models[n].description)
+              for n in reads),
+            *((t["read_by"], {"url": urls[n], "text": n}, lineage.models[n].description)
+              for n in read_by),
+        ],
+        "graph_url": in_graph(name)["url"],
+        "tests": tests,
+        "export": f"{name.partition('.')[2]}.csv"
+        if of.layer == Layer.EXPORTS and published.has_exports else "",
+        "columns": [
+            (
+                {**in_graph(f"{name}.{column}"), "text": column},
+                type_,
+                described.get(column, "") + (f" ({t['personal']})" if column in marked else ""),
+                columns_of(lineage.upstream(f"{name}.{column}")),
+                columns_of(lineage.downstream(f"{name}.{column}")),
+            )
+            for column, type_ in of.types.items()
+            if f"{name}.{column}" not in personal
+        ],
+    }  # fmt: skip
+
+
+def sql_of(project_dir: Path, name: str) -> str:
+    """The file of a model; empty for a source."""
+    layer, _, rest = name.partition(".")
+    path = project_dir / "models" / layer / f"{rest}.sql"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
