@@ -31,3 +31,29 @@ def last_audits(
         audited = Audited(**{**of, "keys": tuple(of["keys"] or ())})
         found[audited.model_name, audited.audit] = (number, audited)
     return found
+
+
+def audit_history(
+    connection: duckdb.DuckDBPyConnection, environment: str, runs: int
+) -> dict[tuple[str, str], list[tuple[int, int]]]:
+    """(run number, rows that broke it) of the last runs of each audit, the latest first.
+
+    An audit that could not be made counts as one row.
+
+    Args:
+        runs: at most how many of each.
+    """
+    if not has_table(connection, "ops", "audits"):
+        return {}
+    rows = connection.execute(
+        f"SELECT model_name, audit, {RUN_NUMBER}, "
+        "SUM(number_of_rows + is_unknown::INTEGER)::BIGINT FROM ops.audits "
+        f"WHERE environment IN ('', ?) GROUP BY model_name, audit, {RUN_NUMBER} QUALIFY "
+        f"ROW_NUMBER() OVER (PARTITION BY model_name, audit ORDER BY {RUN_NUMBER} DESC) <= ? "
+        f"ORDER BY {RUN_NUMBER} DESC",
+        [environment, runs],
+    ).fetchall()
+    found: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for model, audit, number, broken in rows:
+        found.setdefault((model, audit), []).append((number, broken))
+    return found

@@ -124,6 +124,7 @@ class LanguagePages:
         """What differs from the report before."""
         empty: dict[str, Any] = {
             "figures": [], "new_warnings": [], "gone_warnings": [], "promotions": [],
+            "columns": [], "checks": [],
         }  # fmt: skip
         before = self.before
         if not before:
@@ -149,9 +150,16 @@ class LanguagePages:
             "new_warnings": [w for w in figures["warnings"] if w not in known[1]],
             "gone_warnings": [w for w in known[1] if w not in figures["warnings"]],
             "promotions": [p for p in figures["promotions"] if p not in known[2]],
+            **{part: self._came_and_went(part, figures) for part in ("columns", "checks")},
         }
         said = self.t["changed_since" if any(found.values()) else "nothing_changed"]
         return {**found, "said": said.format(before=when)}
+
+    def _came_and_went(self, part: str, figures: Mapping[str, Any]) -> list[str]:
+        """What a list of names has that it had not before, and the other way round."""
+        was, now = self.before.get(part, figures[part]), figures[part]
+        came = [self.t["new_one"].format(name=one) for one in now if one not in was]
+        return [*came, *(self.t["gone_one"].format(name=one) for one in was if one not in now)]
 
     def _page(
         self,

@@ -12,10 +12,11 @@ import duckdb
 from data_platform.delivery.report.charts import Shown
 from data_platform.delivery.report.wording import filled, worded
 from data_platform.project.lineage.graph import Lineage
-from data_platform.record.audits import last_audits
-from data_platform.record.journal import has_record, recorded_runs
+from data_platform.record.audits import audit_history, last_audits
+from data_platform.record.computed import computed_for
+from data_platform.record.journal import has_record, recorded_runs, recorded_steps
 from data_platform.record.loads import changes_since, loaded_tables
-from data_platform.record.rows import Audited, FailedAudit, Row, RunRow
+from data_platform.record.rows import Audited, FailedAudit, ModelRan, Row, RunRow, StepRow
 
 _RUNS = 20
 _PROD = "prod"
@@ -94,15 +95,15 @@ def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str])
         name = model if model in models else f"sources.{model.replace('.', '__')}"
         return {"url": models[name], "text": model} if name in models else model
 
-    audits = last_audits(published.connection, _PROD)
+    audits = audits_of(published)
+    history = audit_history(published.connection, _PROD, _RUNS)
     claimed = claims(published.project_dir)
     number = published.run.run_number if published.run else 0
     for row in published.noted:
         if isinstance(row, Audited) and row.environment in ("", _PROD):
-            audits[row.model_name, row.audit] = (number, row)
-    runs = recorded_runs(published.connection, _RUNS) if has_record(published.connection) else []
-    if published.run:
-        runs = [published.run, *(run for run in runs if run.run_number != number)]
+            key = row.model_name, row.audit
+            earlier = [one for one in history.get(key, []) if one[0] != number]
+            history[key] = [(number, row.number_of_rows + row.is_unknown), *earlier][:_RUNS]
     return {
         "warnings": [
             (link(w.model), w.audit, w.sentence or str(w), w.since) for w in published.warnings
@@ -115,12 +116,17 @@ def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str])
                 if one.number_of_rows or one.is_unknown
                 else t["holds"],
                 run,
+                _held(history.get((one.model_name, one.audit), []), t),
             )
             for run, one in (audits[key] for key in sorted(audits))
         ],
         "loaded": [
             (link(f"sources.{change.table}"), change.added, change.removed, change.first_day or "")
             for change in changes_since(published.connection, published.load_number - 1)
+        ],
+        "computed": [
+            (link(one.model_name), one.first_day or "", one.last_day or "", one.seconds)
+            for one in _computed(published)
         ],
         "sources": [
             (link(f"sources.{name}"), table.batch.as_of, table.batch.batch_id)
@@ -133,10 +139,54 @@ def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str])
                 run.outcome,
                 f"{run.started_at:%Y-%m-%d %H:%M}",
                 "" if run.seconds is None else run.seconds,
+                ", ".join(f"{s.step} {s.seconds} s" for s in steps if s.seconds is not None),
             )
-            for run in runs
+            for run, steps in _runs(published)
         ],
     }
+
+
+def audits_of(published: Published) -> dict[tuple[str, str], tuple[int, Audited]]:
+    """(run number, result) of the last time that each audit ran, by model and audit."""
+    audits = last_audits(published.connection, _PROD)
+    number = published.run.run_number if published.run else 0
+    for row in published.noted:
+        if isinstance(row, Audited) and row.environment in ("", _PROD):
+            audits[row.model_name, row.audit] = (number, row)
+    return audits
+
+
+def _held(history: Sequence[tuple[int, int]], t: Mapping[str, str]) -> str:
+    """In how many of its last runs an audit held, and in which it did not."""
+    broken = [str(run) for run, rows in history if rows]
+    said = t["held"].format(held=len(history) - len(broken), runs=len(history))
+    return f"{said}; {t['not_in'].format(runs=', '.join(broken))}" if broken else said
+
+
+def _computed(published: Published) -> list[ModelRan]:
+    """What was computed so that production reflects the last load."""
+    known = computed_for(published.connection, _PROD, published.load_number)
+    noted = [
+        one
+        for one in published.noted
+        if isinstance(one, ModelRan)
+        and (one.environment, one.load_number) == (_PROD, published.load_number)
+    ]
+    return [*known, *noted]
+
+
+def _runs(published: Published) -> list[tuple[RunRow, Sequence[StepRow]]]:
+    """The last runs with their steps, the one that renders the report first."""
+    connection, own = published.connection, published.run
+    runs = recorded_runs(connection, _RUNS) if has_record(connection) else []
+    found = [
+        (run, recorded_steps(connection, run.run_number))
+        for run in runs
+        if own is None or run.run_number != own.run_number
+    ]
+    if own is None:
+        return [*found]
+    return [(own, [one for one in published.noted if isinstance(one, StepRow)]), *found]
 
 
 def claims(project_dir: Path) -> dict[str, str]:

@@ -202,6 +202,13 @@ def _figures(contents: Contents) -> dict[str, Any]:
         "figures": values,
         "warnings": [str(warning) for warning in published.warnings],
         "promotions": [str(one) for one in promotions(published.connection)],
+        "columns": [
+            f"{name}.{column} {type_}"
+            for name, model in published.lineage.models.items()
+            for column, type_ in model.types.items()
+            if f"{name}.{column}" not in contents.personal
+        ],
+        "checks": [" ".join(one) for one in pages.audits_of(published)],
         "catalogue": _catalogue(contents),
     }
 
