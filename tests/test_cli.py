@@ -9,9 +9,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
-import polars as pl
 import pytest
-from python_calamine import CalamineWorkbook
 
 from conftest import PROJECT, Platform, begin
 from data_platform.settings import yesterday
@@ -217,42 +215,6 @@ def test_the_exports_are_csv_to_the_letter(finished: Platform) -> None:
     monthly = (folder / "monthly_turnover.csv").read_text(encoding="utf-8").splitlines()
     assert '2023/10,"0,00"' in monthly
     assert monthly[-1].startswith("2024/02,")
-
-
-def sheet_as_csv(path: Path) -> list[tuple]:
-    """The cells of a spreadsheet, amounts and days as the CSV file writes them."""
-    with CalamineWorkbook.from_path(path) as book:
-        header, *rows = book.get_sheet_by_index(0).to_python()
-
-    numbers = [name for name in header if "€" in name or name == "Missing References"]
-    days = [n for n in header if "Date" in n or n in ("Month", "Cohort") or n[:6] == "Issued"]
-    for row in rows:  # which add up and sort, unlike texts
-        for name, value in zip(header, row, strict=True):
-            expected = float | int if name in numbers else date if name in days else str
-            assert value == "" or isinstance(value, expected), (name, value)
-
-    def text(value: object, column: str) -> str | None:
-        if isinstance(value, date):
-            return f"{value:%Y/%m}" if column in ("Month", "Cohort") else f"{value:%Y/%m/%d}"
-        if isinstance(value, float):
-            return f"{value:.2f}".replace(".", ",") if "€" in column else f"{value:.0f}"
-        return str(value) if value != "" else None
-
-    return [tuple(map(text, row, header)) for row in rows]
-
-
-def test_exports_come_as_parquet_and_xlsx_too(finished: Platform, tmp_path: Path) -> None:
-    for file_format in ("csv", "parquet", "xlsx"):
-        finished.call("export", "--format", file_format, "--output-dir", str(tmp_path / "out"))
-    for name, header in HEADERS.items():
-        frames = [
-            pl.read_csv(tmp_path / "out" / f"{name}.csv", infer_schema=False),
-            pl.read_parquet(tmp_path / "out" / f"{name}.parquet"),
-        ]
-        assert frames[0].columns == header.split(",")
-        assert frames[0].rows() == frames[1].rows(), name
-        assert sheet_as_csv(tmp_path / "out" / f"{name}.xlsx") == frames[0].rows(), name
-    assert (finished.data / "exports" / "monthly_turnover.csv").exists()
 
 
 def test_the_program_s_options_are_understood_after_a_command_too(platform: Platform) -> None:

@@ -2,23 +2,20 @@
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
 
 from conftest import PROJECT, Platform, options_of
 from data_platform.delivery.report import render
 from data_platform.delivery.report.charts import PAGES, read_charts
 from data_platform.delivery.report.render import report
-from data_platform.delivery.report.wording import worded
+from data_platform.delivery.report.wording import shown
 from data_platform.errors import PlatformError
 from data_platform.project.lineage.working_tree import read_lineage
 from editing import edit
-from test_browsing import chromium
+from pages import browser, url
 
 NASTY = [
     "<b>Zoé</b>",
@@ -29,34 +26,6 @@ NASTY = [
 ]
 
 
-@contextmanager
-def browser(**options: object) -> Iterator[Page]:
-    """A page of a browser that reaches nothing but files; what it complains of fails the test."""
-    complaints: list[str] = []
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"]) as found,
-    ):
-        page = found.new_context(**options).new_page()  # type: ignore[arg-type]
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith(("file:", "data:"))
-                else complaints.append(request.url)
-            ),
-        )
-        page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        yield page
-    assert complaints == []
-
-
-def url(platform: Platform, page: str) -> str:
-    return f"file://{platform.data}/report/{page}"
-
-
 @pytest.mark.slow(reason="opens a hundred pages; those with charts are opened each time")
 def test_every_page_loads_from_disk_in_both_languages(finished: Platform) -> None:
     folder = (finished.data / "report").resolve()
@@ -64,7 +33,7 @@ def test_every_page_loads_from_disk_in_both_languages(finished: Platform) -> Non
     english = {path.relative_to("en") for path in pages if path.parts[0] == "en"}
     assert english == {path.relative_to("fr") for path in pages if path.parts[0] == "fr"}
     assert {f"{page}.html" for page in (*PAGES, "changes", "catalogue")} <= {*map(str, english)}
-    assert len(english) == 6 + len(read_lineage(PROJECT).models)
+    assert len(english) == len(PAGES) + 3 + len(read_lineage(PROJECT).models)
     with browser() as page:
         for path in pages:
             page.goto(url(finished, str(path)))
@@ -86,7 +55,7 @@ def test_the_figures_are_those_of_the_lakehouse(finished: Platform) -> None:
                 order = ", ".join(f"{one} NULLS FIRST" for one in (chart.sort or tuple(names)))
                 wanted = [
                     [
-                        worded(None if v is None else str(v), column.shown_as, language)
+                        shown(column, None if v is None else str(v), language)
                         for v, column in zip(row, chart.columns, strict=True)
                     ]
                     for row in finished.rows(
@@ -140,6 +109,9 @@ def test_filters_are_kept_in_the_address_and_a_reader_finds_the_way(finished: Pl
         page.goto(url(finished, "en/catalogue.html"))
         page.fill("#search", "app__invoices.amount")
         page.locator("#found a", has_text="sources.app__invoices.amount").click()
+        assert page.locator("#here").inner_text() == "sources.app__invoices.amount"
+        assert "exports.turnover_by_cohort" in page.locator("#impact").inner_text()
+        page.locator("#page-of a").click()
         assert page.locator("h1").inner_text() == "sources.app__invoices"
         page.goto(url(finished, "en/catalogue.html#q=promoters"))
         assert page.locator("#found li").count() > 0 and page.locator("#all").is_hidden()
@@ -152,7 +124,7 @@ def test_filters_are_kept_in_the_address_and_a_reader_finds_the_way(finished: Pl
 ], ids=["a phone", "dark", "forced colours"])  # fmt: skip
 def test_pages_fit_and_name_what_they_show(finished: Platform, options: dict) -> None:
     with browser(**options) as page:
-        for name in (*PAGES, "changes", "catalogue", "model/marts.kpi__nps"):
+        for name in (*PAGES, "changes", "catalogue", "lineage", "model/marts.kpi__nps"):
             page.goto(url(finished, f"fr/{name}.html"))
             wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
             assert wide <= 0, (name, wide)
@@ -274,7 +246,7 @@ def test_a_company_of_a_few_days_has_sensible_pages(platform: Platform) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("page: overview", "page: sales", "page is sales, expected one of overview"),
+        ("page: overview", "page: people", "page is people, expected one of overview"),
         ("as: month", "as: year", "month is shown as year, expected month"),
         ("order: 1", "ordre: 1", "it has ordre, expected"),
         ("title: {en:", "title: {de:", "'en'"),
@@ -310,7 +282,7 @@ def test_what_changed_since_yesterday_is_still_told_by_a_second_run_today(begun:
 def test_a_chart_of_stale_data_says_so_by_what_sources_yaml_allows(begun: Platform) -> None:
     # The as-of date lies years back: more than each source allows.
     page = (begun.data / "report/en/finance.html").read_text()
-    assert page.count('<span class="bad">out of date</span>') == 4  # the page's and its charts'
+    assert page.count('<span class="bad">out of date</span>') == 5  # the page's and its charts'
 
 
 def test_columns_of_sources_are_described_as_the_contract_does(begun: Platform) -> None:

@@ -37,6 +37,8 @@ class ExportFormat(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     XLSX = "xlsx"
+    # CSV as a French Excel opens it by double click, beside the auditor's own.
+    EXCEL_FR = "excel-fr.csv"
 
 
 class StatusFormat(StrEnum):

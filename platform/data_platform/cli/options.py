@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from data_platform.cli.parsing import AsOf, Folder, Scale, Seed
+from data_platform.errors import UsageError
 from data_platform.names import (
     ExportFormat,
     FaultKind,
@@ -100,10 +101,31 @@ last_day = click.option("--to", "last", type=AsOf(), required=True, help="Last d
 export_format = click.option(
     "--format",
     "file_format",
-    type=_choice(ExportFormat),
+    type=click.Choice([one.value for one in ExportFormat if one != ExportFormat.EXCEL_FR]),
     default=ExportFormat.CSV.value,
-    help="Format of the exports.",
+    help="Format of the exports: a CSV or Parquet file each, or one workbook.",
 )
+
+
+csv_dialect = click.option(
+    "--csv-dialect",
+    type=click.Choice(["auditor", "excel-fr"]),
+    default="auditor",
+    help="excel-fr: beside each CSV file one that a French Excel opens by double click.",
+)
+
+
+def export_format_of(file_format: str, csv_dialect: str) -> ExportFormat:
+    """The format that --format and --csv-dialect ask for.
+
+    Raises:
+        UsageError: a dialect of what is no CSV.
+    """
+    if csv_dialect == "auditor":
+        return ExportFormat(file_format)
+    if file_format != ExportFormat.CSV:
+        raise UsageError(f"--csv-dialect {csv_dialect} needs --format csv, not {file_format}")
+    return ExportFormat.EXCEL_FR
 
 
 output_dir = click.option(

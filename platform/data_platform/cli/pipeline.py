@@ -48,10 +48,10 @@ def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
     tell_step(call, done)
 
 
-def _export(call: Call, file_format: str, output_dir: Path | None) -> None:
+def _export(call: Call, file_format: ExportFormat, output_dir: Path | None) -> None:
     from data_platform.operations.pipeline import export_step
 
-    tell_step(call, export_step(run_of(call), ExportFormat(file_format), output_dir))
+    tell_step(call, export_step(run_of(call), file_format, output_dir))
 
 
 def _backfill(call: Call, first: date, last: date, pristine: bool, kept: Path | None) -> None:
@@ -185,10 +185,12 @@ def transform_command(layers: tuple[str, ...], deploy: bool) -> Action:
 
 @click.command("export", cls=parsing.Command)
 @options.export_format
+@options.csv_dialect
 @options.output_dir
-def export_command(file_format: str, output_dir: Path | None) -> Action:
+def export_command(file_format: str, csv_dialect: str, output_dir: Path | None) -> Action:
     """Write every view of the exports schema to a file."""
-    act = partial(_export, file_format=file_format, output_dir=output_dir)
+    wanted = options.export_format_of(file_format, csv_dialect)
+    act = partial(_export, file_format=wanted, output_dir=output_dir)
     return Action("export", act, True, partial(_check_output_dir, output_dir=output_dir))
 
 
@@ -201,6 +203,7 @@ def export_command(file_format: str, output_dir: Path | None) -> Action:
 @options.layer
 @options.deploy
 @options.export_format
+@options.csv_dialect
 @options.output_dir
 @options.no_report
 def run_command(
@@ -212,10 +215,12 @@ def run_command(
     layers: tuple[str, ...],
     deploy: bool,
     file_format: str,
+    csv_dialect: str,
     output_dir: Path | None,
     no_report: bool,
 ) -> Action:
     """The whole pipeline: extract, load, transform, export, report."""
+    wanted = options.export_format_of(file_format, csv_dialect)
 
     def act(call: Call) -> None:
         from data_platform.operations import pipeline
@@ -228,7 +233,7 @@ def run_command(
             start_over,
             layers,
             deploy,
-            ExportFormat(file_format),
+            wanted,
             output_dir,
             partial(tell_step, call),
             not no_report,

@@ -1,6 +1,7 @@
 """The export step: every view of the exports schema becomes a file for a reader."""
 
-from collections.abc import Callable, Collection
+import shutil
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,7 +10,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from data_platform.delivery.workbook import write_sheet
+from data_platform.delivery.export_query import export_query, view_name
+from data_platform.delivery.workbook import check_fits, write_workbook
 from data_platform.errors import PlatformError, is_about_values, without_values
 from data_platform.files import replacing, writable_folder
 from data_platform.lakehouse.connection import reading, require, writing
@@ -25,34 +27,9 @@ from data_platform.record.transforms import change_number, last_transformed
 from data_platform.settings import Settings
 from data_platform.sql import literal, quoted
 
-SCHEMA = Layer.EXPORTS
-
-
-_XLSX_ROWS = 1_048_575  # a sheet's rows, less the header
-
-
-_XLSX_CHARACTERS = 32_767  # of a cell
-
-
+WORKBOOK = "exports.xlsx"
 _LONGEST_LINE = 1 << 30  # of a file that is read back; the reader's own limit is 2 MB
-
-
-# A spreadsheet runs a cell that starts like this, unless it is a number. One that reads a CSV file
-# with another separator than it was written with, as a French Excel does by double click, sees
-# cells begin within a text.
-_STARTS_A_FORMULA = r"[=+\-@＝＋－＠]"
-
-
-_UNSEEN = r"[\s\"'\x00\x0B\x{A0}\x{AD}\x{200B}-\x{200F}\x{202F}\x{2060}\x{3000}\x{FEFF}]*"
-
-
-_FORMULA = rf"^[\t\r\n]|^{_UNSEEN}{_STARTS_A_FORMULA}"
-
-
-_FORMULA_WITHIN = rf"([,;|\t\r\n]{_UNSEEN})({_STARTS_A_FORMULA})"
-
-
-_NUMBER = r"^[+-]?[0-9][0-9 .,]*$"
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -63,10 +40,6 @@ class ExportedFile:
     rows: int
     # The amounts of its control column, read back from the file: as much as was invoiced.
     total: Decimal | None = None
-
-
-def _name(view: str) -> str:
-    return f"{SCHEMA}.{quoted(view)}"
 
 
 def _check_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
@@ -81,55 +54,69 @@ def _check_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _neutral(column: str, file_format: ExportFormat) -> str:
-    """A text with an apostrophe before whatever a spreadsheet would run."""
-    neutral = column
-    if file_format == ExportFormat.CSV:
-        neutral = f"REGEXP_REPLACE({column}, {literal(_FORMULA_WITHIN)}, '\\1''\\2', 'g')"
-    return (
-        f"CASE WHEN REGEXP_MATCHES({column}, {literal(_NUMBER)}) THEN {column} "
-        f"WHEN REGEXP_MATCHES({column}, {literal(_FORMULA)}) THEN '''' || {neutral} "
-        f"ELSE {neutral} END"
-    )
+@dataclass(frozen=True)
+class _Target:
+    """A file, and the views whose rows it holds: one, or in a workbook all."""
+
+    path: Path
+    views: tuple[str, ...]
+    file_format: ExportFormat
 
 
-def _select(connection: duckdb.DuckDBPyConnection, view: str, file_format: ExportFormat) -> str:
-    """The view's rows, sorted by its columns from left to right, neutral in a spreadsheet."""
-    source = _name(view)
-    columns = connection.execute(f"DESCRIBE {source}").fetchall()
-    selected = []
-    for name, type_, *_ in columns:
-        column = f"source.{quoted(name)}"
-        if type_ == "VARCHAR" and file_format != ExportFormat.PARQUET:
-            column = _neutral(column, file_format)
-        selected.append(f"{column} AS {quoted(name)}")
-    order = ", ".join(f"source.{quoted(name)} NULLS FIRST" for name, *_ in columns)
-    return f"SELECT {', '.join(selected)} FROM {source} AS source ORDER BY {order}"
+def _targets(folder: Path, views: Sequence[str], file_format: ExportFormat) -> list[_Target]:
+    if file_format == ExportFormat.XLSX:
+        return [_Target(folder / WORKBOOK, tuple(views), file_format)]
+    formats = [file_format]
+    if file_format == ExportFormat.EXCEL_FR:  # beside the file that it is made for
+        formats.insert(0, ExportFormat.CSV)
+    return [_Target(folder / f"{view}.{one}", (view,), one) for view in views for one in formats]
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, view: str, file_format: ExportFormat, path: Path
-) -> int:
-    query = _select(connection, view, file_format)
-    if file_format == ExportFormat.XLSX:
-        frame = connection.execute(query).pl()
-        if len(frame) > _XLSX_ROWS:
-            raise PlatformError(
-                f"export {view} has {len(frame):,} rows, a sheet holds {_XLSX_ROWS:,}; "
-                "export it as csv or parquet"
-            )
-        for name, type_ in frame.schema.items():
-            longest = frame[name].str.len_chars().max() if type_ == pl.String else None
-            if isinstance(longest, int) and longest > _XLSX_CHARACTERS:
-                raise PlatformError(
-                    f"export {view}: column {name} has a text of {longest:,} characters, a sheet's "
-                    f"cell holds {_XLSX_CHARACTERS:,}; export it as csv or parquet"
-                )
-        write_sheet(frame, path, view[:31])
-        return len(frame)
-    options = "FORMAT parquet" if file_format == ExportFormat.PARQUET else "FORMAT csv, HEADER true"
+    connection: duckdb.DuckDBPyConnection, target: _Target, path: Path
+) -> tuple[int, Decimal | None]:
+    """Write a file: (its rows, the total of its control column as it is read back)."""
+    if target.file_format == ExportFormat.XLSX:
+        return _write_workbook(connection, target, path)
+    (view,) = target.views
+    query = export_query(connection, view, target.file_format)
+    if target.file_format == ExportFormat.EXCEL_FR:
+        plain = path.with_name(f"{path.name}.plain")
+        try:
+            rows = _copied(connection, query, plain, "FORMAT csv, HEADER true, DELIM ';'")
+            with plain.open("rb") as source, path.open("wb") as marked:
+                marked.write(_BOM)
+                shutil.copyfileobj(source, marked)
+        finally:
+            plain.unlink(missing_ok=True)
+    else:
+        is_csv = target.file_format == ExportFormat.CSV
+        options = "FORMAT csv, HEADER true" if is_csv else "FORMAT parquet"
+        rows = _copied(connection, query, path, options)
+    return rows, _read_back(connection, view, target.file_format, path, rows)
+
+
+def _copied(connection: duckdb.DuckDBPyConnection, query: str, path: Path, options: str) -> int:
     written = connection.execute(f"COPY ({query}) TO {literal(str(path))} ({options})").fetchone()
     return 0 if written is None else int(written[0])
+
+
+def _write_workbook(
+    connection: duckdb.DuckDBPyConnection, target: _Target, path: Path
+) -> tuple[int, None]:
+    sheets: dict[str, pl.DataFrame] = {}
+    totals: dict[str, tuple[str, Decimal]] = {}
+    for view in target.views:
+        frame = connection.execute(export_query(connection, view, target.file_format)).pl()
+        check_fits(view, frame)
+        sheets[view] = frame
+        control = control_column(connection, view)
+        if control:
+            amounts = frame[control].str.replace(",", ".").cast(pl.Decimal(38, 2))
+            found = Decimal(amounts.sum() or 0)
+            totals[view] = control, _as_invoiced(connection, view, control, found)
+    write_workbook(sheets, totals, path)
+    return sum(len(frame) for frame in sheets.values()), None
 
 
 def _read_back(
@@ -146,15 +133,14 @@ def _read_back(
     Raises:
         PlatformError: names what was expected and found.
     """
-    if file_format == ExportFormat.XLSX:
-        return None
-    names = [name for name, *_ in connection.execute(f"DESCRIBE {_name(view)}").fetchall()]
+    names = [name for name, *_ in connection.execute(f"DESCRIBE {view_name(view)}").fetchall()]
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+    delimiter = ";" if file_format == ExportFormat.EXCEL_FR else ","
     source = (
-        f"read_csv($path, header = true, auto_detect = false, delim = ',', quote = '\"', "
-        f"escape = '\"', max_line_size = {_LONGEST_LINE}, columns = {{{columns}}})"
-        if file_format == ExportFormat.CSV
-        else "read_parquet($path)"
+        "read_parquet($path)"
+        if file_format == ExportFormat.PARQUET
+        else f"read_csv($path, header = true, auto_detect = false, delim = '{delimiter}', "
+        f"quote = '\"', escape = '\"', max_line_size = {_LONGEST_LINE}, columns = {{{columns}}})"
     )
     control = control_column(connection, view)
     amount = "NULL"
@@ -164,38 +150,61 @@ def _read_back(
     counted, total = found.fetchone() or (0, None)
     if counted != rows:
         raise PlatformError(f"export {view}: {rows:,} rows were written, {counted:,} read back")
-    if not control:
-        return None
+    return _as_invoiced(connection, view, control, total or Decimal(0)) if control else None
+
+
+def _as_invoiced(
+    connection: duckdb.DuckDBPyConnection, view: str, control: str, total: Decimal
+) -> Decimal:
+    """The total of a view's control column.
+
+    Raises:
+        PlatformError: it is not what was invoiced.
+    """
     ledger = connection.execute("SELECT SUM(amount) FROM sources.app__invoices").fetchone()
     invoiced = ledger[0] if ledger and ledger[0] is not None else Decimal(0)
-    if (total or Decimal(0)) != invoiced:
+    if total != invoiced:
         raise PlatformError(
-            f"export {view}: the amounts in column {control} come to {total or 0:,}, expected "
+            f"export {view}: the amounts in column {control} come to {total:,}, expected "
             f"{invoiced:,}, the total of the invoices"
         )
     return Decimal(invoiced)
 
 
 def _failed(
-    connection: duckdb.DuckDBPyConnection, view: str, path: Path, error: Exception
+    connection: duckdb.DuckDBPyConnection, target: _Target, error: Exception
 ) -> PlatformError:
     """What to say when an export cannot be written: which, in which column, without values."""
+    path, view = target.path, ", ".join(target.views)
     if isinstance(error, OSError):
         return PlatformError(f"export {view}: cannot write {path}: {error.strerror or error}")
     said = without_values(str(error)) if isinstance(error, duckdb.Error) else type(error).__name__
     if isinstance(error, duckdb.Error) and not is_about_values(str(error)):
         return PlatformError(f"export {view}: cannot write {path}: {said}")
-    for name, *_ in connection.execute(f"DESCRIBE {_name(view)}").fetchall():
-        try:
-            connection.execute(f"SELECT MAX(CAST({quoted(name)} AS VARCHAR)) FROM {_name(view)}")
-        except duckdb.Error:
-            return PlatformError(f"export {view}: column {name} cannot be written: {said}")
+    for one in target.views:
+        for name, *_ in connection.execute(f"DESCRIBE {view_name(one)}").fetchall():
+            longest = f"SELECT MAX(CAST({quoted(name)} AS VARCHAR)) FROM {view_name(one)}"
+            try:
+                connection.execute(longest)
+            except duckdb.Error:
+                return PlatformError(f"export {one}: column {name} cannot be written: {said}")
     return PlatformError(f"export {view}: cannot write {path}: {said}")
 
 
-def _is_kept(path: Path, unchanged: Collection[str], shown: int | None, since: int) -> bool:
-    is_export = path.suffix[1:] in list(ExportFormat)
-    return is_export and path.stem in unchanged and shown is not None and shown >= since
+def _format_of(path: Path) -> ExportFormat | None:
+    """The format of a file by its name; None where it is no export."""
+    longest_first = sorted(ExportFormat, key=len, reverse=True)
+    return next((one for one in longest_first if path.name.endswith(f".{one}")), None)
+
+
+def _is_kept(
+    path: Path, views: Collection[str], unchanged: Collection[str], shown: int | None, since: int
+) -> bool:
+    file_format = _format_of(path)
+    if file_format is None or shown is None or shown < since:
+        return False
+    of = views if path.name == WORKBOOK else [path.name.removesuffix(f".{file_format}")]
+    return {*of} <= {*unchanged}
 
 
 def export(
@@ -241,7 +250,7 @@ def export(
             for (name,) in connection.execute(
                 "SELECT table_name FROM information_schema.tables "
                 "WHERE table_schema = ? ORDER BY table_name",
-                [SCHEMA],
+                [Layer.EXPORTS],
             ).fetchall()
         ]
         writable_folder(folder)
@@ -250,23 +259,21 @@ def export(
         kept = [
             path
             for path in folder.iterdir()
-            if _is_kept(path, unchanged, shows.get(path.name), since)
+            if _is_kept(path, views, unchanged, shows.get(path.name), since)
         ]
-        views = [view for view in views if folder / f"{view}.{file_format}" not in kept]
+        targets = [one for one in _targets(folder, views, file_format) if one.path not in kept]
         with ExitStack() as replacements:
-            for done, view in enumerate(views):
-                progress(done, len(views))
-                path = folder / f"{view}.{file_format}"
-                partial = replacements.enter_context(replacing(path))
+            for done, target in enumerate(targets):
+                progress(done, len(targets))
+                partial = replacements.enter_context(replacing(target.path))
                 try:
-                    rows = _write(connection, view, file_format, partial)
-                    total = _read_back(connection, view, file_format, partial, rows)
+                    rows, total = _write(connection, target, partial)
                 except PlatformError:
                     raise
                 except Exception as error:  # whatever DuckDB or Polars say
-                    raise _failed(connection, view, path, error) from error
-                written.append(ExportedFile(path, rows, total))
-        progress(len(views), len(views))
+                    raise _failed(connection, target, error) from error
+                written.append(ExportedFile(target.path, rows, total))
+        progress(len(targets), len(targets))
         if output_dir is None:
             current = {path.name for path in (*kept, *(file.path for file in written))}
             _record_files(connection, folder, current, file_format)
@@ -281,10 +288,12 @@ def _record_files(
 ) -> None:
     """Note what the files of the platform's own folder show, and remove what is out of date."""
     change, shows = change_number(connection), exported_files(connection)
+    made = {one.file_format for one in _targets(folder, [""], file_format)}
     for path in folder.iterdir():
-        if path.name in current or path.suffix[1:] not in list(ExportFormat):
+        found = _format_of(path)
+        if path.name in current or found is None:
             continue
-        if path.suffix[1:] == file_format or shows.get(path.name) != change:
+        if found in made or shows.get(path.name) != change:
             path.unlink()
             forget_export(connection, path.name)
     for name in current:

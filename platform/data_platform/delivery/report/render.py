@@ -208,7 +208,7 @@ def _figures(contents: Contents) -> dict[str, Any]:
             for column, type_ in model.types.items()
             if f"{name}.{column}" not in contents.personal
         ],
-        "checks": [" ".join(one) for one in pages.audits_of(published)],
+        "checks": sorted(" ".join(one) for one in pages.audits_of(published)),
         "catalogue": _catalogue(contents),
     }
 

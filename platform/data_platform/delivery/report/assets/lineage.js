@@ -151,7 +151,11 @@
     if (text !== undefined) made.textContent = text;
     return made;
   }
-  const short = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
+  // A long name is drawn closer rather than cut.
+  function label(x, y, text, width) {
+    const close = text.length * 7.2 > width ? { textLength: width, lengthAdjust: "spacingAndGlyphs" } : {};
+    return element("text", { x, y, ...close }, text);
+  }
   // A file of the drawing has no page around it that gives its colours.
   const STYLE = `text { font: 13px system-ui, sans-serif; fill: var(--ink, #1a1a1a); } rect { fill: var(--paper, #fff); stroke: var(--quiet, #595959); }
     path { fill: none; stroke: var(--quiet, #595959); } path.rows { stroke-dasharray: 5 4; } .here rect.box, .here .own { stroke: var(--accent, #005a9c); stroke-width: 2.5; }
@@ -190,7 +194,7 @@
       const group = element("g", { "data-model": name, class: name === modelOf(at) ? "here" : "" });
       group.append(element("rect", { class: "box", x: box.x, y: box.y, width: WIDTH, height: box.height, rx: 5 }));
       const link = element("a", { href: "#at=" + encodeURIComponent(name), "data-name": name, "aria-label": `${name}: ${models[name].said}` });
-      link.append(element("title", {}, `${name}\n${models[name].said}`), element("text", { x: box.x + 32, y: box.y + 20 }, short(name, 29)));
+      link.append(element("title", {}, `${name}\n${models[name].said}`), label(box.x + 32, box.y + 20, name, WIDTH - 44));
       group.append(link);
       const count = Object.keys(models[name].columns).length;
       group.append(sign(box.x + 5, box.y + 5, unfolded.has(name) ? "▾" : "▸", `${name}: ${texts.columns} (${count})`, () => {
@@ -205,7 +209,7 @@
       listed(name).forEach((column, index) => {
         const full = `${name}.${column}`, of = models[name].columns[column], y = box.y + HEAD + index * ROW;
         const row = element("a", { href: "#at=" + encodeURIComponent(full), "data-name": full, class: full === at ? "here" : "", "aria-label": `${full}: ${of.said}` });
-        row.append(element("title", {}, `${full} ${of.type}\n${of.said}`), element("rect", { class: "own", x: box.x + 3, y: y + 1, width: WIDTH - 6, height: ROW - 2, rx: 3 }), element("text", { x: box.x + 12, y: y + 15 }, short(column, 36)));
+        row.append(element("title", {}, `${full} ${of.type}\n${of.said}`), element("rect", { class: "own", x: box.x + 3, y: y + 1, width: WIDTH - 6, height: ROW - 2, rx: 3 }), label(box.x + 12, y + 15, column, WIDTH - 24));
         group.append(row);
       });
       svg.append(group);

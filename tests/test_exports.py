@@ -1,0 +1,187 @@
+"""Export files as people open them: workbooks, a French Excel's CSV, LibreOffice."""
+
+import csv
+import shutil
+import subprocess
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+from python_calamine import CalamineWorkbook
+
+from conftest import Platform, options_of
+from data_platform.delivery import workbook
+from data_platform.errors import PlatformError
+
+EXPORTS = (
+    "cumulative_turnover", "monthly_turnover", "receivables", "reference_gaps",
+    "stagnant_freelancers", "turnover_by_cohort",
+)  # fmt: skip
+NO_LIBREOFFICE = pytest.mark.skipif(not shutil.which("soffice"), reason="no LibreOffice here")
+
+
+def as_written(value: object, column: str) -> str | None:
+    """A cell's value as the CSV file writes it."""
+    if isinstance(value, date):
+        return f"{value:%Y/%m}" if column in ("Month", "Cohort") else f"{value:%Y/%m/%d}"
+    if isinstance(value, float):
+        return f"{value:.2f}".replace(".", ",") if "€" in column else f"{value:.0f}"
+    return str(value) if value != "" else None
+
+
+def test_a_workbook_has_a_sheet_an_export_equal_to_its_csv_file(
+    finished: Platform, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for file_format in ("csv", "parquet", "xlsx"):
+        finished.call("export", "--format", file_format, "--output-dir", str(out))
+    endings = ("csv", "parquet")
+    assert {path.name for path in out.iterdir()} == {
+        "exports.xlsx", *(f"{name}.{ending}" for name in EXPORTS for ending in endings)
+    }  # fmt: skip
+    invoiced = float(finished.rows("SELECT SUM(amount) FROM sources.app__invoices")[0][0])
+    with CalamineWorkbook.from_path(out / "exports.xlsx") as book:
+        assert tuple(book.sheet_names) == EXPORTS
+        for name in EXPORTS:
+            header, *rows = book.get_sheet_by_name(name).to_python()
+            written = pl.read_csv(out / f"{name}.csv", infer_schema=False)
+            assert header == written.columns
+            assert written.rows() == pl.read_parquet(out / f"{name}.parquet").rows()
+            if "Total" in rows[-1]:  # in the column that adds up to the invoices
+                assert [value for value in rows.pop() if value not in ("", "Total")] == [invoiced]
+            else:
+                assert name in ("reference_gaps", "stagnant_freelancers")
+            numbers = [n for n in header if "€" in n or n == "Missing References"]
+            for row in rows:  # which add up and sort, unlike texts
+                of = dict(zip(header, row, strict=True))
+                assert all(isinstance(of[one], float | int) for one in numbers), of
+            found = [tuple(map(as_written, row, header)) for row in rows]
+            assert found == written.rows(), name
+
+
+def converted(source: Path, to: str, folder: Path, reads: str = "") -> None:
+    """Open a file in LibreOffice and save it as another."""
+    filters = [f"--infilter={reads}"] if reads else []
+    home = f"-env:UserInstallation=file://{folder}/office"
+    subprocess.run(
+        ["soffice", home, "--headless", *filters, "--convert-to", to, "--outdir", str(folder),
+         str(source)],
+        check=True, capture_output=True, timeout=300,
+    )  # fmt: skip
+
+
+@NO_LIBREOFFICE
+@pytest.mark.slow(reason="starts LibreOffice")
+def test_libreoffice_opens_a_workbook_and_finds_what_the_csv_files_say(
+    finished: Platform, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for file_format in ("csv", "xlsx"):
+        finished.call("export", "--format", file_format, "--output-dir", str(out))
+    every_sheet = "csv:Text - txt - csv (StarCalc):44,34,76,1,,1033,false,true,false,false,false,-1"
+    converted(out / "exports.xlsx", every_sheet, tmp_path)
+    for name in EXPORTS:
+        opened = [*csv.reader((tmp_path / f"exports-{name}.csv").open(encoding="utf-8"))]
+        written = [*csv.reader((out / f"{name}.csv").open(encoding="utf-8"))]
+        assert opened[0] == written[0]
+        for one, other in zip(opened[1:], written[1:], strict=False):
+            for column, shown, said in zip(written[0], one, other, strict=True):
+                if "€" in column:
+                    assert Decimal(shown) == Decimal(said.replace(",", ".")), (name, column)
+                elif said[:4].isdigit() and "/" in said:
+                    month, day, year = shown.split("/")
+                    assert f"{year}/{month}/{day}".startswith(said)
+                else:
+                    assert shown == said
+        assert len(opened) - len(written) in (0, 1)
+
+
+@NO_LIBREOFFICE
+@pytest.mark.slow(reason="starts LibreOffice")
+def test_a_french_spreadsheet_opens_its_csv_as_columns_and_numbers(
+    finished: Platform, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    finished.call("export", "--csv-dialect", "excel-fr", "--output-dir", str(out))
+    for name in ("turnover_by_cohort", "receivables"):
+        assert (out / f"{name}.csv").is_file()
+        french = out / f"{name}.excel-fr.csv"
+        converted(french, "xlsx", tmp_path, "CSV:59,34,76,1,,1036,false,true")
+        with CalamineWorkbook.from_path(tmp_path / f"{name}.excel-fr.xlsx") as book:
+            header, *rows = book.get_sheet_by_index(0).to_python()
+        written = [*csv.reader((out / f"{name}.csv").open(encoding="utf-8"))]
+        assert header == written[0]
+        for row, said in zip(rows, written[1:], strict=True):
+            assert row[0] == said[0]
+            amounts = [value for value in row if isinstance(value, float)]
+            assert amounts == [float(one.replace(",", ".")) for one in said if "," in one]
+
+
+ODD = """SELECT * FROM (VALUES
+  (TIMESTAMPTZ '2024-03-31 12:00:00+02', INTERVAL 3 DAY, ['a', '=b'], {'x': 1}, TIME '12:30:00',
+   170141183460469231731687303715884105727::HUGEINT, 'NaN'::DOUBLE, DATE '1815-06-18', 'x'::BLOB,
+   TRUE, 1234567890123456.78::DECIMAL(18, 2), 0.10::DECIMAL(4, 2), TIMESTAMP '2024-03-31 12:00:00',
+   9007199254740993::BIGINT, '2024/13/45', NULL)
+) AS t(moment, length, list, struct, hour, huge, nan, waterloo, blob, yes, large, small, plain,
+       odd, no_day, nothing)"""
+
+
+def test_whatever_a_view_holds_is_written_as_it_is_or_as_its_text(
+    begun: Platform, tmp_path: Path
+) -> None:
+    begun.write(f"CREATE VIEW exports.odd AS {ODD}")
+    out = tmp_path / "out"
+    for options in (["--format", "xlsx"], ["--format", "parquet"], ["--csv-dialect", "excel-fr"]):
+        begun.call("export", *options, "--output-dir", str(out))
+    with CalamineWorkbook.from_path(out / "exports.xlsx") as book:
+        header, row = book.get_sheet_by_name("odd").to_python()
+    found = dict(zip(header, row, strict=True))
+    texts = {
+        "length": "3 days", "list": "[a, '=b']", "struct": "{'x': 1}", "hour": "12:30:00",
+        "huge": "170141183460469231731687303715884105727", "nan": "NaN", "waterloo": "1815-06-18",
+        "blob": "x", "large": "1234567890123456.78", "odd": "9007199254740993",
+        "no_day": "2024/13/45", "nothing": "",
+    }  # fmt: skip
+    for name, text in texts.items():
+        assert found[name] == text, name
+    assert str(found["moment"]).startswith("2024-03-31 ") and found["yes"] is True
+    assert found["small"] == 0.1 and str(found["plain"]) == "2024-03-31 12:00:00"
+    french = (out / "odd.excel-fr.csv").read_bytes().decode("utf-8-sig").splitlines()
+    assert french[0].split(";") == header
+    assert ";VRAI;1234567890123456,78;0,10;" in french[1]
+
+
+def test_what_a_sheet_does_not_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pl.DataFrame({"n": [1, 2, 3]})
+    workbook.check_fits("three", frame)
+    monkeypatch.setattr(workbook, "_ROWS", 4)
+    with pytest.raises(PlatformError, match="export three has 3 rows, a sheet holds 2; export it"):
+        workbook.check_fits("three", frame)
+
+
+def test_sheets_whose_long_names_begin_alike_are_two(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"amount": ["1,00", "2,50"], "who": ["a", "=b"]})
+    names = ["turnover_of_freelancers_by_month", "turnover_of_freelancers_by_month_and_entity"]
+    total = {names[0]: ("amount", Decimal("3.50"))}
+    workbook.write_workbook(dict.fromkeys(names, frame), total, tmp_path / "w.xlsx")
+    with CalamineWorkbook.from_path(tmp_path / "w.xlsx") as book:
+        first, second = book.sheet_names
+        assert first != second and all(len(one) <= 31 for one in book.sheet_names)
+        assert book.get_sheet_by_name(first).to_python()[-1] == [3.5, ""]
+        assert book.get_sheet_by_name(second).to_python()[-1] == [2.5, "=b"]
+    workbook.write_workbook({}, {}, tmp_path / "none.xlsx")
+    assert (tmp_path / "none.xlsx").stat().st_size > 0
+
+
+def test_a_french_file_stays_as_long_as_it_is_current(begun: Platform) -> None:
+    exports = begun.data / "exports"
+    begun.call("export", "--csv-dialect", "excel-fr")
+    assert (exports / "receivables.excel-fr.csv").is_file()
+    begun.call("export")
+    assert (exports / "receivables.excel-fr.csv").is_file()
+    begun.call("run", options=options_of("2024-03-01"))
+    assert not (exports / "receivables.excel-fr.csv").exists()
+    done = begun.call("export", "--csv-dialect", "excel-fr", "--format", "xlsx", check=False)
+    assert done.returncode == 2 and "--csv-dialect excel-fr needs --format csv" in done.stderr
