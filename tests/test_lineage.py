@@ -377,12 +377,16 @@ def test_the_kept_lineage_depends_on_every_program_that_reads_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folder = Path(working_tree.__file__).parent
-    reads = {path.name for path in folder.glob("*.py")} - {"__init__.py", "formats.py"}
-    assert {path.name for path in working_tree._PROGRAMS} == reads
-    copies = [tmp_path / path.name for path in working_tree._PROGRAMS]
-    for path, copy in zip(working_tree._PROGRAMS, copies, strict=True):
+    reads = {path.name for path in folder.glob("*.py")} - {
+        "__init__.py",
+        "formats.py",
+        "production.py",
+    }
+    assert {path.name for path in working_tree.PROGRAMS} == reads
+    copies = [tmp_path / path.name for path in working_tree.PROGRAMS]
+    for path, copy in zip(working_tree.PROGRAMS, copies, strict=True):
         copy.write_bytes(path.read_bytes())
-    monkeypatch.setattr(working_tree, "_PROGRAMS", copies)
+    monkeypatch.setattr(working_tree, "PROGRAMS", copies)
     for copy in copies:
         before = working_tree.code_digest(PROJECT)
         copy.write_text(copy.read_text() + "\n")

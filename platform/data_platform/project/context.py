@@ -27,6 +27,7 @@ from data_platform.files import cache_folder
 from data_platform.lakehouse.connection import refusal
 from data_platform.project.evaluation import Evaluation, Recorder, place_of, short_name
 from data_platform.project.evaluator import RememberingEvaluator
+from data_platform.project.facts import ModelFacts, facts_of
 from data_platform.project.kinds import kind_of, refuse_unsupported
 from data_platform.project.model_cache import (
     ContentConfig,
@@ -155,20 +156,6 @@ def _configs(project_dir: Path) -> dict[Path, Config]:
     return found
 
 
-@dataclass(frozen=True)
-class ModelFacts:
-    """What the project says of a model; `columns` are (name, type, description)."""
-
-    name: str
-    schema: str
-    description: str
-    kind: str
-    owner: str
-    grain: tuple[str, ...]
-    audits: tuple[str, ...]
-    columns: tuple[tuple[str, str, str], ...]
-
-
 @contextmanager
 def read_project(project_dir: Path) -> Iterator[Context]:
     """The project's SQLMesh context without a lakehouse: code alone, nothing is locked.
@@ -196,19 +183,7 @@ def read_models(project_dir: Path) -> list[ModelFacts]:
     """The project's own models by name."""
     with read_project(project_dir) as context:
         return [
-            ModelFacts(
-                name=model.name,
-                schema=model.schema_name,
-                description=model.description or "",
-                kind="view" if model.kind.is_view else "table",
-                owner=model.owner or "",
-                grain=tuple(grain.sql(dialect="duckdb") for grain in model.grains),
-                audits=tuple(dict.fromkeys(name for name, _ in model.audits)),
-                columns=tuple(
-                    (name, type_.sql(dialect="duckdb"), model.column_descriptions.get(name, ""))
-                    for name, type_ in (model.columns_to_types or {}).items()
-                ),
-            )
+            facts_of(model)
             for model in sorted(context.models.values(), key=lambda model: str(model.name))
             if not model.kind.is_external
         ]

@@ -8,6 +8,7 @@ from sqlmesh.core.snapshot import Snapshot
 from data_platform.project.context import Project
 from data_platform.project.kinds import refuse_forward_only
 from data_platform.project.lineage.graph import Lineage
+from data_platform.project.lineage.production import remember_models
 from data_platform.record.exports import record_control_totals
 from data_platform.record.loads import LastLoad
 from data_platform.record.model_code import forget_plans
@@ -120,6 +121,7 @@ class Production:
     def complete(self, done: Refreshed, load: LastLoad, with_lineage: bool) -> Transformed:
         """Tidy up after the last load of a run, and tell what there is to know afterwards."""
         self.tidy()
+        remember_models(self.project.context.snapshots.values())
         return Transformed(
             **vars(done),
             environments_behind=self.note_environments(load),

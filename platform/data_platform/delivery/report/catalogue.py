@@ -11,7 +11,6 @@ import yaml
 from data_platform.delivery.report.graph import drawn
 from data_platform.delivery.report.pages import Cell, Published
 from data_platform.names import Layer
-from data_platform.project.context import ModelFacts
 from data_platform.project.lineage.graph import Lineage, model_of
 from data_platform.sql import has_table, quoted
 
@@ -63,8 +62,6 @@ def sizes(
 
 def model(
     name: str,
-    facts: ModelFacts | None,
-    described: Mapping[str, str],
     published: Published,
     urls: Mapping[str, str],
     personal: frozenset[str],
@@ -75,13 +72,13 @@ def model(
     """A model's page.
 
     Args:
-        described: what its columns say.
         tests: what its unit tests say.
         claims: what audits claim, by their names.
         personal: columns to leave out.
     """
-    lineage = published.lineage
+    lineage, facts = published.code.lineage, published.code.facts[name]
     of = lineage.models[name]
+    described = {column: said for column, _, said in facts.columns}
     reads = [one for one in lineage.upstream(name) if one in urls]
     read_by = [one for one in lineage.downstream(name) if one in urls]
 
@@ -94,11 +91,11 @@ def model(
             "name": name,
             "description": of.description,
             "owner": of.owner,
-            "grain": ", ".join(facts.grain) if facts else "",
+            "grain": ", ".join(facts.grain),
             "kind": t["source_kind" if of.kind == "source" else of.kind],
             "audits": [
                 f"{one}: {claims[one]}" if one in claims else one
-                for one in (facts.audits if facts else ())
+                for one in facts.audits
             ],
             "rows_by": ", ".join(one for one in of.rows_by if one not in personal),
         },
@@ -125,10 +122,3 @@ def model(
             if f"{name}.{column}" not in personal
         ],
     }  # fmt: skip
-
-
-def sql_of(project_dir: Path, name: str) -> str:
-    """The file of a model; empty for a source."""
-    layer, _, rest = name.partition(".")
-    path = project_dir / "models" / layer / f"{rest}.sql"
-    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -148,7 +148,7 @@ def _chart(path: Path) -> Chart:
 def fetch(
     connection: duckdb.DuckDBPyConnection, chart: Chart, hidden: frozenset[str] = frozenset()
 ) -> Shown | None:
-    """The rows of a chart; None where production has no such view yet.
+    """The rows of a chart; None where production has no such view, or no such columns, yet.
 
     Args:
         hidden: columns that are not to be shown.
@@ -157,6 +157,9 @@ def fetch(
         return None
     view = f"{Layer.REPORT}.{quoted(chart.name)}"
     names = [column.name for column in chart.columns if column.name not in hidden]
+    there = {name for name, *_ in connection.execute(f"DESCRIBE {view}").fetchall()}
+    if not {*names, *(one.partition(" ")[0] for one in chart.sort)} <= there:
+        return None
     order = ", ".join(
         f"{quoted(name)} {'DESC' if way == 'desc' else ''} NULLS FIRST"
         for name, _, way in (one.partition(" ") for one in chart.sort)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment
@@ -12,7 +12,6 @@ from data_platform.delivery.report import catalogue, pages
 from data_platform.delivery.report.charts import LANGUAGES, PAGES, Chart, Shown
 from data_platform.delivery.report.scripts import assigned, safe_json
 from data_platform.delivery.report.wording import shown, worded
-from data_platform.project.context import ModelFacts
 
 _NAVIGATION = (*PAGES, "changes", "catalogue", "lineage")
 
@@ -35,10 +34,8 @@ class Contents:
     # Columns to leave out.
     personal: frozenset[str]
     is_public: bool
-    # None where the catalogue is that of the report before.
-    facts: Sequence[ModelFacts] | None = None
-    # What the columns of each model say.
-    described: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # Not where the catalogue is that of the report before.
+    has_catalogue: bool = False
 
 
 @dataclass
@@ -54,9 +51,9 @@ class LanguagePages:
     before: Mapping[str, Any]
 
     def render(self, figures: Mapping[str, Any]) -> None:
-        """Render all pages; those of the catalogue only where facts are given."""
+        """Render all pages; those of the catalogue only where they are asked for."""
         report, published = self.report, self.report.published
-        models = list(published.lineage.models)
+        models = list(published.code.lineage.models)
         urls = {name: f"{name}.html" for name in models}
         from_above = {name: f"model/{url}" for name, url in urls.items()}
         for page in PAGES:
@@ -76,18 +73,13 @@ class LanguagePages:
                 **more,
             )
         self._page("changes", "changes.html", self.t["changes"], **self._changes(figures))
-        if report.facts is not None:
-            self._catalogue(report.facts, urls, from_above)
+        if report.has_catalogue:
+            self._catalogue(urls, from_above)
 
-    def _catalogue(
-        self,
-        all_facts: Sequence[ModelFacts],
-        urls: Mapping[str, str],
-        from_above: Mapping[str, str],
-    ) -> None:
+    def _catalogue(self, urls: Mapping[str, str], from_above: Mapping[str, str]) -> None:
         report, published = self.report, self.report.published
-        models = list(published.lineage.models)
-        described = {name: published.lineage.models[name].description for name in models}
+        models = list(published.code.lineage.models)
+        described = {name: published.code.lineage.models[name].description for name in models}
         self._page(
             "catalogue",
             "catalogue.html",
@@ -99,16 +91,14 @@ class LanguagePages:
             ],
         )
         found = [_found(n, described[n], from_above[n]) for n in models]
-        facts = {one.name: one for one in all_facts}
         tests = catalogue.unit_tests(published.project_dir)
         claims = pages.claims(published.project_dir)
         for name in models:
-            said_of = report.described.get(name, {})
             of = catalogue.model(
-                name, facts.get(name), said_of, published, urls, report.personal,
+                name, published, urls, report.personal,
                 tests.get(name, []), claims, self.t,
             )  # fmt: skip
-            sql = "" if report.is_public else catalogue.sql_of(published.project_dir, name)
+            sql = "" if report.is_public else published.code.sql.get(name, "")
             scripts = [] if report.is_public else ["data/sizes.js"]
             self._page(name, "model.html", name, inside="model/", sql=sql, scripts=scripts,
                        texts=("number_of_rows", "sample"), **of)  # fmt: skip
@@ -193,7 +183,7 @@ class LanguagePages:
             pages=_NAVIGATION,
             heading=heading,
             # The catalogue is of the code, whatever is loaded.
-            has_date=name not in published.lineage.models and name not in ("catalogue", "lineage"),
+            has_date=not inside and name not in ("catalogue", "lineage"),
             as_of=worded(str(published.as_of), "day", self.language),
             load_number=published.load_number,
             is_stale=bool(published.stale),

@@ -11,7 +11,7 @@ import duckdb
 
 from data_platform.delivery.report.charts import Shown
 from data_platform.delivery.report.wording import filled, worded
-from data_platform.project.lineage.graph import Lineage
+from data_platform.project.lineage.production import ProductionCode
 from data_platform.record.audits import audit_history, last_audits
 from data_platform.record.computed import computed_for
 from data_platform.record.journal import has_record, recorded_runs, recorded_steps
@@ -32,7 +32,7 @@ class Published:
     as_of: date
     load_number: int
     warnings: Sequence[FailedAudit]
-    lineage: Lineage
+    code: ProductionCode
     # The run that renders it, and what it has noted so far; none where nothing runs.
     run: RunRow | None
     noted: Sequence[Row]
@@ -46,7 +46,7 @@ def chart(shown: Shown | None, published: Published, name: str, titles: Any, t: 
           language: str) -> dict[str, Any]:  # fmt: skip
     """A chart as its template takes it; `shown` is None where production has no such view."""
     model = f"report.{name}"
-    of = published.lineage
+    of = published.code.lineage
     upstream = set(of.reach(model, of.upstream)) if model in of.models else {model}
     found: dict[str, Any] = {
         "name": name,

@@ -21,16 +21,13 @@ from data_platform.delivery.report.scripts import assigned, vega_script
 from data_platform.errors import PlatformError
 from data_platform.files import replace_text, writable_folder
 from data_platform.lakehouse.connection import reading
-from data_platform.project.context import read_models
 from data_platform.project.lineage.graph import PERSONAL
-from data_platform.project.lineage.working_tree import code_digest, read_lineage
+from data_platform.project.lineage.production import read_production
 from data_platform.record.loads import last_load, loaded_tables
 from data_platform.record.promotions import promotions
 from data_platform.record.rows import Row, RunRow
 from data_platform.record.standing_warnings import standing_warnings
 from data_platform.settings import Settings
-from data_platform.sources.contract import SCHEMA
-from data_platform.sources.contract_file import read_contract
 from data_platform.sources.freshness import freshness
 
 _PACKAGE = "data_platform.delivery.report"
@@ -99,12 +96,12 @@ def report(
     if output is not None and any(folder.iterdir()) and not (folder / _FIGURES).is_file():
         raise PlatformError(f"{folder} holds files that are no report; choose an empty folder")
     charts = read_charts(settings.project_dir)
-    lineage = read_lineage(settings.project_dir)
-    personal = frozenset(lineage.marked(PERSONAL)) if is_public else frozenset()
     with reading(settings.lakehouse) as connection:
         load = last_load(connection)
         if load is None:
             raise PlatformError("nothing is loaded yet; run: data-platform run")
+        code = read_production(connection, settings.project_dir)
+        personal = frozenset(code.lineage.marked(PERSONAL)) if is_public else frozenset()
         shown = {
             chart.name: fetch(
                 connection,
@@ -119,7 +116,7 @@ def report(
             as_of=load.as_of,
             load_number=load.load_number,
             warnings=standing_warnings(connection),
-            lineage=lineage,
+            code=code,
             run=run,
             noted=noted,
             has_exports=output is None,
@@ -142,7 +139,7 @@ def _render(path: Path, contents: Contents) -> Reported:
         folder.put(f"assets/{name}", text)
     folder.put("assets/vega.js", vega_script())
     if not contents.is_public:
-        known = sizes(published.connection, published.lineage, contents.personal)
+        known = sizes(published.connection, published.code.lineage, contents.personal)
         folder.put("data/sizes.js", assigned("sizes", known))
     for name, shown in contents.shown.items():
         folder.put(f"data/{name}.js", assigned("data", list(shown.rows) if shown else [], name))
@@ -161,10 +158,8 @@ def _render(path: Path, contents: Contents) -> Reported:
             "*/model/*.html", "*/catalogue.html", "*/lineage.html", "*/search.js", "data/lineage.js"
         )
     else:
-        contents = _with_catalogue(contents)
-        known = graph(
-            published.lineage, contents.described, contents.personal, not contents.is_public
-        )
+        contents = replace(contents, has_catalogue=True)
+        known = graph(published.code, contents.personal, not contents.is_public)
         folder.put("data/lineage.js", assigned("lineage", known))
     for language in LANGUAGES:
         t = {name: said[language] for name, said in texts.items()}
@@ -173,19 +168,6 @@ def _render(path: Path, contents: Contents) -> Reported:
     folder.put(_FIGURES, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
     written = folder.write()
     return Reported(path, sum(1 for _ in path.rglob("*.html")), written)
-
-
-def _with_catalogue(contents: Contents) -> Contents:
-    """With what the project says of its models and sources."""
-    project_dir = contents.published.project_dir
-    facts = read_models(project_dir)
-    described = {
-        f"{SCHEMA}.{table.name}": {column.name: column.description for column in table.columns}
-        for table in read_contract(project_dir).tables.values()
-    }
-    for one in facts:
-        described[one.name] = {name: said for name, _, said in one.columns}
-    return replace(contents, facts=facts, described=described)
 
 
 def _figures(contents: Contents) -> dict[str, Any]:
@@ -204,7 +186,7 @@ def _figures(contents: Contents) -> dict[str, Any]:
         "promotions": [str(one) for one in promotions(published.connection)],
         "columns": [
             f"{name}.{column} {type_}"
-            for name, model in published.lineage.models.items()
+            for name, model in published.code.lineage.models.items()
             for column, type_ in model.types.items()
             if f"{name}.{column}" not in contents.personal
         ],
@@ -215,7 +197,7 @@ def _figures(contents: Contents) -> dict[str, Any]:
 
 def _catalogue(contents: Contents) -> str:
     """A digest of all that the pages of the catalogue are made of."""
-    digest = hashlib.sha256(code_digest(contents.published.project_dir).encode())
+    digest = hashlib.sha256(contents.published.code.digest.encode())
     for part in ("catalogue.py", "graph.py", "paths.py", "languages.py", "texts.yaml"):
         digest.update(files(_PACKAGE).joinpath(part).read_bytes())
     for template in ("base.html", "macros.html", "model.html", "catalogue.html", "lineage.html"):

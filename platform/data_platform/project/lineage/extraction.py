@@ -112,7 +112,11 @@ def _read(
 
 def _steps(node: sqlmesh_lineage.Node) -> Iterator[str]:
     """How a column is computed, for a person; steps that only hand a value on are left out."""
-    for step in node.walk():
+    # SQLGlot walks what a step is made of in any order.
+    grow = [node]
+    while grow:
+        step = grow.pop()
+        grow += sorted(step.downstream, key=lambda one: one.name, reverse=True)
         computed = step.expression.unalias()
         if step.downstream and (step is node or not isinstance(computed, exp.Column)):
             plain = computed.copy()

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from typing import Any
 
 from data_platform.errors import UsageError, near
 from data_platform.names import Layer
@@ -228,3 +229,21 @@ def _turned(edges: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
             if parent != child:
                 found[parent].append(child)
     return {parent: tuple(children) for parent, children in found.items()}
+
+
+def lineage_as_json(lineage: Lineage) -> list[dict[str, Any]]:
+    """The graph, as JSON keeps it."""
+    return [asdict(model) for model in lineage.models.values()]
+
+
+def lineage_from_json(kept: Iterable[Mapping[str, Any]]) -> Lineage:
+    """The graph that JSON kept."""
+    models = {}
+    for model in kept:
+        lists = {name: tuple(model[name]) for name in ("rows_by", "reads", "tags")}
+        by_column = {
+            name: {column: tuple(of) for column, of in model[name].items()}
+            for name in ("made_of", "steps")
+        }
+        models[model["name"]] = ModelLineage(**{**model, **lists, **by_column})
+    return Lineage(models)

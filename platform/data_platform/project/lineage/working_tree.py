@@ -9,13 +9,17 @@ import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from data_platform.files import cache_folder, replace_text
-from data_platform.project.lineage.graph import Lineage, ModelLineage
+from data_platform.project.lineage.graph import (
+    Lineage,
+    ModelLineage,
+    lineage_as_json,
+    lineage_from_json,
+)
 
 if TYPE_CHECKING:
     from sqlmesh.core.model import Model
@@ -28,7 +32,7 @@ _CODE = (
 
 
 # What reads the graph from it; one that is missing is an error, or stale lineage would be served.
-_PROGRAMS = [
+PROGRAMS = [
     Path(__file__).with_name(name) for name in ("graph.py", "working_tree.py", "extraction.py")
 ]
 _KEPT = 8
@@ -46,24 +50,21 @@ def read_lineage(project_dir: Path) -> Lineage:
     folder = cache_folder(project_dir) / "lineage"
     kept = folder / f"{code_digest(project_dir)}.json"
     with suppress(OSError, ValueError, TypeError, KeyError):
-        return Lineage({m["name"]: _from_json(m) for m in json.loads(kept.read_bytes())})
+        return lineage_from_json(json.loads(kept.read_bytes()))
     from data_platform.project.context import read_project
 
     with read_project(project_dir) as context:
         lineage = lineage_of(context.models.values(), context.default_catalog)
     with suppress(OSError):  # a project that cannot be written to is read every time
-        text = json.dumps([asdict(model) for model in lineage.models.values()])
-        replace_text(kept, text)
-        for old in sorted(folder.iterdir(), key=lambda path: -path.stat().st_mtime)[_KEPT:]:
-            old.unlink(missing_ok=True)
+        replace_text(kept, json.dumps(lineage_as_json(lineage)))
+        remove_old(folder)
     return lineage
 
 
-def _from_json(kept: dict[str, Any]) -> ModelLineage:
-    lists = {name: tuple(kept[name]) for name in ("rows_by", "reads", "tags")}
-    made_of = {column: tuple(of) for column, of in kept["made_of"].items()}
-    steps = {column: tuple(of) for column, of in kept["steps"].items()}
-    return ModelLineage(**{**kept, **lists, "made_of": made_of, "steps": steps})
+def remove_old(folder: Path) -> None:
+    """Remove what was kept beside the newest few."""
+    for old in sorted(folder.iterdir(), key=lambda path: -path.stat().st_mtime)[_KEPT:]:
+        old.unlink(missing_ok=True)
 
 
 def code_digest(project_dir: Path) -> str:
@@ -72,7 +73,7 @@ def code_digest(project_dir: Path) -> str:
     found = (path for pattern in _CODE for path in project_dir.glob(pattern))
     code = sorted(path for path in found if path.is_file())
     optional = [path for name in ("config.py", ".env") if (path := project_dir / name).is_file()]
-    for path in [*_PROGRAMS, *code, *optional]:
+    for path in [*PROGRAMS, *code, *optional]:
         name = os.path.relpath(path, project_dir) if path in code else path.name
         content = path.read_bytes()
         digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
