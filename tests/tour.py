@@ -14,7 +14,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 TOUR = PROJECT / "docs/tour.md"
-_BLOCK = re.compile(r"```(console|diff)\n(.*?)```", re.DOTALL)
+# A command fails only where this mark says so.
+_BLOCK = re.compile(r"(<!-- fails -->\n)?```(console|diff)\n(.*?)```", re.DOTALL)
 # What differs from one time to the next: seconds, moments, how old the data is, commits.
 _VARIES = (
     (r"\d+\.\d s", "1.0 s"),
@@ -62,7 +63,7 @@ def play(text: str, folder: Path) -> str:
     }
 
     def played(block: re.Match[str]) -> str:
-        kind, body = block.groups()
+        fails, kind, body = block.groups()
         if kind == "diff":
             words = ["git", "apply", "--unidiff-zero", "-"]
             subprocess.run(words, cwd=folder, input=body, text=True, check=True)
@@ -80,9 +81,11 @@ def play(text: str, folder: Path) -> str:
                 stderr=subprocess.STDOUT,
                 text=True,
             )
+            if bool(done.returncode) != bool(fails):
+                raise RuntimeError(f"{line} ended with {done.returncode}: {done.stdout}")
             said.append(f"{line}\n{done.stdout.rstrip()}\n".replace("\n\n", "\n"))
         shown = normalised("".join(said)).replace(str(folder), "…")
-        return f"```{kind}\n{shown}```"
+        return f"{fails or ''}```{kind}\n{shown}```"
 
     return _BLOCK.sub(played, text)
 
