@@ -89,6 +89,14 @@ def test_filters_are_kept_in_the_address_and_a_reader_finds_the_way(finished: Pl
         page.dispatch_event("input[name=from]", "change")
         page.wait_for_function("location.hash.includes('from=2024-01')")
         assert rows.count() == 2
+        # Months in which there is nothing draw nothing, and nothing complains.
+        page.fill("input[name=from]", "2030-01")
+        page.dispatch_event("input[name=from]", "change")
+        page.wait_for_function("location.hash.includes('from=2030-01')")
+        assert rows.count() == 0
+        page.fill("input[name=from]", "2024-01")
+        page.dispatch_event("input[name=from]", "change")
+        page.wait_for_function("location.hash.includes('from=2024-01')")
         page.locator("a.language").click()
         page.wait_for_url("**/fr/finance.html#*")
         assert page.input_value("input[name=from]") == "2024-01"
@@ -288,3 +296,24 @@ def test_a_chart_of_stale_data_says_so_by_what_sources_yaml_allows(begun: Platfo
 def test_columns_of_sources_are_described_as_the_contract_does(begun: Platform) -> None:
     page = (begun.data / "report/en/model/sources.app__invoices.html").read_text()
     assert "Amount in euros." in page and "Day of issue." in page
+
+
+def test_charts_without_a_row_say_so_and_an_nps_without_answers_is_none(begun: Platform) -> None:
+    lineage = read_lineage(PROJECT)
+    for chart in read_charts(PROJECT):
+        types = lineage.models[chart.model].types.items()
+        nothing = ", ".join(f"NULL::{type_} AS {name}" for name, type_ in types)
+        begun.write(f"CREATE OR REPLACE VIEW {chart.model} AS SELECT {nothing} WHERE FALSE")
+    begun.write(
+        "CREATE OR REPLACE VIEW report.overview__nps AS SELECT DATE '2024-02-01' AS month, "
+        "NULL::DECIMAL(5, 2) AS nps, 0::BIGINT AS respondents"
+    )
+    begun.call("report", options=[])
+    with browser() as page:
+        for name in PAGES:
+            page.goto(url(begun, f"en/{name}.html"))
+            of_page = [chart for chart in read_charts(PROJECT) if chart.page == name]
+            empty = page.locator("main").inner_text().count("There is nothing to show.")
+            assert empty == len(of_page) - (name == "overview")
+        page.goto(url(begun, "en/overview.html"))
+        assert "February 2024: –, on 0 answers." in page.locator("main").inner_text()

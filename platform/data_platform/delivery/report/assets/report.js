@@ -115,6 +115,13 @@
     });
   }
 
+  // Whether there is a value to draw, in one layer at least.
+  function isDrawable(one, rows) {
+    if (one.layer) return one.layer.some((layer) => isDrawable(layer, rows));
+    const amounts = [one.encoding.x, one.encoding.y].filter((of) => of && of.type === "quantitative");
+    return rows.length > 0 && amounts.every(({ field }) => rows.some((row) => row[field] !== null));
+  }
+
   function drawn(chart, rows) {
     const ink = dark.matches ? "#f2f2f2" : "#1a1a1a";
     // Of Okabe and Ito, told apart by whoever is colour-blind.
@@ -139,6 +146,7 @@
       [...Object.entries(row).map(([name, value]) => [name, drawable(name, value)]), ...tooltip.map((n) => ["shown_" + n, worded(row[n], column[n].as, column[n].values)])]));
     const tips = tooltip.map((n) => ({ field: "shown_" + n, type: "nominal", title: titles[n] }));
     // Layers are told apart by what they show.
+    if (spec.layer) spec.layer = spec.layer.filter((one) => isDrawable(one, rows));
     const layers = spec.layer || [];
     const shows = layers.map((one) => titles[one.name] || titles[one.encoding.y.field]);
     layers.forEach((one, place) => {
@@ -177,7 +185,8 @@
       const rows = kept(report.data[chart.name] || []);
       fill(place, chart, rows);
       const canvas = place.querySelector(".drawn");
-      if (canvas && chart.vega && window.vegaEmbed) {
+      if (canvas && chart.vega && !isDrawable(chart.vega, rows)) canvas.replaceChildren();
+      else if (canvas && chart.vega && window.vegaEmbed) {
         const options = { actions: false, renderer: "svg", hover: false };
         if (page.language === "fr") Object.assign(options, { formatLocale: french, timeFormatLocale: frenchTime });
         window.vegaEmbed(canvas, drawn(chart, rows), options).catch((error) => { canvas.textContent = String(error); });
