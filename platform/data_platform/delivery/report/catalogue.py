@@ -1,6 +1,6 @@
 """The catalogue: what the page of each model, source, export and chart shows."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -8,9 +8,10 @@ from urllib.parse import quote
 import duckdb
 import yaml
 
+from data_platform.delivery.report.charts import Shown
 from data_platform.delivery.report.graph import drawn
 from data_platform.delivery.report.pages import Cell, Published
-from data_platform.names import Layer
+from data_platform.names import SHOWN_TO_READERS, Layer
 from data_platform.project.lineage.graph import Lineage, model_of
 from data_platform.sql import has_table, quoted
 
@@ -34,26 +35,38 @@ def unit_tests(project_dir: Path) -> dict[str, list[str]]:
 
 
 def sizes(
-    connection: duckdb.DuckDBPyConnection, lineage: Lineage, hidden: Set[str]
+    connection: duckdb.DuckDBPyConnection,
+    lineage: Lineage,
+    charts: Iterable[Shown | None],
 ) -> dict[str, Any]:
-    """How many rows each model has, and a few of them, without what is personal."""
-    found = {}
+    """How many rows each model has, and a few of them, without what is personal.
+
+    Args:
+        charts: what was fetched already, and need not be again.
+    """
+    fetched = {shown.chart.model: shown for shown in charts if shown is not None}
+    found: dict[str, Any] = {}
     for name, model in lineage.models.items():
         schema, _, table = name.partition(".")
+        columns = [column for column in model.types if column not in lineage.personal(name)]
+        if shown := fetched.get(name):
+            columns = [one.name for one in shown.chart.columns if one.name in columns]
+            found[name] = {
+                "rows": str(shown.total),
+                "columns": columns,
+                "sample": [[row[column] for column in columns] for row in shown.rows[:_SAMPLE]],
+            }
+            continue
         if not has_table(connection, schema, table):
             continue
         source = f"{quoted(schema)}.{quoted(table)}"
-        row = connection.execute(f"SELECT COUNT(*) FROM {source}").fetchone()
-        left_out = lineage.personal(name)
-        columns = [
-            column
-            for column in model.types
-            if column not in left_out and f"{name}.{column}" not in hidden
-        ]
+        # A view on the way holds no rows of its own, and counting them computes all of it.
+        counts = model.kind != "view" or model.layer in (Layer.MARTS, *SHOWN_TO_READERS)
+        row = connection.execute(f"SELECT COUNT(*) FROM {source}").fetchone() if counts else None
         chosen = ", ".join(f"CAST({quoted(column)} AS VARCHAR)" for column in columns)
         sample = f"SELECT {chosen} FROM {source} LIMIT {_SAMPLE}"
         found[name] = {
-            "rows": str(row[0]) if row else "0",
+            "rows": str(row[0]) if row else None,
             "columns": columns,
             "sample": connection.execute(sample).fetchall() if columns else [],
         }

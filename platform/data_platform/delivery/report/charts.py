@@ -168,7 +168,8 @@ def fetch(
     rows = connection.execute(
         f"SELECT {chosen} FROM (FROM {view} ORDER BY {order} LIMIT {chart.most})"
     ).fetchall()
-    counted = connection.execute(f"SELECT COUNT(*) FROM {view}").fetchone()
-    return Shown(
-        chart, [dict(zip(names, row, strict=True)) for row in rows], counted[0] if counted else 0
-    )
+    total = len(rows)
+    if total == chart.most:  # perhaps there are more
+        counted = connection.execute(f"SELECT COUNT(*) FROM {view}").fetchone()
+        total = counted[0] if counted else 0
+    return Shown(chart, [dict(zip(names, row, strict=True)) for row in rows], total)

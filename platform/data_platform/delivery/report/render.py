@@ -139,7 +139,7 @@ def _render(path: Path, contents: Contents) -> Reported:
         folder.put(f"assets/{name}", text)
     folder.put("assets/vega.js", vega_script())
     if not contents.is_public:
-        known = sizes(published.connection, published.code.lineage, contents.personal)
+        known = sizes(published.connection, published.code.lineage, contents.shown.values())
         folder.put("data/sizes.js", assigned("sizes", known))
     for name, shown in contents.shown.items():
         folder.put(f"data/{name}.js", assigned("data", list(shown.rows) if shown else [], name))

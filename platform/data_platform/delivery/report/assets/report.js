@@ -253,7 +253,7 @@
   const sample = document.getElementById("sample");
   if (sample && report.sizes[sample.dataset.of]) {
     const of = report.sizes[sample.dataset.of];
-    document.getElementById("size").textContent = page.texts.number_of_rows.replace("{number}", worded(of.rows, "count"));
+    if (of.rows !== null) document.getElementById("size").textContent = page.texts.number_of_rows.replace("{number}", worded(of.rows, "count"));
     sample.createCaption().textContent = page.texts.sample;
     const head = sample.createTHead().insertRow(), body = sample.createTBody();
     of.columns.forEach((name) => { const cell = document.createElement("th"); cell.scope = "col"; cell.textContent = name; head.append(cell); });
