@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from data_platform.cli.parsing import AsOf, Folder, Scale, Seed
+from data_platform.cli.parsing import AsOf, Folder, Scale, Seed, ShardOf
 from data_platform.errors import UsageError
 from data_platform.names import (
     ExportFormat,
@@ -84,6 +84,23 @@ start_over = click.option(
     "--start-over",
     is_flag=True,
     help="Give up the history that only the lakehouse holds; another company may replace it.",
+)
+
+
+shard = click.option(
+    "--shard",
+    type=ShardOf(),
+    default=None,
+    help="Only this share of the simulated company's files, like 2/4; with --to.",
+)
+
+
+shard_dir = click.option(
+    "--to",
+    "shard_dir",
+    type=Folder(file_okay=False, path_type=Path),
+    default=None,
+    help="The folder of all shards, for merge-shards.",
 )
 
 

@@ -11,6 +11,7 @@ from data_platform.settings import yesterday
 from data_platform.simulation import FIRST_DAY
 
 _LARGEST_SCALE = 10_000  # 150 million invoices
+_MOST_SHARDS = 1_000
 
 
 class AsOf(click.ParamType[date]):
@@ -47,6 +48,24 @@ class Scale(click.ParamType[float]):
         if not (math.isfinite(scale) and 0 < scale <= _LARGEST_SCALE):
             self.fail(f"{value} is not above 0 and at most {_LARGEST_SCALE:,}", param, ctx)
         return scale
+
+
+class ShardOf(click.ParamType[tuple[int, int]]):
+    """One of a number of shares, like 2/4."""
+
+    name = "i/n"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        number, _, of = str(value).partition("/")
+        if not (number.isascii() and number.isdigit() and of.isascii() and of.isdigit()):
+            self.fail(f"{value!r} is no shard, expected one like 2/4", param, ctx)
+        if not 1 <= int(number) <= int(of) <= _MOST_SHARDS:
+            self.fail(
+                f"{value} is no shard, expected 1/N to N/N, N at most {_MOST_SHARDS:,}", param, ctx
+            )
+        return int(number), int(of)
 
 
 class Seed(click.ParamType[int]):

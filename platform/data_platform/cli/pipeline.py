@@ -27,6 +27,32 @@ def _extract(call: Call, sources: tuple[str, ...], pristine: bool, kinds: tuple[
     extract_step(run_of(call), _company(call, pristine, kinds), sources)
 
 
+def _extract_shard(
+    call: Call, number: tuple[int, int], folder: Path, pristine: bool, kinds: tuple[str, ...]
+) -> None:
+    from data_platform.ingest.shards import Shard, extract_shard
+
+    shard = Shard(*number)
+    company = _company(call, pristine, kinds)
+    with call.reporter.busy(f"drawing shard {shard.number} of {shard.of}"):
+        done = extract_shard(call.settings, company, shard, folder.absolute())
+    call.reporter.say(
+        f"shard {shard.number} of {shard.of}: {done.rows:,} rows {done.batch}, "
+        f"{done.files_written} files written, {done.files_unchanged} unchanged in {folder}"
+    )
+
+
+def _merge(call: Call, folder: Path) -> None:
+    from data_platform.ingest.shards import merge_shards
+
+    merged = merge_shards(folder.absolute())
+    files = [file for own in merged.tables.values() for file in own]
+    call.reporter.say(
+        f"{sum(file.rows for file in files):,} rows in {len(files)} files; to load them: "
+        f"data-platform load --extracts {folder}"
+    )
+
+
 def _load(
     call: Call,
     sources: tuple[str, ...],
@@ -148,10 +174,34 @@ def _check_output_dir(call: Call, output_dir: Path | None) -> None:
 @options.source
 @options.pristine
 @options.inject
-def extract_command(sources: tuple[str, ...], pristine: bool, kinds: tuple[str, ...]) -> Action:
+@options.shard
+@options.shard_dir
+def extract_command(
+    sources: tuple[str, ...],
+    pristine: bool,
+    kinds: tuple[str, ...],
+    shard: tuple[int, int] | None,
+    shard_dir: Path | None,
+) -> Action:
     """Extract the applications into Parquet files and a manifest."""
+    if (shard is None) != (shard_dir is None):
+        raise UsageError("--shard and --to go together: which share, and the folder of all")
+    if shard is not None and shard_dir is not None:
+        if sources:
+            raise UsageError("a shard is of all sources: --source does not go with --shard")
+        act = partial(
+            _extract_shard, number=shard, folder=shard_dir, pristine=pristine, kinds=kinds
+        )
+        return Action(f"extract --shard {shard[0]}/{shard[1]}", act, writes=False)
     act = partial(_extract, sources=sources, pristine=pristine, kinds=kinds)
     return Action("extract", act, True, partial(_check_sources, sources=sources, kinds=kinds))
+
+
+@click.command("merge-shards", cls=parsing.Command)
+@click.argument("folder", type=parsing.Folder(exists=True, file_okay=False, path_type=Path))
+def merge_command(folder: Path) -> Action:
+    """Make one extract of the shards that extract --shard has written into a folder."""
+    return Action("merge-shards", partial(_merge, folder=folder), writes=False)
 
 
 @click.command("load", cls=parsing.Command)

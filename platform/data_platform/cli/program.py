@@ -61,6 +61,7 @@ def cli(**_options: Any) -> None:
 
 for command in (
     writers.extract_command,
+    writers.merge_command,
     writers.load_command,
     writers.transform_command,
     writers.export_command,

@@ -79,7 +79,7 @@ def _refuse_going_back(name: str, before: Batch | None, as_of: date) -> None:
         )
 
 
-def _batch(company: Simulation, as_of: date) -> Batch:
+def batch_of(company: Simulation, as_of: date) -> Batch:
     """The batch id is a function of what was asked for: the same extract is the same batch."""
     asked = f"{company.random_seed}/{company.scale!r}/{as_of}/{company.variant}"
     digest = hashlib.sha256(asked.encode()).hexdigest()[:8]
@@ -165,15 +165,15 @@ def _known(folder: Path) -> Manifest:
         return Manifest()
 
 
-def _written(
+def written(
     work: Sequence[tuple[SourceTable, Part | Kept]],
     known: Manifest,
     folder: Path,
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[dict[str, list[ExtractedFile]], int]:
     """(the files of each table, how many of them were written) once all parts are made."""
     files: dict[str, list[ExtractedFile]] = {table.key: [] for table, _ in work}
-    written = 0
+    number = 0
     fresh = []
     for table, part in work:
         if isinstance(part, Part):
@@ -182,12 +182,12 @@ def _written(
             files[table.key] += [f for f in known.tables[table.key] if part_name(f) == part.name]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         done = pool.map(lambda item: _write(item[0], item[1], folder), fresh)
-        for number, ((table, _), result) in enumerate(zip(fresh, done, strict=True), start=1):
+        for place, ((table, _), result) in enumerate(zip(fresh, done, strict=True), start=1):
             if result is not None:
                 files[table.key].append(result[0])
-                written += result[1]
-            progress(number, len(fresh))
-    return files, written
+                number += result[1]
+            progress(place, len(fresh))
+    return files, number
 
 
 @contextmanager
@@ -224,7 +224,7 @@ def extract(
     known = _known(folder)
 
     whose = companies_of(settings, company)
-    batch = _batch(company, settings.as_of)
+    batch = batch_of(company, settings.as_of)
     for name in chosen:
         if isinstance(whose[name], RealCompany):
             _refuse_going_back(name, known.sources.get(name), settings.as_of)
@@ -240,7 +240,7 @@ def extract(
             earlier = earlier_of(name, known, folder) if is_same else None
             parts = source.parts(earlier, scratch)
             work += [(contract.tables[f"{name}__{part.table}"], part) for part in parts]
-        files, written = _written(work, known, folder, progress)
+        files, number_written = written(work, known, folder, progress)
     tables = {
         **known.tables,
         **{table.key: () for table in contract.of_sources(chosen)},
@@ -266,8 +266,8 @@ def extract(
     return Extracted(
         whole_batch(batches),
         rows=sum(file.rows for own in files.values() for file in own),
-        files_written=written,
-        files_unchanged=sum(map(len, files.values())) - written,
+        files_written=number_written,
+        files_unchanged=sum(map(len, files.values())) - number_written,
         readings={
             f"{name}.{table}": told
             for name, source in opened.items()
