@@ -14,7 +14,9 @@ from python_calamine import CalamineWorkbook
 
 from conftest import Platform, options_of
 from data_platform.delivery import workbook
+from data_platform.delivery.export import export
 from data_platform.errors import PlatformError
+from data_platform.names import ExportFormat
 
 EXPORTS = (
     "cumulative_turnover", "monthly_turnover", "receivables", "reference_gaps",
@@ -124,11 +126,13 @@ def test_a_french_spreadsheet_opens_its_csv_as_columns_and_numbers(
 
 ODD = """SELECT * FROM (VALUES
   (TIMESTAMPTZ '2024-03-31 12:00:00+02', INTERVAL 3 DAY, ['a', '=b'], {'x': 1}, TIME '12:30:00',
-   170141183460469231731687303715884105727::HUGEINT, 'NaN'::DOUBLE, DATE '1815-06-18', 'x'::BLOB,
+   170141183460469231731687303715884105727::HUGEINT, 'NaN'::DOUBLE, DATE '1815-06-18', '=x'::BLOB,
    TRUE, 1234567890123456.78::DECIMAL(18, 2), 0.10::DECIMAL(4, 2), TIMESTAMP '2024-03-31 12:00:00',
-   9007199254740993::BIGINT, '2024/13/45', NULL)
+   9007199254740993::BIGINT, '2024/13/45', NULL, 0.1::FLOAT, [1.5::DECIMAL(5, 2)],
+   TIMESTAMP '2024-03-31 12:00:00.123456', 'infinity'::DATE, '=2+2'::ENUM('ok', '=2+2'),
+   0.30000000000000004::DOUBLE, DATE '0044-03-15 (BC)')
 ) AS t(moment, length, list, struct, hour, huge, nan, waterloo, blob, yes, large, small, plain,
-       odd, no_day, nothing)"""
+       odd, no_day, nothing, single, many, micro, infinite, enum, third, old)"""
 
 
 def test_whatever_a_view_holds_is_written_as_it_is_or_as_its_text(
@@ -136,16 +140,18 @@ def test_whatever_a_view_holds_is_written_as_it_is_or_as_its_text(
 ) -> None:
     begun.write(f"CREATE VIEW exports.odd AS {ODD}")
     out = tmp_path / "out"
-    for options in (["--format", "xlsx"], ["--format", "parquet"], ["--csv-dialect", "excel-fr"]):
+    for options in (["--format", "xlsx"], ["--csv-dialect", "excel-fr"]):
         begun.call("export", *options, "--output-dir", str(out))
     with CalamineWorkbook.from_path(out / "exports.xlsx") as book:
         header, row = book.get_sheet_by_name("odd").to_python()
     found = dict(zip(header, row, strict=True))
     texts = {
-        "length": "3 days", "list": "[a, '=b']", "struct": "{'x': 1}", "hour": "12:30:00",
-        "huge": "170141183460469231731687303715884105727", "nan": "NaN", "waterloo": "1815-06-18",
-        "blob": "x", "large": "1234567890123456.78", "odd": "9007199254740993",
-        "no_day": "2024/13/45", "nothing": "",
+        "length": "3 days", "struct": "{'x': 1}", "hour": "12:30:00",
+        "huge": "170141183460469231731687303715884105727", "nan": "nan", "waterloo": "1815-06-18",
+        "blob": "'=x", "large": "1234567890123456.78", "odd": "9007199254740993",
+        "no_day": "2024/13/45", "nothing": "", "list": "[a, =b]", "single": 0.1, "many": "[1.50]",
+        "micro": "2024-03-31 12:00:00.123456", "infinite": "infinity", "enum": "'=2+2",
+        "third": "0.30000000000000004", "old": "0044-03-15 (BC)",
     }  # fmt: skip
     for name, text in texts.items():
         assert found[name] == text, name
@@ -154,6 +160,120 @@ def test_whatever_a_view_holds_is_written_as_it_is_or_as_its_text(
     french = (out / "odd.excel-fr.csv").read_bytes().decode("utf-8-sig").splitlines()
     assert french[0].split(";") == header
     assert ";VRAI;1234567890123456,78;0,10;" in french[1]
+
+
+FORMULAS = """SELECT '=2+2'::ENUM('ok', '=2+2') AS enum, '=cmd'::BLOB AS blob,
+  union_value(t := '=2+2') AS "union", ['a;=2+2', 'b'] AS list, {'x': 'a;=2+2'} AS struct,
+  '"a;=2+2"'::JSON AS json"""
+
+
+def test_a_text_within_another_type_is_no_formula_either(begun: Platform, tmp_path: Path) -> None:
+    begun.write(f"CREATE VIEW exports.formulas AS {FORMULAS}")
+    out = tmp_path / "out"
+    begun.call("export", "--csv-dialect", "excel-fr", "--output-dir", str(out))
+    for name, delimiter in (("formulas.csv", ","), ("formulas.excel-fr.csv", ";")):
+        with (out / name).open(newline="", encoding="utf-8-sig") as file:
+            _, row = csv.reader(file, delimiter=delimiter)
+        assert row[:3] == ["'=2+2", "'=cmd", "'=2+2"]
+        assert row[3:] == ["['a;'=2+2', b]", "{'x': 'a;'=2+2'}", '"a;\'=2+2"'], name
+
+
+REFUSED = {
+    "two columns that a sheet takes for one": (
+        """CREATE VIEW exports.v AS SELECT 1 AS "É", 2 AS "é" """, ["--format", "xlsx"],
+        "export v: a sheet takes columns É and é for one",
+    ),
+    "a column's name of 300 characters": (
+        f"""CREATE VIEW exports.v AS SELECT 1 AS "{"n" * 300}" """, ["--format", "xlsx"],
+        "export v: a sheet's column cannot be called 'nnn",
+    ),
+    "a text of more than a cell": (
+        "CREATE VIEW exports.v AS SELECT REPEAT('😀', 16_384) AS a", ["--format", "xlsx"],
+        "export v: column a has a text of 32,768 characters",
+    ),
+    "a number beyond Parquet": (
+        "CREATE VIEW exports.v AS SELECT 170141183460469231731687303715884105727::HUGEINT AS a",
+        ["--format", "parquet"], "export v: ",
+    ),
+    "a name that leads elsewhere": (
+        """CREATE VIEW exports."../evil" AS SELECT 1 AS a""", [], "its name cannot be a file's",
+    ),
+    "a name that is too long": (
+        f"""CREATE VIEW exports."{"v" * 250}" AS SELECT 1 AS a""", [],
+        "its name cannot be a file's",
+    ),
+    "two exports of one file": (
+        """CREATE VIEW exports.v AS SELECT 1 AS a;
+           CREATE VIEW exports."v.excel-fr" AS SELECT 1 AS a""",
+        ["--csv-dialect", "excel-fr"], "would both be v.excel-fr.csv",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_cannot_be_written_as_it_is_is_refused_and_nothing_is_written(
+    begun: Platform, tmp_path: Path, kind: str
+) -> None:
+    views, options, said = REFUSED[kind]
+    begun.write(views)
+    done = begun.call("export", *options, "--output-dir", str(tmp_path / "out"), check=False)
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+    assert not [*(tmp_path / "out").iterdir()]
+    assert not (tmp_path / "evil.csv").exists()
+
+
+def test_a_folder_in_the_place_of_a_file_stops_all_of_them(begun: Platform, tmp_path: Path) -> None:
+    (tmp_path / "out/receivables.csv").mkdir(parents=True)
+    done = begun.call("export", "--output-dir", str(tmp_path / "out"), check=False)
+    assert done.returncode == 1 and "receivables.csv is a folder; remove it" in done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["receivables.csv"]
+
+
+def test_no_part_of_a_workbook_lies_elsewhere_and_what_was_killed_is_swept(
+    begun: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    seen: list[Path] = []
+
+    def look(*args: object, **options: object) -> pl.DataFrame:
+        seen.extend((tmp_path / "out").iterdir())
+        raise OSError("no more room")
+
+    (tmp_path / "out").mkdir()
+    left = tmp_path / "out/.exports.xlsx.999999.partial"
+    left.write_text("half")
+    left.with_name(f"{left.name}.parts").mkdir()
+    other = tmp_path / f"out/.exports.xlsx.{os.getpid()}.partial"
+    other.write_text("of a process that lives")
+    monkeypatch.setattr(pl.DataFrame, "write_excel", look)
+    with pytest.raises(PlatformError, match="no more room"):
+        export(begun.settings(), [ExportFormat.XLSX], tmp_path / "out")
+    assert any(path.name.endswith(".parts") for path in seen) and left not in seen
+    assert not [*(tmp_path / "tmp").iterdir()]
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.endswith(".parts")]
+
+
+def test_a_run_writes_several_formats_and_tells_what_it_removes(begun: Platform) -> None:
+    exports = begun.data / "exports"
+    words = ["--format", "csv", "--format", "xlsx", "--csv-dialect", "excel-fr"]
+    begun.call("run", *words, options=options_of("2024-03-01"))
+    names = {path.name for path in exports.iterdir()}
+    assert {"exports.xlsx", "receivables.csv", "receivables.excel-fr.csv"} <= names
+    done = begun.call("run", options=options_of("2024-03-02"))
+    assert "Removed, as they showed an earlier state: cumulative_turnover.excel-fr.csv" in (
+        done.stdout
+    )
+    assert {path.suffixes[-1] for path in exports.iterdir()} == {".csv"}
+
+
+def test_sheets_are_called_as_sheets_may_be() -> None:
+    names = ["a/b", "a:b", "history", "'quoted'", "Été", "été", "[x]*?", "n" * 40]
+    found = workbook.sheet_names(names)
+    assert len({name.lower() for name in found}) == len(names)
+    assert all(0 < len(name) <= 31 and not set(name) & set("[]:*?/\\") for name in found)
+    assert found[0] == "a_b" and found[3] == "quoted" and found[4] == "Été"
 
 
 def test_what_a_sheet_does_not_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,8 +87,7 @@ def test_hostile_names_travel_unharmed_to_every_export(platform: Platform) -> No
     settings = platform.settings()
     load(settings)
     transform(settings)
-    for file_format in ExportFormat:
-        export(settings, file_format)
+    export(settings, [*ExportFormat])
     neutral = {SPLIT.get(name, f"'{name}" if name in FORMULAS else name) for name in clean}
     neutral = {name.replace("users;--", "users;'--") for name in neutral}
     folder = platform.data / "exports"

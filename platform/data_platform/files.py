@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 from data_platform.errors import PlatformError
@@ -22,6 +24,14 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_left(path: Path) -> None:
+    """Remove what killed processes were writing in the place of a file."""
+    for left in path.parent.glob(f".{escape(path.name)}.*.partial*"):
+        pid = left.name.removeprefix(f".{path.name}.").partition(".")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def remove_partial_files(folder: Path) -> None:

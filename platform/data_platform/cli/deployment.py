@@ -130,7 +130,7 @@ def _diff(
     return 1 if changed else 0
 
 
-def _promote(call: Call, environment: str | None, file_format: str) -> None:
+def _promote(call: Call, environment: str | None, formats: tuple[ExportFormat, ...]) -> None:
     """Promote an environment, or without one roll back, and renew the exports."""
     from data_platform.operations.pipeline import export_step, report_step
 
@@ -153,7 +153,7 @@ def _promote(call: Call, environment: str | None, file_format: str) -> None:
     tell_transformed(call, done.transformed)
     exported = export_step(
         run_of(call),
-        ExportFormat(file_format),
+        formats,
         unchanged=done.exports_unchanged,
         since=done.since,
     )
@@ -234,17 +234,20 @@ def review_command(ctx: click.Context, base: str, output: Path | None) -> Action
 
 @click.command("promote", cls=parsing.Interspersed)
 @click.argument("environment", default="dev", metavar="ENVIRONMENT")
-@options.export_format
-def promote_command(environment: str, file_format: str) -> Action:
+@options.export_formats
+@options.csv_dialect
+def promote_command(environment: str, formats: tuple[str, ...], csv_dialect: str) -> Action:
     """Make a reviewed environment production, computing nothing again, and renew the exports."""
-    act = partial(_promote, environment=environment, file_format=file_format)
+    act = partial(
+        _promote, environment=environment, formats=options.chosen_formats(formats, csv_dialect)
+    )
     return Action(f"promote {environment}", act, writes=True)
 
 
 @click.command("rollback", cls=parsing.Command)
-@options.export_format
-def rollback_command(file_format: str) -> Action:
+@options.export_formats
+@options.csv_dialect
+def rollback_command(formats: tuple[str, ...], csv_dialect: str) -> Action:
     """Take production's code back to before its last change, with the data of the last load."""
-    return Action(
-        "rollback", partial(_promote, environment=None, file_format=file_format), writes=True
-    )
+    wanted = options.chosen_formats(formats, csv_dialect)
+    return Action("rollback", partial(_promote, environment=None, formats=wanted), writes=True)

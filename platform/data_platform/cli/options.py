@@ -115,12 +115,13 @@ first_day = click.option("--from", "first", type=AsOf(), required=True, help="Fi
 last_day = click.option("--to", "last", type=AsOf(), required=True, help="Last day to replay.")
 
 
-export_format = click.option(
+export_formats = click.option(
     "--format",
-    "file_format",
+    "formats",
     type=click.Choice([one.value for one in ExportFormat if one != ExportFormat.EXCEL_FR]),
-    default=ExportFormat.CSV.value,
-    help="Format of the exports: a CSV or Parquet file each, or one workbook.",
+    multiple=True,
+    default=[ExportFormat.CSV.value],
+    help="Format of the exports: a CSV or Parquet file each, or one workbook. Repeatable.",
 )
 
 
@@ -132,17 +133,18 @@ csv_dialect = click.option(
 )
 
 
-def export_format_of(file_format: str, csv_dialect: str) -> ExportFormat:
-    """The format that --format and --csv-dialect ask for.
+def chosen_formats(formats: tuple[str, ...], csv_dialect: str) -> tuple[ExportFormat, ...]:
+    """The formats that --format and --csv-dialect ask for.
 
     Raises:
         UsageError: a dialect of what is no CSV.
     """
+    chosen = tuple(dict.fromkeys(map(ExportFormat, formats)))
     if csv_dialect == "auditor":
-        return ExportFormat(file_format)
-    if file_format != ExportFormat.CSV:
-        raise UsageError(f"--csv-dialect {csv_dialect} needs --format csv, not {file_format}")
-    return ExportFormat.EXCEL_FR
+        return chosen
+    if ExportFormat.CSV not in chosen:
+        raise UsageError(f"--csv-dialect {csv_dialect} needs --format csv, not {chosen[0]}")
+    return (*chosen, ExportFormat.EXCEL_FR)
 
 
 output_dir = click.option(

@@ -74,10 +74,10 @@ def _transform(call: Call, layers: tuple[str, ...], deploy: bool) -> None:
     tell_step(call, done)
 
 
-def _export(call: Call, file_format: ExportFormat, output_dir: Path | None) -> None:
+def _export(call: Call, formats: tuple[ExportFormat, ...], output_dir: Path | None) -> None:
     from data_platform.operations.pipeline import export_step
 
-    tell_step(call, export_step(run_of(call), file_format, output_dir))
+    tell_step(call, export_step(run_of(call), formats, output_dir))
 
 
 def _backfill(call: Call, first: date, last: date, pristine: bool, kept: Path | None) -> None:
@@ -234,13 +234,13 @@ def transform_command(layers: tuple[str, ...], deploy: bool) -> Action:
 
 
 @click.command("export", cls=parsing.Command)
-@options.export_format
+@options.export_formats
 @options.csv_dialect
 @options.output_dir
-def export_command(file_format: str, csv_dialect: str, output_dir: Path | None) -> Action:
+def export_command(formats: tuple[str, ...], csv_dialect: str, output_dir: Path | None) -> Action:
     """Write every view of the exports schema to a file."""
-    wanted = options.export_format_of(file_format, csv_dialect)
-    act = partial(_export, file_format=wanted, output_dir=output_dir)
+    wanted = options.chosen_formats(formats, csv_dialect)
+    act = partial(_export, formats=wanted, output_dir=output_dir)
     return Action("export", act, True, partial(_check_output_dir, output_dir=output_dir))
 
 
@@ -252,7 +252,7 @@ def export_command(file_format: str, csv_dialect: str, output_dir: Path | None) 
 @options.start_over
 @options.layer
 @options.deploy
-@options.export_format
+@options.export_formats
 @options.csv_dialect
 @options.output_dir
 @options.no_report
@@ -264,13 +264,13 @@ def run_command(
     start_over: bool,
     layers: tuple[str, ...],
     deploy: bool,
-    file_format: str,
+    formats: tuple[str, ...],
     csv_dialect: str,
     output_dir: Path | None,
     no_report: bool,
 ) -> Action:
     """The whole pipeline: extract, load, transform, export, report."""
-    wanted = options.export_format_of(file_format, csv_dialect)
+    wanted = options.chosen_formats(formats, csv_dialect)
 
     def act(call: Call) -> None:
         from data_platform.operations import pipeline

@@ -9,17 +9,17 @@ from data_platform.errors import one_line
 from data_platform.result import counted
 
 if TYPE_CHECKING:
+    from data_platform.delivery.export import Exported
     from data_platform.ingest.load import Loaded
     from data_platform.lakehouse.run import Run
-    from data_platform.operations.pipeline import Exported
     from data_platform.record.rows import FailedAudit
     from data_platform.transform.transformed import Transformed
 
 
 def tell_step(call: Call, done: "Loaded | Transformed | Exported") -> None:
     """Tell what a step has found, besides its summary."""
+    from data_platform.delivery.export import Exported
     from data_platform.ingest.load import Loaded
-    from data_platform.operations.pipeline import Exported
 
     if isinstance(done, Loaded):
         _tell_loaded(call, done)
@@ -27,6 +27,11 @@ def tell_step(call: Call, done: "Loaded | Transformed | Exported") -> None:
         for file in done.files:
             total = "" if file.total is None else f", {file.total:,} € like the invoices"
             call.reporter.detail(f"  {file.path.name}: {file.rows:,} rows{total}")
+        if done.removed:
+            call.reporter.say_when_published(
+                f"Removed, as they showed an earlier state: {', '.join(done.removed)}; to have "
+                "them written each time: --format, which may be given twice, and --csv-dialect"
+            )
     else:
         call.findings.lineage = done.lineage
         for model in done.ran:

@@ -1,5 +1,7 @@
 """The rows of an export, as each format of file takes them: sorted, neutral in a spreadsheet."""
 
+import re
+
 import duckdb
 
 from data_platform.names import ExportFormat, Layer
@@ -14,12 +16,17 @@ _FORMULA = rf"^[\t\r\n]|^{_UNSEEN}{_STARTS_A_FORMULA}"
 _FORMULA_WITHIN = rf"([,;|\t\r\n]{_UNSEEN})({_STARTS_A_FORMULA})"
 _NUMBER = r"^[+-]?[0-9][0-9 .,]*$"
 
-_FRACTIONS = ("DECIMAL", "DOUBLE", "FLOAT")
-# What a sheet's cell holds as what it is; anything else is written as its text.
-_IN_CELLS = (
-    *_FRACTIONS, "VARCHAR", "BOOLEAN", "DATE",
-    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-)  # fmt: skip
+_DECIMAL = re.compile(r"DECIMAL\(\d+,(\d+)\)")
+_WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
+_MOMENT = re.compile(r"TIMESTAMP(_S|_MS|_NS)?")
+# Whose texts are no formulas, whatever they say; those of all other types are looked at.
+_HARMLESS = re.compile(
+    rf"{_DECIMAL.pattern}|{_WHOLE.pattern}|DOUBLE|FLOAT|BOOLEAN|DATE|INTERVAL|UUID"
+    r"|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?|TIME( WITH TIME ZONE)?"
+)
+_DIGITS = 15  # that a sheet's number keeps
+# Spreadsheets disagree on the days before, and know none after.
+_DAYS = "BETWEEN '1900-03-01' AND '9999-12-31'"
 
 
 def view_name(view: str) -> str:
@@ -32,26 +39,74 @@ def export_query(
 ) -> str:
     """A query of the view's rows, sorted by its columns from left to right."""
     columns = connection.execute(f"DESCRIBE {view_name(view)}").fetchall()
+    texts = set()
+    if file_format == ExportFormat.XLSX:
+        texts = _texts_in_a_sheet(connection, view, {name: type_ for name, type_, *_ in columns})
     selected = ", ".join(
-        f"{_cell(f'source.{quoted(name)}', type_, file_format)} AS {quoted(name)}"
+        f"{_cell(f'source.{quoted(name)}', type_, file_format, name in texts)} AS {quoted(name)}"
         for name, type_, *_ in columns
     )
     order = ", ".join(f"source.{quoted(name)} NULLS FIRST" for name, *_ in columns)
     return f"SELECT {selected} FROM {view_name(view)} AS source ORDER BY {order}"
 
 
-def _cell(column: str, type_: str, file_format: ExportFormat) -> str:
+def _texts_in_a_sheet(
+    connection: duckdb.DuckDBPyConnection, view: str, types: dict[str, str]
+) -> set[str]:
+    """The columns that a sheet cannot hold as what they are, to the last digit: it gets texts."""
+    fits = {name: _fits_a_sheet(quoted(name), type_) for name, type_ in types.items()}
+    asked = {name: condition for name, condition in fits.items() if condition not in ("", "FALSE")}
+    found = {name for name, condition in fits.items() if condition == "FALSE"}
+    if asked:
+        each = ", ".join(f"COALESCE(BOOL_AND({one}), TRUE)" for one in asked.values())
+        row = connection.execute(f"SELECT {each} FROM {view_name(view)}").fetchone() or ()
+        found |= {name for name, is_held in zip(asked, row, strict=True) if not is_held}
+    return found
+
+
+def _fits_a_sheet(column: str, type_: str) -> str:
+    """A condition on which a cell holds a value as it is; empty where it always does."""
+    if type_ in ("VARCHAR", "BOOLEAN"):
+        return ""
+    if decimal := _DECIMAL.fullmatch(type_):
+        scale = int(decimal[1])
+        return f"ABS({column}) < 1e{_DIGITS - scale}" if scale < _DIGITS else "FALSE"
+    if _WHOLE.fullmatch(type_):
+        return f"{column} BETWEEN -1e{_DIGITS}::HUGEINT AND 1e{_DIGITS}::HUGEINT"
+    if type_ in ("DOUBLE", "FLOAT"):
+        text = f"CAST({column} AS VARCHAR)"
+        short = f"PRINTF('%.{_DIGITS}g', {text}::DOUBLE)::DOUBLE"
+        return f"CASE WHEN NOT ISFINITE({column}) THEN FALSE ELSE {short} = {text}::DOUBLE END"
+    if type_ == "DATE":
+        return f"{column} {_DAYS}"
+    if _MOMENT.fullmatch(type_):
+        as_it_is = f"DATE_TRUNC('millisecond', {column}) = {column}"
+        return (
+            f"CASE WHEN ISFINITE({column}) THEN CAST({column} AS DATE) {_DAYS} AND {as_it_is} END"
+        )
+    return "FALSE"
+
+
+def _cell(column: str, type_: str, file_format: ExportFormat, is_text: bool) -> str:
     """A column as a format takes it."""
-    match file_format:
-        case ExportFormat.PARQUET:
-            return column
-        case ExportFormat.EXCEL_FR if type_.startswith(_FRACTIONS) and not type_.endswith("]"):
-            return f"REPLACE(CAST({column} AS VARCHAR), '.', ',')"
-        case ExportFormat.EXCEL_FR if type_ == "BOOLEAN":
-            return f"CASE WHEN {column} THEN 'VRAI' WHEN NOT {column} THEN 'FAUX' END"
-        case ExportFormat.XLSX if type_.partition("(")[0] not in _IN_CELLS and type_ != "TIMESTAMP":
-            return _neutral(f"CAST({column} AS VARCHAR)", file_format)
-    return _neutral(column, file_format) if type_ == "VARCHAR" else column
+    if file_format == ExportFormat.PARQUET:
+        # Which would make a fraction of it.
+        return f"CAST({column} AS DECIMAL(38, 0))" if type_ in ("HUGEINT", "UHUGEINT") else column
+    text = f"CAST({column} AS VARCHAR)"
+    if not _HARMLESS.fullmatch(type_):
+        return _neutral(column if type_ == "VARCHAR" else text, file_format)
+    is_fraction = type_ in ("DOUBLE", "FLOAT") or bool(_DECIMAL.fullmatch(type_))
+    if file_format == ExportFormat.EXCEL_FR and is_fraction:
+        return f"REPLACE({text}, '.', ',')"
+    if file_format == ExportFormat.EXCEL_FR and type_ == "BOOLEAN":
+        return f"CASE WHEN {column} THEN 'VRAI' WHEN NOT {column} THEN 'FAUX' END"
+    if is_text:
+        return text
+    if file_format == ExportFormat.XLSX and type_ == "FLOAT":
+        return f"CAST({text} AS DOUBLE)"  # 0.1, not its neighbour of more digits
+    if file_format == ExportFormat.XLSX and _WHOLE.fullmatch(type_):
+        return f"CAST({column} AS BIGINT)"
+    return column
 
 
 def _neutral(column: str, file_format: ExportFormat) -> str:

@@ -1,6 +1,8 @@
 """Exports as a workbook: a sheet each, numbers that can be added up, and dates that are dates."""
 
-from collections.abc import Mapping
+import re
+import shutil
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,8 +14,8 @@ from data_platform.errors import PlatformError
 _AMOUNT, _WHOLE = r"^-?\d{1,13},\d{2}$", r"^-?(0|[1-9]\d{0,14})$"
 _MONTH, _DAY = r"^\d{4}/\d{2}$", r"^\d{4}/\d{2}/\d{2}$"
 _ROWS = 1_048_576  # of a sheet
-_CHARACTERS = 32_767  # of a cell
-_DIGITS = 15  # of a number
+_CHARACTERS = 32_767  # of a cell, in UTF-16
+_HEADER = 255  # characters of a column's name
 _FIRST_DAY = date(1900, 3, 1)  # before it, spreadsheets disagree
 _NAME = 31  # characters of a sheet's
 
@@ -22,7 +24,8 @@ def check_fits(view: str, frame: pl.DataFrame) -> None:
     """Refuse what a sheet does not hold.
 
     Raises:
-        PlatformError: it has too many rows, or a text that is too long for a cell.
+        PlatformError: it has too many rows, a text that is too long for a cell, or columns whose
+            names a sheet does not hold.
     """
     most = _ROWS - 2  # the header, and the total
     if len(frame) > most:
@@ -30,8 +33,22 @@ def check_fits(view: str, frame: pl.DataFrame) -> None:
             f"export {view} has {len(frame):,} rows, a sheet holds {most:,}; "
             "export it as csv or parquet"
         )
+    alike: dict[str, str] = {}
     for name, type_ in frame.schema.items():
-        longest = frame[name].str.len_chars().max() if type_ == pl.String else None
+        if len(name) > _HEADER or re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", name):
+            raise PlatformError(
+                f"export {view}: a sheet's column cannot be called {name[:40]!r}: a name has at "
+                f"most {_HEADER} characters, none that is unseen; name it anew"
+            )
+        other = alike.setdefault(name.lower(), name)
+        if other != name:
+            raise PlatformError(
+                f"export {view}: a sheet takes columns {other} and {name} for one; name one anew"
+            )
+        if type_ != pl.String:
+            continue
+        beyond = frame[name].str.count_matches(r"[\x{10000}-\x{10FFFF}]")  # two units each
+        longest = (frame[name].str.len_chars() + beyond).max()
         if isinstance(longest, int) and longest > _CHARACTERS:
             raise PlatformError(
                 f"export {view}: column {name} has a text of {longest:,} characters, a sheet's "
@@ -50,64 +67,72 @@ def write_workbook(
     from xlsxwriter import Workbook
     from xlsxwriter.utility import xl_range
 
-    with Workbook(path, {"strings_to_formulas": False, "strings_to_urls": False}) as book:
-        if not sheets:
-            book.add_worksheet("nothing")
-        strong = book.add_format({"bold": True})
-        for number, (name, frame) in enumerate(sheets.items()):
-            title = name if len(name) <= _NAME else f"{name[: _NAME - 4]}~{number:03}"
-            typed, formats = [], {}
-            for series in frame:
-                values, shown_as = _typed(series)
-                typed.append(values)
-                if shown_as:
-                    formats[series.name] = shown_as
-            sheet = (
-                pl.DataFrame(typed)
-                .write_excel(
-                    book,
-                    worksheet=title,
-                    table_name=f"Export{number}",
-                    column_formats=formats,  # type: ignore[arg-type]
-                    freeze_panes=(1, 0),
-                    autofilter=True,
-                    autofit=len(frame) < 100_000,  # which looks at each cell
+    # Its parts are set down beside it, not where everybody's temporary files lie.
+    parts = path.with_name(f"{path.name}.parts")
+    parts.mkdir(mode=0o700)
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "tmpdir": str(parts)}
+    try:
+        with Workbook(path, options) as book:
+            if not sheets:
+                book.add_worksheet("nothing")
+            strong = book.add_format({"bold": True})
+            for (name, frame), title in zip(sheets.items(), sheet_names(sheets), strict=True):
+                columns = [_typed(series) for series in frame]
+                formats = {
+                    series.name: shown_as for series, shown_as in columns if shown_as is not None
+                }
+                sheet = (
+                    pl.DataFrame([series for series, _ in columns])
+                    .write_excel(
+                        book,
+                        worksheet=title,
+                        column_formats=formats,  # type: ignore[arg-type]
+                        freeze_panes=(1, 0),
+                        autofilter=True,
+                        autofit=len(frame) < 100_000,  # which looks at each cell
+                    )
+                    .get_worksheet_by_name(title)
                 )
-                .get_worksheet_by_name(title)
-            )
-            column, total = totals.get(name, ("", Decimal(0)))
-            if column in formats and len(frame):
-                at = frame.columns.index(column)
-                amount = book.add_format({"bold": True, "num_format": formats[column]})
+                column, total = totals.get(name, ("", Decimal(0)))
+                if not column or frame.is_empty():
+                    continue
+                row, at = len(frame) + 1, frame.columns.index(column)
                 if at:
-                    sheet.write_string(len(frame) + 1, 0, "Total", strong)
+                    sheet.write_string(row, 0, "Total", strong)
+                if columns[at][0].dtype == pl.String:
+                    sheet.write_string(row, at, f"{total:.2f}".replace(".", ","), strong)
+                    continue
                 # Of the rows that a filter leaves, without one of all.
-                cells = xl_range(1, at, len(frame), at)
-                formula = f"=SUBTOTAL(109,{cells})"
-                sheet.write_formula(len(frame) + 1, at, formula, amount, float(total))
+                formula = f"=SUBTOTAL(109,{xl_range(1, at, len(frame), at)})"
+                amount = book.add_format({"bold": True, "num_format": formats[column]})
+                sheet.write_formula(row, at, formula, amount, float(total))
+    finally:
+        shutil.rmtree(parts, ignore_errors=True)
+
+
+def sheet_names(names: Iterable[str]) -> list[str]:
+    """Names that sheets may have, no two of them the same."""
+    found: list[str] = []
+    taken = {"history"}  # which Excel keeps for itself
+    for number, name in enumerate(names):
+        title = re.sub(r"[\[\]:*?/\\\x00-\x1f]", "_", name).strip("'") or "_"
+        if len(title) > _NAME or title.lower() in taken:
+            title = f"{title[: _NAME - 4]}~{number:03}"
+        taken.add(title.lower())
+        found.append(title)
+    return found
 
 
 def _typed(series: pl.Series) -> tuple[pl.Series, str | None]:
-    """(a column's values, the format in which they are shown as the text was).
-
-    What a cell does not keep as a number or day stays the text that it is.
-    """
-    if series.null_count() == len(series):
-        return series, None
-    if series.dtype.is_numeric():
-        is_whole = series.dtype.is_integer()
-        too_large = (series.cast(pl.Float64).abs() >= 10**_DIGITS).any() if is_whole else False
-        if series.dtype.is_decimal():
-            digits = series.cast(pl.String).str.replace_all(r"^-?0*|\.", "").str.len_chars()
-            too_large = (digits > _DIGITS).any()
-        if series.dtype.is_float():
-            too_large = not series.drop_nulls().is_finite().all()
-        return (series.cast(pl.String), None) if too_large else (series, None)
-    if series.dtype in (pl.Date, pl.Datetime):
-        days = series.cast(pl.Date)
-        fits = (days >= _FIRST_DAY).all() and (days.dt.year() <= 9999).all()
-        return (series, None) if fits else (series.cast(pl.String), None)
-    if series.dtype != pl.String:
+    """(a column's values, the format in which they are shown as their text was)."""
+    if series.dtype.is_integer():
+        return series, "0"
+    if series.dtype.is_decimal():
+        scale = getattr(series.dtype, "scale", 0)
+        return series, "#,##0.00" if scale == 2 else f"0.{'0' * scale}" if scale else "0"
+    if series.dtype.is_float():
+        return series, "General"
+    if series.dtype != pl.String or series.null_count() == len(series):
         return series, None
 
     def all_are(pattern: str) -> bool:

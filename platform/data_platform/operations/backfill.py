@@ -122,7 +122,7 @@ def backfill(
         if is_empty:  # but for SQLMesh's own state
             settings.lakehouse.unlink(missing_ok=True)
         raise
-    files = tuple(export(settings)) if transformed is not None else ()
+    files = export(settings).files if transformed is not None else ()
     is_interrupted = bool(asked) and day != last
     return Backfilled(
         days_replayed=len(days) - found,

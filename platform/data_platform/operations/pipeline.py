@@ -8,12 +8,11 @@ with running(settings, company, "run") as run:
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from data_platform.delivery.export import ExportedFile, export
+from data_platform.delivery.export import Exported, export
 from data_platform.delivery.report.scripts import vega_script
 from data_platform.ingest.extract import Extracted, extract
 from data_platform.ingest.kept_extracts import take_kept
@@ -28,13 +27,6 @@ if TYPE_CHECKING:  # importing SQLMesh takes seconds
     from data_platform.transform.transformed import Transformed
 
 
-@dataclass(frozen=True)
-class Exported:
-    """The files that an export wrote."""
-
-    files: tuple[ExportedFile, ...]
-
-
 # Takes what a step has found, as soon as it has ended.
 Tell = Callable[["Loaded | Transformed | Exported"], None]
 
@@ -47,7 +39,7 @@ def run(
     starts_over: bool = False,
     layers: Sequence[str] = (),
     deploys: bool = False,
-    file_format: ExportFormat = ExportFormat.CSV,
+    formats: Sequence[ExportFormat] = (ExportFormat.CSV,),
     output_dir: Path | None = None,
     tell: Tell = lambda done: None,
     reports: bool = True,
@@ -70,7 +62,7 @@ def run(
     follows_contract = bool(loaded.schema_changes)
     tell(transformed := transform_step(run, layers, deploys, follows_contract))
     # A part of the models makes no exports; those that are there keep to the day that they show.
-    exported = Exported(()) if layers else export_step(run, file_format, output_dir)
+    exported = Exported() if layers else export_step(run, formats, output_dir)
     tell(exported)
     if reports and not layers:
         report_step(run)
@@ -145,24 +137,20 @@ def transform_step(
 
 def export_step(
     run: Run,
-    file_format: ExportFormat = ExportFormat.CSV,
+    formats: Sequence[ExportFormat] = (ExportFormat.CSV,),
     output_dir: Path | None = None,
     unchanged: Sequence[str] = (),
     since: int = 0,
 ) -> Exported:
     """Write the exports; see `export`."""
     with run.step("export", is_told_later=True) as step:
-        done = Exported(
-            tuple(
-                export(
-                    run.settings,
-                    file_format,
-                    output_dir,
-                    step.advance,
-                    unchanged=unchanged,
-                    since=since,
-                )
-            )
+        done = export(
+            run.settings,
+            formats,
+            output_dir,
+            step.advance,
+            unchanged=unchanged,
+            since=since,
         )
         rows = sum(file.rows for file in done.files)
         folder = output_dir or run.published.exports_dir
