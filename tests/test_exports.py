@@ -149,7 +149,7 @@ def test_whatever_a_view_holds_is_written_as_it_is_or_as_its_text(
         "length": "3 days", "struct": "{'x': 1}", "hour": "12:30:00",
         "huge": "170141183460469231731687303715884105727", "nan": "nan", "waterloo": "1815-06-18",
         "blob": "'=x", "large": "1234567890123456.78", "odd": "9007199254740993",
-        "no_day": "2024/13/45", "nothing": "", "list": "[a, =b]", "single": 0.1, "many": "[1.50]",
+        "no_day": "2024/13/45", "nothing": "", "list": "[a, '=b']", "single": 0.1, "many": "[1.50]",
         "micro": "2024-03-31 12:00:00.123456", "infinite": "infinity", "enum": "'=2+2",
         "third": "0.30000000000000004", "old": "0044-03-15 (BC)",
     }  # fmt: skip
