@@ -12,7 +12,6 @@ from data_platform.delivery.report.charts import PAGES, read_charts
 from data_platform.delivery.report.languages import LanguagePages
 from data_platform.delivery.report.render import report
 from data_platform.delivery.report.wording import shown
-from data_platform.errors import PlatformError
 from data_platform.project.lineage.working_tree import read_lineage
 from editing import edit
 from pages import browser, url
@@ -101,6 +100,24 @@ def test_filters_are_kept_in_the_address_and_a_reader_finds_the_way(finished: Pl
         page.wait_for_url("**/fr/finance.html#*")
         assert page.input_value("input[name=from]") == "2024-01"
         assert page.locator("#finance__turnover_by_entity tbody tr").count() == 2
+        # Words of what was filtered out go; what cannot be filtered says so.
+        page.goto(url(finished, "en/overview.html#entity=blue"))
+        words = page.locator("#overview__joined_and_left .words:visible").all_inner_texts()
+        assert len(words) == 1 and "blue" in words[0]
+        turnover = page.locator("#overview__turnover .unfiltered")
+        assert turnover.inner_text() == "Shows all: it is not told apart by entity."
+        assert page.locator("#overview__joined_and_left .unfiltered").is_hidden()
+        page.locator("nav a", has_text="Finance").click()  # the choice goes along
+        page.wait_for_url("**/en/finance.html#entity=blue")
+        assert page.input_value("select[name=entity]") == "blue"
+        page.goto(url(finished, "en/overview.html#from=2024-02&to=2022-01"))
+        nothing = page.locator(".nothing:visible")
+        nothing.first.wait_for()
+        assert nothing.count() > 3
+        page.goto("about:blank")
+        page.goto(url(finished, "en/overview.html#from=zz"))
+        assert page.locator("#overview__turnover tbody tr").count() > 12
+        page.goto(url(finished, "fr/finance.html#from=2024-01"))
         # Sorting by a column, both ways.
         table = page.locator("#finance__receivables")
         table.locator("summary").click()
@@ -179,6 +196,18 @@ def test_a_public_report_tells_nothing_of_a_person(begun: Platform, tmp_path: Pa
         assert name in own
         assert not re.search(rf"\b{re.escape(name)}\b", text), name
     assert "SELECT" not in text and "last_name" not in (out / "en/search.js").read_text()
+    assert "BETWEEN" not in text and "COALESCE" not in text
+    # Rows of single people are recognised without their names.
+    assert {path.name for path in (out / "data").iterdir()} == {
+        "lineage.js",
+        *(
+            f"{one.name}.js"
+            for one in read_charts(PROJECT)
+            if not read_lineage(PROJECT).personal(one.model)
+        ),
+    }
+    done = begun.call("report", "--output", str(begun.data / "mine"), check=False)
+    assert done.returncode == 2 and "lies in the data folder" in done.stderr
     done = begun.call("report", "--public", check=False)
     assert done.returncode == 2 and "--public needs --output" in done.stderr
     (tmp_path / "used").mkdir()
@@ -257,16 +286,23 @@ def test_a_company_of_a_few_days_has_sensible_pages(platform: Platform) -> None:
         ("page: overview", "page: people", "page is people, expected one of overview"),
         ("as: month", "as: year", "month is shown as year, expected month"),
         ("order: 1", "ordre: 1", "it has ordre, expected"),
-        ("title: {en:", "title: {de:", "'en'"),
+        ("order: 1", "order: first", "order is first, expected a number from 1"),
+        ("order: 1", "order: 1\nmost: -5", "most is -5, expected a number from 1"),
+        ("title: {en:", "title: {de:", "title lacks its words in 'en'"),
+        ("row: last complete month", "row: previous month", "row is previous month, expected"),
+        ('"{month}: {amount}', '"{month}: {amuont}', "words: there is no column 'amuont'"),
+        ("{field: amount,", "{field: amuont,", "chart draws amuont, which is none of its columns"),
+        ("order: 1", "order: 1\ndownload: ../../etc/passwd", "download is ../../etc/passwd"),
     ],
 )
-def test_a_specification_that_is_none_is_told(
+def test_a_specification_that_is_none_is_told_before_anything_is_extracted(
     analyst: Platform, old: str, new: str, said: str
 ) -> None:
     edit(analyst, "models/report/overview__turnover.yaml", old, new)
-    with pytest.raises(PlatformError, match="overview__turnover.yaml specifies no chart") as caught:
-        read_charts(analyst.project)
-    assert said in str(caught.value)
+    done = analyst.call("run", check=False)
+    assert done.returncode == 1 and "overview__turnover.yaml specifies no chart" in done.stderr
+    assert said in done.stderr and done.stderr.count("\n") == 1
+    assert not analyst.data.exists()
 
 
 def test_charts_are_in_the_lineage_and_impact_names_them(platform: Platform) -> None:
@@ -290,7 +326,7 @@ def test_what_changed_since_yesterday_is_still_told_by_a_second_run_today(begun:
 def test_a_chart_of_stale_data_says_so_by_what_sources_yaml_allows(begun: Platform) -> None:
     # The as-of date lies years back: more than each source allows.
     page = (begun.data / "report/en/finance.html").read_text()
-    assert page.count('<span class="bad">out of date</span>') == 5  # the page's and its charts'
+    assert page.count('<span class="bad">out of date</span>') == 6  # the page's and its charts'
 
 
 def test_columns_of_sources_are_described_as_the_contract_does(begun: Platform) -> None:
@@ -317,3 +353,29 @@ def test_charts_without_a_row_say_so_and_an_nps_without_answers_is_none(begun: P
             assert empty == len(of_page) - (name == "overview")
         page.goto(url(begun, "en/overview.html"))
         assert "February 2024: –, on 0 answers." in page.locator("main").inner_text()
+
+
+def test_links_to_rows_lead_to_files_that_are_there(begun: Platform) -> None:
+    def links() -> set[str]:
+        page = (begun.data / "report/en/finance.html").read_text()
+        return set(re.findall(r"href=.(../../exports/[^\"]+)", page))
+
+    folder = begun.data / "report/en"
+    assert links() and all((folder / link).resolve().is_file() for link in links())
+    begun.call("run", "--format", "xlsx", options=options_of("2024-03-01"))
+    assert links() == {"../../exports/exports.xlsx"}
+    begun.call("run", "--format", "parquet", options=options_of("2024-03-02"))
+    assert links() == set()
+
+
+def test_a_warning_that_stands_with_other_numbers_is_no_new_one(begun: Platform) -> None:
+    begun.call("run", options=options_of("2024-03-01"))
+    before = json.loads((begun.data / "report/figures.json").read_text())["before"]
+    now = json.loads((begun.data / "report/figures.json").read_text())
+    assert before["warnings"] and before["warnings"].keys() == now["warnings"].keys()
+    said = (begun.data / "report/en/changes.html").read_text()
+    assert "New warnings" not in said and "Warnings that have ended" not in said
+    assert "What is owed in all: Outstanding" in said
+    page = (begun.data / "report/en/overview.html").read_text()
+    assert "March 2024 is not over: it holds what there is up to 1 Mar 2024." in page
+    assert "October 2023: nothing was invoiced." in page

@@ -110,7 +110,7 @@ def test_the_graph_is_walked_by_keyboard_zoomed_and_saved(finished: Platform) ->
         page.keyboard.press("ArrowRight")
         assert page.evaluate(focused) == "exports.receivables"
         page.keyboard.press("ArrowDown")
-        assert page.evaluate(focused) == "report.finance__receivables"
+        assert page.evaluate(focused) == "report.finance__owed"
         page.keyboard.press("ArrowUp")
         page.keyboard.press("ArrowLeft")
         assert page.evaluate(focused) == "marts.finance__receivables"
@@ -137,10 +137,29 @@ def test_a_name_that_is_none_opens_a_model_all_the_same(finished: Platform) -> N
     with browser() as page:
         page.goto(url(finished, "fr/lineage.html#at=marts.nothing"))
         assert page.locator("#here").inner_text().startswith("marts.")
+        assert page.locator("#missing").inner_text() == "Il n'y a pas de marts.nothing."
         page.fill("#at", "marts.kpi__nps.nps")
         page.dispatch_event("#at", "change")
         page.wait_for_function("document.getElementById('here').textContent.endsWith('.nps')")
         assert page.locator("html").get_attribute("lang") == "fr"
+
+
+@pytest.mark.parametrize(
+    "name", ["constructor", "__proto__", "marts.kpi__nps.constructor", "a" * 9_999]
+)
+def test_a_name_that_scripts_know_is_no_model(finished: Platform, name: str) -> None:
+    with browser() as page:
+        page.goto(url(finished, f"en/lineage.html#at={name}"))
+        assert page.locator("#missing").inner_text().startswith("There is no ")
+        assert page.locator("#graph g[data-model]").count() > 1
+
+
+def test_what_filters_and_joins_says_how(finished: Platform) -> None:
+    with browser() as page:
+        opened(page, finished, "marts.finance__receivables.overdue")
+        row = page.locator("#steps tr", has_text="filters or joins").last.inner_text()
+        assert "payments.paid_on <= as_of.as_of_date" in row
+        assert "JOIN" in row
 
 
 def test_the_page_of_a_model_tells_its_size_tests_and_a_few_rows(finished: Platform) -> None:

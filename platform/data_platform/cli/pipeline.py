@@ -293,6 +293,10 @@ def run_command(
         _check_sources(call, sources, kinds)
         _check_output_dir(call, output_dir)
         _check_company(call, start_over)
+        if not no_report:
+            from data_platform.delivery.report.charts import read_charts
+
+            read_charts(call.settings.project_dir)
 
     said = [
         word for word, is_said in (("--deploy", deploy), ("--start-over", start_over)) if is_said

@@ -240,6 +240,12 @@ def _report(call: Call, opens: bool, output: Path | None, is_public: bool) -> No
     else:
         from data_platform.delivery.report.render import report
 
+        data = call.settings.data_dir.resolve()
+        if output.resolve().is_relative_to(data):
+            raise click.UsageError(
+                f"--output {output} lies in the data folder {data}, where only what a run "
+                "publishes stays; choose a folder outside of it"
+            )
         with call.reporter.busy("rendering the report"):
             done = report(call.settings, output.absolute(), is_public)
         where = done.path / "index.html"

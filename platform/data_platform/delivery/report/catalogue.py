@@ -121,8 +121,8 @@ def model(
         ],
         "graph_url": in_graph(name)["url"],
         "tests": tests,
-        "export": f"{name.partition('.')[2]}.csv"
-        if of.layer == Layer.EXPORTS and published.has_exports else "",
+        "export": published.export_file(name.partition(".")[2])
+        if of.layer == Layer.EXPORTS else "",
         "columns": [
             (
                 {**in_graph(f"{name}.{column}"), "text": column},

@@ -14,10 +14,12 @@ models/report/<name>.sql gives the figures, models/report/<name>.yaml says:
     download: receivables            # the export that has all rows
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import duckdb
@@ -35,7 +37,10 @@ SHOWN_AS = (
 _KNOWN = {
     "page", "order", "title", "words", "columns", "sort", "most", "chart", "download",
 }  # fmt: skip
+# Of which rows the words speak.
+_ROWS = ("first", "last", "last complete month", "every")
 _MOST_ROWS = 5_000
+_MOST_SENTENCES = 12
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ class Shown:
         rows = list(self.rows)
         if which == "first":
             return rows[:1]
+        if which == "every":
+            return rows[:_MOST_SENTENCES]
         if which == "last complete month":
             tomorrow = as_of + timedelta(days=1)
             complete = f"{tomorrow.replace(day=1):%Y-%m-%d}"
@@ -115,34 +122,83 @@ def read_charts(project_dir: Path) -> list[Chart]:
 
 def _chart(path: Path) -> Chart:
     stated = yaml.safe_load(path.read_bytes())
+    if not isinstance(stated, dict):
+        raise ValueError("it is empty")
     if unknown := stated.keys() - _KNOWN:
         raise ValueError(f"it has {min(unknown)}, expected {', '.join(sorted(_KNOWN))}")
+    if lacking := {"page", "order", "title", "columns"} - stated.keys():
+        raise ValueError(f"it lacks {min(lacking)}")
     if stated["page"] not in PAGES:
         raise ValueError(f"page is {stated['page']}, expected one of {', '.join(PAGES)}")
-    columns = []
-    for name, of in stated["columns"].items():
-        if of["as"] not in SHOWN_AS:
-            raise ValueError(f"{name} is shown as {of['as']}, expected {', '.join(SHOWN_AS)}")
-        values = {
-            value: {one: said[one] for one in LANGUAGES}
-            for value, said in of.get("values", {}).items()
-        }
-        titles = {one: of[one] for one in LANGUAGES}
-        columns.append(ChartColumn(name, of["as"], titles, values))
     if not path.with_suffix(".sql").is_file():
         raise ValueError(f"there is no {path.with_suffix('.sql').name} beside it")
+    columns = tuple(_column(name, of) for name, of in stated["columns"].items())
+    names = {column.name for column in columns}
+    words = stated.get("words", {})
+    if words:
+        _check_words(words, names)
+    if unsaid := {*_fields(stated.get("chart"))} - names:
+        raise ValueError(f"chart draws {min(unsaid)}, which is none of its columns")
+    download = stated.get("download")
+    if download is not None and not re.fullmatch(r"\w+", download):
+        raise ValueError(f"download is {download}, expected the name of an export")
     return Chart(
         name=path.stem,
         page=stated["page"],
-        order=int(stated["order"]),
-        titles={one: stated["title"][one] for one in LANGUAGES},
-        columns=tuple(columns),
-        words=stated.get("words", {}),
+        order=_whole(stated, "order"),
+        titles=_in_each_language(stated["title"], "title"),
+        columns=columns,
+        words=words,
         sort=tuple(stated.get("sort", ())),
-        most=int(stated.get("most", _MOST_ROWS)),
+        most=_whole(stated, "most", _MOST_ROWS),
         vega=stated.get("chart"),
-        download=stated.get("download"),
+        download=download,
     )
+
+
+def _column(name: str, of: Mapping[str, Any]) -> ChartColumn:
+    if of.get("as") not in SHOWN_AS:
+        raise ValueError(f"{name} is shown as {of.get('as')}, expected {', '.join(SHOWN_AS)}")
+    values = {
+        value: _in_each_language(said, f"{name}: {value}")
+        for value, said in of.get("values", {}).items()
+    }
+    return ChartColumn(name, of["as"], _in_each_language(of, name), values)
+
+
+def _in_each_language(said: Mapping[str, Any], what: str) -> dict[str, str]:
+    if lacking := [one for one in LANGUAGES if one not in said]:
+        raise ValueError(f"{what} lacks its words in '{lacking[0]}'")
+    return {one: str(said[one]) for one in LANGUAGES}
+
+
+def _whole(stated: Mapping[str, Any], name: str, default: int = 0) -> int:
+    value = stated.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} is {value}, expected a number from 1")
+    return value
+
+
+def _check_words(words: Mapping[str, Any], names: Collection[str]) -> None:
+    if words.get("row") not in _ROWS:
+        raise ValueError(f"words: row is {words.get('row')}, expected {', '.join(_ROWS)}")
+    if unknown := words.keys() - {"row", "each", *LANGUAGES}:
+        raise ValueError(f"words: has {min(unknown)}, expected row, each, {', '.join(LANGUAGES)}")
+    for sentence in _in_each_language(words, "words").values():
+        named = {field for _, field, _, _ in Formatter().parse(sentence) if field is not None}
+        if unsaid := named - {*names}:
+            raise ValueError(f"words: there is no column {min(unsaid)!r}")
+
+
+def _fields(chart: Any) -> Iterator[str]:
+    """The columns that a chart draws, without those that it calculates itself."""
+    if not isinstance(chart, Mapping):
+        return
+    own = {one["as"] for one in chart.get("transform", ()) if "as" in one}
+    for part in (chart, *chart.get("layer", ())):
+        for of in part.get("encoding", {}).values():
+            if "field" in of and of["field"] not in own:
+                yield of["field"]
 
 
 def fetch(

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from data_platform.delivery.report import catalogue, pages
 from data_platform.delivery.report.charts import LANGUAGES, PAGES, Chart, Shown
 from data_platform.delivery.report.scripts import assigned, safe_json
-from data_platform.delivery.report.wording import shown, worded
+from data_platform.delivery.report.wording import filled, shown, worded
 
 _NAVIGATION = (*PAGES, "changes", "catalogue", "lineage")
 
@@ -19,7 +19,7 @@ _NAVIGATION = (*PAGES, "changes", "catalogue", "lineage")
 _OF_THE_GRAPH = (
     "title", "model", "columns", "reads", "read_by", "personal", "counts", "sql", "relation",
     "from_here", "to_there", "makes", "chooses",
-    "exports_made", "exports_rows", "report_made", "report_rows",
+    "colon", "there_is_no", "exports_made", "exports_rows", "report_made", "report_rows",
 )  # fmt: skip
 
 
@@ -70,6 +70,7 @@ class LanguagePages:
                     for c in charts
                 ],
                 shows=charts,
+                texts=("not_by", "by_entity", "by_month"),
                 **more,
             )
         self._page("changes", "changes.html", self.t["changes"], **self._changes(figures))
@@ -124,26 +125,52 @@ class LanguagePages:
             f"{self.t['as_of'].format(day=worded(before['as_of'], 'day', self.language))}, "
             f"{self.t['load'].format(number=known[3])}"
         )
-        rows = []
-        for chart in self.report.charts:
-            was, now = known[0].get(chart.name, []), figures["figures"].get(chart.name, [])
-            for number, row in enumerate(now):
-                earlier = was[number] if number < len(was) else {}
-                for column in chart.columns:
-                    old, new = earlier.get(column.name), row.get(column.name)
-                    if old != new:
-                        title = f"{chart.titles[self.language]}: {column.titles[self.language]}"
-                        values = (shown(column, value, self.language) for value in (old, new))
-                        rows.append((title, *values))
+        rows = [
+            one
+            for chart in self.report.charts
+            for one in self._changed(
+                chart, known[0].get(chart.name, []), figures["figures"].get(chart.name, [])
+            )
+        ]
+        was, now = known[1], figures["warnings"]
         found = {
             "figures": rows,
-            "new_warnings": [w for w in figures["warnings"] if w not in known[1]],
-            "gone_warnings": [w for w in known[1] if w not in figures["warnings"]],
+            "new_warnings": [said for which, said in now.items() if which not in was],
+            "gone_warnings": [said for which, said in was.items() if which not in now],
             "promotions": [p for p in figures["promotions"] if p not in known[2]],
             **{part: self._came_and_went(part, figures) for part in ("columns", "checks")},
         }
         said = self.t["changed_since" if any(found.values()) else "nothing_changed"]
         return {**found, "said": said.format(before=when)}
+
+    def _changed(
+        self, chart: Chart, was: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]
+    ) -> list[tuple[str, str, str]]:
+        """(figure, before, now) of what a chart's words are made of.
+
+        Where they speak of the first row, which may be another one now, they are compared whole.
+        """
+        title, found = chart.titles[self.language], []
+        if chart.words.get("row") in ("first", "every"):
+            never = self.t["never"]
+            said = [
+                " ".join(
+                    filled(chart.words[self.language], row, chart.columns, self.language, never)
+                    for row in rows
+                )
+                for rows in (was, now)
+            ]
+            return [(title, said[0] or "–", said[1] or "–")] if said[0] != said[1] else []
+        for number, row in enumerate(now):
+            earlier = was[number] if number < len(was) else {}
+            for column in chart.columns:
+                old, new = earlier.get(column.name), row.get(column.name)
+                if old != new:
+                    values = (shown(column, value, self.language) for value in (old, new))
+                    old_said, new_said = values
+                    what = f"{title}{self.t['colon']} {column.titles[self.language]}"
+                    found.append((what, old_said, new_said))
+        return found
 
     def _came_and_went(self, part: str, figures: Mapping[str, Any]) -> list[str]:
         """What a list of names has that it had not before, and the other way round."""

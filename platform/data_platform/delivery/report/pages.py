@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from data_platform.delivery.export_files import WORKBOOK
 from data_platform.delivery.report.charts import Shown
 from data_platform.delivery.report.wording import filled, worded
 from data_platform.project.lineage.production import ProductionCode
@@ -36,10 +37,17 @@ class Published:
     # The run that renders it, and what it has noted so far; none where nothing runs.
     run: RunRow | None
     noted: Sequence[Row]
-    # Whether the exports lie where the pages look for them.
-    has_exports: bool
+    # The files of exports that lie where the pages look for them.
+    export_files: frozenset[str]
     # The sources whose data is older than sources.yaml allows.
     stale: frozenset[str] = frozenset()
+    # Whether it says nothing of how anything is computed.
+    is_public: bool = False
+
+    def export_file(self, name: str) -> str:
+        """The file that has all rows of an export; empty where there is none."""
+        there = (one for one in (f"{name}.csv", WORKBOOK) if one in self.export_files)
+        return next(there, "")
 
 
 def chart(shown: Shown | None, published: Published, name: str, titles: Any, t: Mapping[str, str],
@@ -61,6 +69,7 @@ def chart(shown: Shown | None, published: Published, name: str, titles: Any, t: 
         "total": shown.total if shown else 0,
         "sentences": [],
         "more": "",
+        "incomplete": "",
         "download": "",
     }
     if shown is None:
@@ -68,17 +77,28 @@ def chart(shown: Shown | None, published: Published, name: str, titles: Any, t: 
     if sentence := shown.chart.words.get(language):
         names = {c.name for c in shown.chart.columns if f"{{{c.name}}}" in sentence}
         found["sentences"] = [
-            filled(sentence, row, shown.chart.columns, language, t["never"])
+            {
+                "text": filled(sentence, row, shown.chart.columns, language, t["never"]),
+                "entity": row.get("entity") or "",
+                "month": (row.get("month") or "")[:7],
+            }
             for row in shown.told(published.as_of)
             if names <= row.keys()
         ]
+    this_month = f"{published.as_of:%Y-%m}-01"
+    is_over = (published.as_of + timedelta(days=1)).day == 1
+    if not is_over and any(row.get("month") == this_month for row in shown.rows):
+        found["incomplete"] = t["incomplete"].format(
+            month=worded(this_month, "month", language),
+            day=worded(str(published.as_of), "day", language),
+        )
     if shown.total > len(shown.rows):
         found["more"] = t["first_rows"].format(
             shown=worded(str(len(shown.rows)), "count", language),
             total=worded(str(shown.total), "count", language),
         )
-    if shown.chart.download and published.has_exports:
-        found["download"] = f"{shown.chart.download}.csv"
+    if shown.chart.download:
+        found["download"] = published.export_file(shown.chart.download)
     return found
 
 
@@ -111,7 +131,12 @@ def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str])
         "audits": [
             (
                 link(one.model_name),
-                f"{one.audit}: {claimed[one.name]}" if one.name in claimed else one.audit,
+                ": ".join(
+                    filter(
+                        None,
+                        [one.name if published.is_public else one.audit, claimed.get(one.name)],
+                    )
+                ),
                 t["rows_break_it"].format(number=one.number_of_rows)
                 if one.number_of_rows or one.is_unknown
                 else t["holds"],
@@ -125,21 +150,26 @@ def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str])
             for change in changes_since(published.connection, published.load_number - 1)
         ],
         "computed": [
-            (link(one.model_name), one.first_day or "", one.last_day or "", one.seconds)
+            (link(one.model_name), one.first_day or "", one.last_day or "", f"{one.seconds:.2f}")
             for one in _computed(published)
         ],
         "sources": [
-            (link(f"sources.{name}"), table.batch.as_of, table.batch.batch_id)
+            (
+                link(f"sources.{name}"),
+                table.batch.as_of,
+                t["stale"] if _source(f"sources.{name}") in published.stale else "",
+                table.batch.batch_id,
+            )
             for name, table in loaded_tables(published.connection).items()
         ],
         "runs": [
             (
                 run.run_number,
                 run.command,
-                run.outcome,
+                t["this_run"] if run is published.run else t[f"run_{run.outcome}"],
                 f"{run.started_at:%Y-%m-%d %H:%M}",
-                "" if run.seconds is None else run.seconds,
-                ", ".join(f"{s.step} {s.seconds} s" for s in steps if s.seconds is not None),
+                "" if run.seconds is None else f"{run.seconds:.1f}",
+                ", ".join(f"{s.step} {s.seconds:.1f} s" for s in steps if s.seconds is not None),
             )
             for run, steps in _runs(published)
         ],
@@ -160,7 +190,7 @@ def _held(history: Sequence[tuple[int, int]], t: Mapping[str, str]) -> str:
     """In how many of its last runs an audit held, and in which it did not."""
     broken = [str(run) for run, rows in history if rows]
     said = t["held"].format(held=len(history) - len(broken), runs=len(history))
-    return f"{said}; {t['not_in'].format(runs=', '.join(broken))}" if broken else said
+    return f"{said}; {t['not_in'].format(runs=', '.join(reversed(broken)))}" if broken else said
 
 
 def _computed(published: Published) -> list[ModelRan]:

@@ -38,6 +38,7 @@ def graph(
             "said": model.description,
             "reads": [one for one in lineage.upstream(name) if one in lineage.models],
             "rows_by": [one for one in model.rows_by if one not in hidden],
+            "conditions": list(model.conditions) if has_sql else [],
             "columns": columns,
         }
     return found

@@ -102,6 +102,8 @@ def report(
             raise PlatformError("nothing is loaded yet; run: data-platform run")
         code = read_production(connection, settings.project_dir)
         personal = frozenset(code.lineage.marked(PERSONAL)) if is_public else frozenset()
+        if is_public:  # whose rows are of persons, with or without their names
+            charts = [one for one in charts if not code.lineage.personal(one.model)]
         shown = {
             chart.name: fetch(
                 connection,
@@ -119,7 +121,10 @@ def report(
             code=code,
             run=run,
             noted=noted,
-            has_exports=output is None,
+            export_files=frozenset(
+                path.name for path in settings.exports_dir.glob("*") if output is None
+            ),
+            is_public=is_public,
             stale=_stale(settings, connection),
         )
         return _render(folder, Contents(published, charts, shown, personal, is_public))
@@ -149,8 +154,8 @@ def _render(path: Path, contents: Contents) -> Reported:
         trim_blocks=True,
     )  # fmt: skip
     last, figures = _earlier(path), _figures(contents)
-    # Rendered again over the same data and code, it is compared with what that was compared with.
-    is_again = all(last.get(name) == figures[name] for name in ("load", "promotions"))
+    # Rendered again over the same data, it is compared with what that was compared with.
+    is_again = last.get("load") == figures["load"]
     before = last.get("before", {}) if is_again or not last else {**last, "before": {}}
     figures["before"] = before
     if figures["catalogue"] == last.get("catalogue"):
@@ -182,7 +187,7 @@ def _figures(contents: Contents) -> dict[str, Any]:
         "as_of": str(published.as_of),
         "load": published.load_number,
         "figures": values,
-        "warnings": [str(warning) for warning in published.warnings],
+        "warnings": {f"{one.model} {one.audit}": str(one) for one in published.warnings},
         "promotions": [str(one) for one in promotions(published.connection)],
         "columns": [
             f"{name}.{column} {type_}"
@@ -190,7 +195,9 @@ def _figures(contents: Contents) -> dict[str, Any]:
             for column, type_ in model.types.items()
             if f"{name}.{column}" not in contents.personal
         ],
-        "checks": sorted(" ".join(one) for one in pages.audits_of(published)),
+        "checks": [
+            f"{name} {audit}" for name, of in published.code.facts.items() for audit in of.audits
+        ],
         "catalogue": _catalogue(contents),
     }
 
@@ -213,6 +220,7 @@ def _earlier(path: Path) -> Mapping[str, Any]:
     """What the report before said; empty where there is none."""
     try:
         found = json.loads((path / _FIGURES).read_text(encoding="utf-8"))
-        return found if found.keys() >= {"figures", "warnings", "promotions", "load"} else {}
+        needed = {"figures", "warnings", "promotions", "load", "columns", "checks"}
+        return found if found.keys() >= needed and isinstance(found["warnings"], dict) else {}
     except (OSError, ValueError, AttributeError):
         return {}

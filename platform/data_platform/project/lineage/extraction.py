@@ -34,6 +34,7 @@ class _Read:
     rows_by: set[str] = field(default_factory=set)
     rows: list[str] = field(default_factory=list)
     steps: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    conditions: list[str] = field(default_factory=list)
 
 
 def lineage_of_model(
@@ -75,6 +76,7 @@ def lineage_of_model(
         reads=reads,
         tags=tuple(model.tags),
         steps=read.steps,
+        conditions=tuple(dict.fromkeys(read.conditions)),
     )
 
 
@@ -107,6 +109,7 @@ def _read(
     for inner in scope.traverse():
         read.rows_by |= set(_rows_by(inner, model, catalog))
         read.rows.append(_without_columns(inner.expression))
+        read.conditions += _conditions(inner.expression)
     return read
 
 
@@ -119,11 +122,7 @@ def _steps(node: sqlmesh_lineage.Node) -> Iterator[str]:
         grow += sorted(step.downstream, key=lambda one: one.name, reverse=True)
         computed = step.expression.unalias()
         if step.downstream and (step is node or not isinstance(computed, exp.Column)):
-            plain = computed.copy()
-            for name in plain.find_all(exp.Identifier):
-                if _PLAIN.fullmatch(name.name):
-                    name.set("quoted", False)
-            yield f"{step.name} = {_sql(plain)}"
+            yield f"{step.name} = {_plain(computed)}"
 
 
 def _unread(types: Iterable[str], everything: tuple[str, ...], code: str) -> _Read:
@@ -179,6 +178,31 @@ def _without_columns(query: exp.Expression) -> str:
     return _sql(bare)
 
 
+def _conditions(query: exp.Expression) -> Iterator[str]:
+    """How the rows of a SELECT are joined, filtered and grouped, for a person."""
+    if isinstance(query, exp.Select):
+        for part in _parts(query):
+            yield _plain(part).strip()
+
+
+def _plain(expression: exp.Expression) -> str:
+    """SQL without the quotes that it does not need."""
+    plain = expression.copy()
+    for name in plain.find_all(exp.Identifier):
+        if _PLAIN.fullmatch(name.name):
+            name.set("quoted", False)
+    return _sql(plain)
+
+
+def _parts(query: exp.Select) -> list[exp.Expression]:
+    """The parts of a SELECT that decide which rows there are."""
+    parts: list[exp.Expression] = []
+    for name in _CHOOSING:
+        part = query.args.get(name)
+        parts += part if isinstance(part, list) else [part] if part is not None else []
+    return parts
+
+
 def _leaves(node: sqlmesh_lineage.Node, model: Model, catalog: str | None) -> Iterator[str]:
     for leaf in node.walk():
         table = None if leaf.downstream else leaf.expression.find(exp.Table)
@@ -196,12 +220,8 @@ def _rows_by(scope: Scope, model: Model, catalog: str | None) -> Iterator[str]:
     query = scope.expression
     if not isinstance(query, exp.Select):
         return
-    parts: list[exp.Expression] = []
-    for name in _CHOOSING:
-        part = query.args.get(name)
-        parts += part if isinstance(part, list) else [part] if part is not None else []
     seen: set[tuple[str, str]] = set()
-    for part in parts:
+    for part in _parts(query):
         for column in part.find_all(exp.Column):
             source = scope.sources.get(column.table)
             if source is None or (column.table, column.name) in seen:

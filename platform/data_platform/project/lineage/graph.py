@@ -44,6 +44,8 @@ class ModelLineage:
     tags: tuple[str, ...]
     # How each column is computed, step by step, the last step first: `column = SQL`.
     steps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # How rows are joined, filtered and grouped.
+    conditions: tuple[str, ...] = ()
 
     @property
     def layer(self) -> str:
@@ -240,7 +242,7 @@ def lineage_from_json(kept: Iterable[Mapping[str, Any]]) -> Lineage:
     """The graph that JSON kept."""
     models = {}
     for model in kept:
-        lists = {name: tuple(model[name]) for name in ("rows_by", "reads", "tags")}
+        lists = {name: tuple(model[name]) for name in ("rows_by", "reads", "tags", "conditions")}
         by_column = {
             name: {column: tuple(of) for column, of in model[name].items()}
             for name in ("made_of", "steps")

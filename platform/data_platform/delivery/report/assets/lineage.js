@@ -5,17 +5,18 @@
   const { texts, language } = JSON.parse(document.getElementById("page").textContent);
   const modelOf = (name) => name.split(".").slice(0, 2).join(".");
   const columnOf = (name) => name.split(".").slice(2).join(".");
-  const isColumn = (name) => !(name in models);
+  const isColumn = (name) => !Object.hasOwn(models, name);
 
   // What is made of each column, whose rows it chooses, what reads each model.
-  const made = {}, chooses = {}, readers = {};
+  const made = Object.create(null), chooses = Object.create(null), readers = Object.create(null);
   const put = (into, key, value) => (into[key] = into[key] || []).push(value);
   Object.entries(models).forEach(([name, model]) => {
     model.reads.forEach((other) => put(readers, other, name));
     model.rows_by.forEach((column) => put(chooses, column, name));
     Object.entries(model.columns).forEach(([column, { of }]) => of.forEach((one) => put(made, one, `${name}.${column}`)));
   });
-  const known = (name) => name in models || (models[modelOf(name)] && columnOf(name) in models[modelOf(name)].columns);
+  const known = (name) => Object.hasOwn(models, name) ||
+    (Object.hasOwn(models, modelOf(name)) && Object.hasOwn(models[modelOf(name)].columns, columnOf(name)));
   const above = (name) => (isColumn(name) ? models[modelOf(name)].columns[columnOf(name)].of.filter(known) : models[name].reads);
   const below = (name) => (isColumn(name) ? made : readers)[name] || [];
 
@@ -286,7 +287,7 @@
     const page = document.createElement("a");
     page.href = `model/${modelOf(at)}.html`;
     page.textContent = modelOf(at);
-    document.getElementById("page-of").replaceChildren(texts.model + ": ", page);
+    document.getElementById("page-of").replaceChildren(texts.model + texts.colon + " ", page);
     const found = impact(at), list = document.getElementById("impact");
     list.replaceChildren();
     ["exports", "report"].forEach((layer) => [["values", layer + "_made"], ["rows", layer + "_rows"]].forEach(([kind, text]) => {
@@ -324,7 +325,7 @@
     if (!isColumn(at)) {
       models[at].reads.forEach((one) => add([one], texts.reads, at, ""));
       below(at).forEach((one) => add([at], texts.reads, one, ""));
-      if (models[at].rows_by.length) add(models[at].rows_by.filter(known), texts.chooses, at, "");
+      if (models[at].rows_by.length) add(models[at].rows_by.filter(known), texts.chooses, at, models[at].conditions.join("\n"));
       return;
     }
     const depth = (name, seen = new Set()) => (seen.has(name) ? 0 : 1 + Math.max(-1, ...above(name).filter((one) => path.has(one)).map((one) => depth(one, new Set([...seen, name])))));
@@ -333,9 +334,9 @@
       if (above(name).length || of.sql.length) add(above(name), texts.makes, name, of.sql.join("\n"));
     });
     const choosing = [...path].filter((name) => name === at || reach(at, below).has(name));
-    choosing.forEach((name) => (chooses[name] || []).forEach((model) => add([name], texts.chooses, model, "")));
+    choosing.forEach((name) => (chooses[name] || []).forEach((model) => add([name], texts.chooses, model, models[model].conditions.join("\n"))));
     const own = models[modelOf(at)].rows_by.filter(known);
-    if (own.length) add(own, texts.chooses, modelOf(at), "");
+    if (own.length) add(own, texts.chooses, modelOf(at), models[modelOf(at)].conditions.join("\n"));
   }
 
   function render(focus) {
@@ -350,7 +351,8 @@
   const names = Object.entries(models).flatMap(([name, { columns }]) => [name, ...Object.keys(columns).map((one) => `${name}.${one}`)]);
   document.getElementById("names").append(...names.map((name) => new Option(name, name)));
   input.form.addEventListener("submit", (event) => event.preventDefault());
-  input.addEventListener("change", () => { if (known(input.value)) location.hash = "at=" + encodeURIComponent(input.value); });
+  const missing = (name) => { document.getElementById("missing").textContent = name && !known(name) ? filled(texts.there_is_no, { name: name.slice(0, 100) }) : ""; };
+  input.addEventListener("change", () => { missing(input.value); if (known(input.value)) location.hash = "at=" + encodeURIComponent(input.value); });
   document.getElementById("larger").addEventListener("click", () => zoom(1.25));
   document.getElementById("smaller").addEventListener("click", () => zoom(0.8));
   document.getElementById("fit").addEventListener("click", () => { scale = 0; zoom(0); });
@@ -359,6 +361,7 @@
     const name = new URLSearchParams(location.hash.slice(1)).get("at") || "";
     start(name);
     input.value = at;
+    missing(name);
   };
   window.addEventListener("hashchange", follow);
   follow();

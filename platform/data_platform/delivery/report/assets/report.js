@@ -62,8 +62,28 @@
     return svg;
   }
 
+  // What the address asks for; a month that is none counts as none.
   function chosen() {
-    return new URLSearchParams(location.hash.slice(1));
+    const wanted = new URLSearchParams(location.hash.slice(1));
+    ["from", "to"].forEach((name) => { if (!/^\d{4}-\d\d$/.test(wanted.get(name) || "")) wanted.delete(name); });
+    return wanted;
+  }
+
+  // Words of what was filtered out go; a chart that cannot be filtered so says that it shows all.
+  function tellFilters(place, chart, rows) {
+    const wanted = chosen(), names = chart.columns.map((column) => column.name);
+    place.querySelectorAll(".words").forEach((said) => {
+      const { entity, month } = said.dataset;
+      said.hidden = Boolean((entity && wanted.get("entity") && entity !== wanted.get("entity")) ||
+        (month && wanted.get("from") && month < wanted.get("from")) || (month && wanted.get("to") && month > wanted.get("to")));
+    });
+    const lacks = [];
+    if (wanted.get("entity") && !names.includes("entity")) lacks.push(page.texts.by_entity);
+    if ((wanted.get("from") || wanted.get("to")) && !names.includes("month")) lacks.push(page.texts.by_month);
+    const all = place.querySelector(".unfiltered");
+    all.hidden = !lacks.length;
+    all.textContent = page.texts.not_by.replace("{what}", lacks.join(", "));
+    place.querySelector(".nothing").hidden = rows.length > 0 || !(report.data[chart.name] || []).length;
   }
 
   function kept(rows) {
@@ -184,6 +204,7 @@
       const place = document.getElementById(chart.name);
       const rows = kept(report.data[chart.name] || []);
       fill(place, chart, rows);
+      tellFilters(place, chart, rows);
       const canvas = place.querySelector(".drawn");
       if (canvas && chart.vega && !isDrawable(chart.vega, rows)) canvas.replaceChildren();
       else if (canvas && chart.vega && window.vegaEmbed) {
@@ -270,6 +291,9 @@
     link.href = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(text);
   }));
   document.querySelectorAll("a.language").forEach((link) => link.addEventListener("click", () => { link.hash = location.hash; }));
+  // The choice goes along to other pages of figures.
+  if (filters) document.querySelectorAll("nav a:not(.language)").forEach((link) => link.addEventListener("click", () => { link.hash = location.hash; }));
+  window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
   dark.addEventListener("change", show);
   show();
 })();
