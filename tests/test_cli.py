@@ -303,7 +303,7 @@ def test_clean_says_what_goes_and_waits_for_nobody_s_run(analyst: Platform, tmp_
     begin(analyst)
     (analyst.data / "notes.txt").write_text("mine")
     running = analyst.start(
-        "run", boundary=Boundary("delivery.export", "_read_back"), gate=tmp_path / "g"
+        "run", boundary=Boundary("delivery.export_files", "_read_back"), gate=tmp_path / "g"
     )
     running.reach(tmp_path / "g")
     done = analyst.call("clean", check=False)

@@ -20,7 +20,7 @@ from forked import Boundary, Started
 FIRST, NEXT = AS_OF, date(2024, 3, 1)
 SHOWN = "SELECT as_of_date FROM intermediate.as_of"
 # In the middle of a run: everything is computed, nothing is published.
-MIDDLE = Boundary("delivery.export", "_read_back")
+MIDDLE = Boundary("delivery.export_files", "_read_back")
 
 
 @contextmanager

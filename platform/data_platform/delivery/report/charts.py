@@ -18,6 +18,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -38,7 +39,7 @@ _KNOWN = {
     "page", "order", "title", "words", "columns", "sort", "most", "chart", "download",
 }  # fmt: skip
 # Of which rows the words speak.
-_ROWS = ("first", "last", "last complete month", "every")
+_ROWS = ("first", "last", "last complete month")
 _MOST_ROWS = 5_000
 _MOST_SENTENCES = 12
 
@@ -63,7 +64,7 @@ class Chart:
     order: int
     titles: Mapping[str, str]
     columns: tuple[ChartColumn, ...]
-    words: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, Any] = field(default_factory=dict)
     sort: tuple[str, ...] = ()
     most: int = _MOST_ROWS
     vega: Mapping[str, Any] | None = None
@@ -92,8 +93,6 @@ class Shown:
         rows = list(self.rows)
         if which == "first":
             return rows[:1]
-        if which == "every":
-            return rows[:_MOST_SENTENCES]
         if which == "last complete month":
             tomorrow = as_of + timedelta(days=1)
             complete = f"{tomorrow.replace(day=1):%Y-%m-%d}"
@@ -101,6 +100,14 @@ class Shown:
         last = rows[-1]
         each = self.chart.words.get("each")
         return [row for row in rows if row["month"] == last["month"]] if each else [last]
+
+    def without(self) -> Sequence[Mapping[str, str | None]]:
+        """The rows in which there is nothing of what `zero` names; not too many of them."""
+        if "zero" not in self.chart.words:
+            return []
+        of = self.chart.words["zero"]["of"]
+        found = [row for row in self.rows if row[of] is not None and not Decimal(str(row[of]))]
+        return found[-_MOST_SENTENCES:]
 
 
 def read_charts(project_dir: Path) -> list[Chart]:
@@ -182,9 +189,14 @@ def _whole(stated: Mapping[str, Any], name: str, default: int = 0) -> int:
 def _check_words(words: Mapping[str, Any], names: Collection[str]) -> None:
     if words.get("row") not in _ROWS:
         raise ValueError(f"words: row is {words.get('row')}, expected {', '.join(_ROWS)}")
-    if unknown := words.keys() - {"row", "each", *LANGUAGES}:
-        raise ValueError(f"words: has {min(unknown)}, expected row, each, {', '.join(LANGUAGES)}")
-    for sentence in _in_each_language(words, "words").values():
+    if unknown := words.keys() - {"row", "each", "zero", *LANGUAGES}:
+        raise ValueError(
+            f"words: has {min(unknown)}, expected row, each, zero, {', '.join(LANGUAGES)}"
+        )
+    if "zero" in words and words["zero"].get("of") not in names:
+        raise ValueError(f"words: zero is of {words['zero'].get('of')}, which is no column")
+    said = [_in_each_language(one, "words") for one in (words, words.get("zero", words))]
+    for sentence in (sentence for one in said for sentence in one.values()):
         named = {field for _, field, _, _ in Formatter().parse(sentence) if field is not None}
         if unsaid := named - {*names}:
             raise ValueError(f"words: there is no column {min(unsaid)!r}")

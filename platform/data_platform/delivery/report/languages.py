@@ -151,7 +151,7 @@ class LanguagePages:
         Where they speak of the first row, which may be another one now, they are compared whole.
         """
         title, found = chart.titles[self.language], []
-        if chart.words.get("row") in ("first", "every"):
+        if chart.words.get("row") == "first":
             never = self.t["never"]
             said = [
                 " ".join(

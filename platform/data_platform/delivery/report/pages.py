@@ -74,17 +74,18 @@ def chart(shown: Shown | None, published: Published, name: str, titles: Any, t: 
     }
     if shown is None:
         return found
-    if sentence := shown.chart.words.get(language):
-        names = {c.name for c in shown.chart.columns if f"{{{c.name}}}" in sentence}
-        found["sentences"] = [
-            {
-                "text": filled(sentence, row, shown.chart.columns, language, t["never"]),
-                "entity": row.get("entity") or "",
-                "month": (row.get("month") or "")[:7],
-            }
-            for row in shown.told(published.as_of)
-            if names <= row.keys()
-        ]
+    words = shown.chart.words
+    spoken = [(words.get(language, ""), row) for row in shown.told(published.as_of)]
+    spoken += [(words["zero"][language], row) for row in shown.without()]
+    found["sentences"] = [
+        {
+            "text": filled(sentence, row, shown.chart.columns, language, t["never"]),
+            "entity": row.get("entity") or "",
+            "month": (row.get("month") or "")[:7],
+        }
+        for sentence, row in spoken
+        if {c.name for c in shown.chart.columns if f"{{{c.name}}}" in sentence} <= row.keys()
+    ]
     this_month = f"{published.as_of:%Y-%m}-01"
     is_over = (published.as_of + timedelta(days=1)).day == 1
     if not is_over and any(row.get("month") == this_month for row in shown.rows):
