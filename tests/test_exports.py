@@ -14,8 +14,9 @@ from python_calamine import CalamineWorkbook
 
 from conftest import Platform, options_of
 from data_platform.delivery import workbook
-from data_platform.delivery.export import export
+from data_platform.delivery.export import _is_kept, export
 from data_platform.errors import PlatformError
+from data_platform.lakehouse.connection import writing
 from data_platform.names import ExportFormat
 
 EXPORTS = (
@@ -130,9 +131,9 @@ ODD = """SELECT * FROM (VALUES
    TRUE, 1234567890123456.78::DECIMAL(18, 2), 0.10::DECIMAL(4, 2), TIMESTAMP '2024-03-31 12:00:00',
    9007199254740993::BIGINT, '2024/13/45', NULL, 0.1::FLOAT, [1.5::DECIMAL(5, 2)],
    TIMESTAMP '2024-03-31 12:00:00.123456', 'infinity'::DATE, '=2+2'::ENUM('ok', '=2+2'),
-   0.30000000000000004::DOUBLE, DATE '0044-03-15 (BC)')
+   0.30000000000000004::DOUBLE, DATE '0044-03-15 (BC)', '-infinity'::TIMESTAMP, '1٣')
 ) AS t(moment, length, list, struct, hour, huge, nan, waterloo, blob, yes, large, small, plain,
-       odd, no_day, nothing, single, many, micro, infinite, enum, third, old)"""
+       odd, no_day, nothing, single, many, micro, infinite, enum, third, old, never, digits)"""
 
 
 def test_whatever_a_view_holds_is_written_as_it_is_or_as_its_text(
@@ -151,7 +152,8 @@ def test_whatever_a_view_holds_is_written_as_it_is_or_as_its_text(
         "blob": "'=x", "large": "1234567890123456.78", "odd": "9007199254740993",
         "no_day": "2024/13/45", "nothing": "", "list": "[a, '=b']", "single": 0.1, "many": "[1.50]",
         "micro": "2024-03-31 12:00:00.123456", "infinite": "infinity", "enum": "'=2+2",
-        "third": "0.30000000000000004", "old": "0044-03-15 (BC)",
+        "third": "0.30000000000000004", "old": "0044-03-15 (BC)", "never": "-infinity",
+        "digits": "1٣",
     }  # fmt: skip
     for name, text in texts.items():
         assert found[name] == text, name
@@ -308,3 +310,29 @@ def test_a_french_file_stays_as_long_as_it_is_current(begun: Platform) -> None:
     assert not (exports / "receivables.excel-fr.csv").exists()
     done = begun.call("export", "--csv-dialect", "excel-fr", "--format", "xlsx", check=False)
     assert done.returncode == 2 and "--csv-dialect excel-fr needs --format csv" in done.stderr
+
+
+def test_an_export_is_read_back_in_little_memory(begun: Platform) -> None:
+    settings = begun.settings()
+    with writing(settings.lakehouse) as connection:
+        connection.execute("SET memory_limit = '600MB'")
+        done = export(
+            settings, [ExportFormat.CSV, ExportFormat.EXCEL_FR], None, connection=connection
+        )
+    assert len(done.files) == 2 * len(EXPORTS)
+
+
+def test_a_workbook_is_kept_only_with_the_sheets_of_the_exports_that_there_are(
+    begun: Platform,
+) -> None:
+    settings, book = begun.settings(), begun.data / "exports/exports.xlsx"
+    begun.write("CREATE VIEW exports.passing AS SELECT 1 AS a")
+    export(settings, [ExportFormat.XLSX])
+    assert "passing" in workbook.sheets_of(book)
+    begun.write("DROP VIEW exports.passing")
+    assert not _is_kept(book, EXPORTS, EXPORTS, 1, 1)
+    export(settings, [ExportFormat.XLSX])
+    assert workbook.sheets_of(book) == list(EXPORTS)
+    assert _is_kept(book, EXPORTS, EXPORTS, 1, 1) and not _is_kept(book, EXPORTS, EXPORTS[1:], 1, 1)
+    book.write_text("no workbook")
+    assert workbook.sheets_of(book) == []

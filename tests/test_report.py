@@ -292,6 +292,9 @@ def test_a_company_of_a_few_days_has_sensible_pages(platform: Platform) -> None:
         ("row: last complete month", "row: previous month", "row is previous month, expected"),
         ('"{month}: {amount}', '"{month}: {amuont}', "words: there is no column 'amuont'"),
         ("{field: amount,", "{field: amuont,", "chart draws amuont, which is none of its columns"),
+        ('"{month}: {amount}', '"{month}: {amount:,}', "words: amount is shown as its column is"),
+        ("of: amount", "of: month", "words: zero is of month, which is no column of numbers"),
+        ("order: 1", "order: 1\nsort: month", "sort is month, expected a list of columns"),
         ("order: 1", "order: 1\ndownload: ../../etc/passwd", "download is ../../etc/passwd"),
     ],
 )
@@ -379,3 +382,32 @@ def test_a_warning_that_stands_with_other_numbers_is_no_new_one(begun: Platform)
     page = (begun.data / "report/en/overview.html").read_text()
     assert "March 2024 is not over: it holds what there is up to 1 Mar 2024." in page
     assert "October 2023: nothing was invoiced." in page
+
+
+def test_a_public_report_in_the_place_of_a_private_one_keeps_nothing_of_it(
+    begun: Platform, tmp_path: Path
+) -> None:
+    out = tmp_path / "site"
+    begun.call("report", "--output", str(out))
+    (out / ".git").mkdir()
+    for own in (".git/config", "CNAME", "en.txt"):
+        (out / own).write_text("mine")
+    begun.call("run", options=options_of("2024-03-01"))
+    begun.call("report", "--output", str(out), "--public", options=[])
+    text = "".join(path.read_text() for path in out.rglob("*")
+                   if path.is_file() and path.name != "vega.js")  # fmt: skip
+    for (name,) in begun.rows("SELECT last_name FROM report.care__stagnant_freelancers"):
+        assert not re.search(rf"\b{re.escape(name)}\b", text), name
+    assert "This is the first report." in (out / "en/changes.html").read_text()
+    assert not (out / "data/sizes.js").exists()
+    # What is no part of a report is somebody else's.
+    assert all((out / own).read_text() == "mine" for own in (".git/config", "CNAME", "en.txt"))
+
+
+def test_a_unit_test_that_is_half_written_stops_no_report(
+    begun: Platform, analyst: Platform, tmp_path: Path
+) -> None:
+    (analyst.project / "tests/marts/wip.yaml").write_text("test_a: {model: [")
+    (analyst.project / "tests/marts/wip2.yaml").write_text("test_a: {}")
+    report(replace(begun.settings(), project_dir=analyst.project), tmp_path / "out")
+    assert "Unit tests" in (tmp_path / "out/en/model/marts.kpi__nps.html").read_text()

@@ -78,8 +78,16 @@ def test_what_is_no_whole_extract_is_refused_and_nothing_is_merged(
     lost.rename(tmp_path / "lost")
     refused("is missing, which a shard lists")
     shutil.move(tmp_path / "lost", lost)
+    (folder / "shard-2-of-3/truth.json").unlink()
+    refused("lacks shard 2 of 3; draw it first")
     draw(platform, folder, "1/2")
     refused("has shards of different numbers")
+
+
+def test_shards_stay_out_of_the_data_folder(begun: Platform) -> None:
+    for words in (["extract", "--shard", "1/1", "--to"], ["merge-shards"]):
+        done = begun.call(*words, str(begun.data / "sources"), check=False)
+        assert done.returncode == 2 and "lies in the data folder" in done.stderr
 
 
 @pytest.mark.parametrize(

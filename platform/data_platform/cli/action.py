@@ -6,9 +6,11 @@ changes nothing, and the steps that write are known beforehand: they share one r
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_platform.cli.terminal import Reporter
+from data_platform.errors import UsageError
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
 
@@ -67,3 +69,17 @@ def run_of(call: Call) -> "Run":
     """The run of a step that writes."""
     assert call.run is not None
     return call.run
+
+
+def refuse_in_data_folder(call: Call, place: Path | None, option: str) -> None:
+    """Files of one's own go outside of the data folder, where only what a run publishes stays.
+
+    Raises:
+        UsageError: it lies in the data folder.
+    """
+    data = call.settings.data_dir.resolve()
+    if place is not None and place.resolve().is_relative_to(data):
+        raise UsageError(
+            f"{option} {place} lies in the data folder {data}, where only what a run publishes "
+            "stays; choose a folder outside of it"
+        )

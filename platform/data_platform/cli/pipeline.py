@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from data_platform.cli import options, parsing
-from data_platform.cli.action import Action, Call, run_of
+from data_platform.cli.action import Action, Call, refuse_in_data_folder, run_of
 from data_platform.cli.telling import back_in_time, tell_step, tell_transformed, warn_if_stale
 from data_platform.errors import LakehouseInUseError, UsageError
 from data_platform.names import ExportFormat
@@ -159,17 +159,6 @@ def _refuse_replay_of_real_ones(call: Call) -> None:
         )
 
 
-def _check_output_dir(call: Call, output_dir: Path | None) -> None:
-    """Exports of one's own go outside of the data folder, where only what a run publishes stays."""
-    data = call.settings.data_dir.resolve()
-    if output_dir is not None and output_dir.resolve().is_relative_to(data):
-        raise UsageError(
-            f"--output-dir {output_dir} lies in the data folder {data}, where only what a run "
-            "publishes stays; choose a folder outside of it, or leave the option out for "
-            f"{call.settings.exports_dir}"
-        )
-
-
 @click.command("extract", cls=parsing.Command)
 @options.source
 @options.pristine
@@ -192,7 +181,8 @@ def extract_command(
         act = partial(
             _extract_shard, number=shard, folder=shard_dir, pristine=pristine, kinds=kinds
         )
-        return Action(f"extract --shard {shard[0]}/{shard[1]}", act, writes=False)
+        check = partial(refuse_in_data_folder, place=shard_dir, option="--to")
+        return Action(f"extract --shard {shard[0]}/{shard[1]}", act, False, check)
     act = partial(_extract, sources=sources, pristine=pristine, kinds=kinds)
     return Action("extract", act, True, partial(_check_sources, sources=sources, kinds=kinds))
 
@@ -201,7 +191,8 @@ def extract_command(
 @click.argument("folder", type=parsing.Folder(exists=True, file_okay=False, path_type=Path))
 def merge_command(folder: Path) -> Action:
     """Make one extract of the shards that extract --shard has written into a folder."""
-    return Action("merge-shards", partial(_merge, folder=folder), writes=False)
+    check = partial(refuse_in_data_folder, place=folder, option="FOLDER")
+    return Action("merge-shards", partial(_merge, folder=folder), False, check)
 
 
 @click.command("load", cls=parsing.Command)
@@ -241,7 +232,9 @@ def export_command(formats: tuple[str, ...], csv_dialect: str, output_dir: Path 
     """Write every view of the exports schema to a file."""
     wanted = options.chosen_formats(formats, csv_dialect)
     act = partial(_export, formats=wanted, output_dir=output_dir)
-    return Action("export", act, True, partial(_check_output_dir, output_dir=output_dir))
+    return Action(
+        "export", act, True, partial(refuse_in_data_folder, place=output_dir, option="--output-dir")
+    )
 
 
 @click.command("run", cls=parsing.Command)
@@ -291,7 +284,7 @@ def run_command(
 
     def check(call: Call) -> None:
         _check_sources(call, sources, kinds)
-        _check_output_dir(call, output_dir)
+        refuse_in_data_folder(call, output_dir, "--output-dir")
         _check_company(call, start_over)
         if not no_report:
             from data_platform.delivery.report.charts import read_charts

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from data_platform.cli import options, parsing
-from data_platform.cli.action import Action, Call, run_of
+from data_platform.cli.action import Action, Call, refuse_in_data_folder, run_of
 from data_platform.names import LineageFormat, ResultFormat, StatusFormat
 from data_platform.result import counted
 
@@ -240,12 +240,6 @@ def _report(call: Call, opens: bool, output: Path | None, is_public: bool) -> No
     else:
         from data_platform.delivery.report.render import report
 
-        data = call.settings.data_dir.resolve()
-        if output.resolve().is_relative_to(data):
-            raise click.UsageError(
-                f"--output {output} lies in the data folder {data}, where only what a run "
-                "publishes stays; choose a folder outside of it"
-            )
         with call.reporter.busy("rendering the report"):
             done = report(call.settings, output.absolute(), is_public)
         where = done.path / "index.html"
@@ -267,4 +261,5 @@ def report_command(opens: bool, output: Path | None, is_public: bool) -> Action:
     if is_public and output is None:
         raise click.UsageError("--public needs --output, a folder to hand on")
     act = partial(_report, opens=opens, output=output, is_public=is_public)
-    return Action("report", act, writes=output is None)
+    check = partial(refuse_in_data_folder, place=output, option="--output")
+    return Action("report", act, output is None, check)

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from data_platform.delivery.export_files import WORKBOOK, failure_of, targets_of, write
+from data_platform.delivery.workbook import sheet_names, sheets_of
 from data_platform.errors import PlatformError
 from data_platform.files import remove_left, replacing, writable_folder
 from data_platform.lakehouse.connection import reading, require, writing
@@ -65,8 +66,9 @@ def _is_kept(
     file_format = _format_of(path)
     if file_format is None or shown is None or shown < since:
         return False
-    of = views if path.name == WORKBOOK else [path.name.removesuffix(f".{file_format}")]
-    return {*of} <= {*unchanged}
+    if path.name == WORKBOOK:  # which has a sheet too of an export that is gone
+        return {*views} <= {*unchanged} and sheets_of(path) == sheet_names(views)
+    return path.name.removesuffix(f".{file_format}") in unchanged
 
 
 def export(
@@ -159,7 +161,7 @@ def _record_files(
     change, shows = change_number(connection), exported_files(connection)
     for path in folder.iterdir():
         found = _format_of(path)
-        if path.name in current or found is None:
+        if path.name in current or found is None or path.is_dir():
             continue
         if found in formats or shows.get(path.name) != change:
             path.unlink()

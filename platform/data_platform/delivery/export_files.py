@@ -18,7 +18,9 @@ from data_platform.sql import literal, quoted
 
 WORKBOOK = "exports.xlsx"
 _LONGEST_NAME = 200  # bytes of a file's, less what stands around it while it is written
-_LONGEST_LINE = 1 << 30  # of a file that is read back; the reader's own limit is 2 MB
+# Of a file that is read back: the reader's own limit, and ours. It takes memory for 16 of them
+# where it is not told how much.
+_USUAL_LINE, _LONGEST_LINE, _BUFFER = 2_000_000, 1 << 28, 32_000_000
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -122,12 +124,14 @@ def _read_back(
     """
     names = [name for name, *_ in connection.execute(f"DESCRIBE {view_name(view)}").fetchall()]
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+    line = min(max(path.stat().st_size, _USUAL_LINE), _LONGEST_LINE)
     delimiter = ";" if file_format == ExportFormat.EXCEL_FR else ","
     source = (
         "read_parquet($path)"
         if file_format == ExportFormat.PARQUET
         else f"read_csv($path, header = true, auto_detect = false, delim = '{delimiter}', "
-        f"quote = '\"', escape = '\"', max_line_size = {_LONGEST_LINE}, columns = {{{columns}}})"
+        f"quote = '\"', escape = '\"', max_line_size = {line}, "
+        f"buffer_size = {max(line, _BUFFER)}, columns = {{{columns}}})"
     )
     control = control_column(connection, view)
     amount = "NULL"

@@ -80,10 +80,8 @@ def _fits_a_sheet(column: str, type_: str) -> str:
     if type_ == "DATE":
         return f"{column} {_DAYS}"
     if _MOMENT.fullmatch(type_):
-        as_it_is = f"DATE_TRUNC('millisecond', {column}) = {column}"
-        return (
-            f"CASE WHEN ISFINITE({column}) THEN CAST({column} AS DATE) {_DAYS} AND {as_it_is} END"
-        )
+        fits = f"{column}::DATE {_DAYS} AND DATE_TRUNC('millisecond', {column}) = {column}"
+        return f"CASE WHEN NOT ISFINITE({column}) THEN FALSE ELSE {fits} END"
     return "FALSE"
 
 

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from xml.etree import ElementTree
+from zipfile import BadZipFile, ZipFile
 
 import polars as pl
 
 from data_platform.errors import PlatformError
 
-_AMOUNT, _WHOLE = r"^-?\d{1,13},\d{2}$", r"^-?(0|[1-9]\d{0,14})$"
-_MONTH, _DAY = r"^\d{4}/\d{2}$", r"^\d{4}/\d{2}/\d{2}$"
+_AMOUNT, _WHOLE = r"^-?[0-9]{1,13},[0-9]{2}$", r"^-?(0|[1-9][0-9]{0,14})$"
+_MONTH, _DAY = r"^[0-9]{4}/[0-9]{2}$", r"^[0-9]{4}/[0-9]{2}/[0-9]{2}$"
 _ROWS = 1_048_576  # of a sheet
 _CHARACTERS = 32_767  # of a cell, in UTF-16
 _HEADER = 255  # characters of a column's name
@@ -121,6 +123,16 @@ def sheet_names(names: Iterable[str]) -> list[str]:
         taken.add(title.lower())
         found.append(title)
     return found
+
+
+def sheets_of(path: Path) -> list[str]:
+    """The names of a workbook's sheets; none where it is no workbook."""
+    try:
+        with ZipFile(path) as book:
+            listed = ElementTree.fromstring(book.read("xl/workbook.xml"))
+    except (OSError, KeyError, BadZipFile, ElementTree.ParseError):
+        return []
+    return [one.attrib["name"] for one in listed.iter() if one.tag.endswith("}sheet")]
 
 
 def _typed(series: pl.Series) -> tuple[pl.Series, str | None]:

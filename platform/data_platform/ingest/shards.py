@@ -6,6 +6,7 @@ merged, they are the extract that one process would have written.
 
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -121,9 +122,7 @@ def merge_shards(folder: Path) -> Manifest:
     write_manifest(merged, folder)
     remove_unlisted(merged, folder)
     for shard in found:
-        for name in (FILE_NAME, TRUTH_FILE):
-            (folder / shard.folder_name / name).unlink(missing_ok=True)
-        (folder / shard.folder_name).rmdir()
+        shutil.rmtree(folder / shard.folder_name)
     return merged
 
 
@@ -136,7 +135,11 @@ def _shards_in(folder: Path) -> list[Shard]:
     if len({shard.of for shard in found}) > 1:
         told = ", ".join(shard.folder_name for shard in found)
         raise PlatformError(f"{folder} has shards of different numbers: {told}; draw them again")
-    there = {shard.number for shard in found if (folder / shard.folder_name / FILE_NAME).is_file()}
+    there = {
+        shard.number
+        for shard in found
+        if all((folder / shard.folder_name / one).is_file() for one in (FILE_NAME, TRUTH_FILE))
+    }
     if missing := sorted({*range(1, found[0].of + 1)} - there):
         told = ", ".join(map(str, missing))
         raise PlatformError(f"{folder} lacks shard {told} of {found[0].of}; draw it first")

@@ -38,7 +38,7 @@ def audit_history(
 ) -> dict[tuple[str, str], list[tuple[int, int]]]:
     """(run number, rows that broke it) of the last runs of each audit, the latest first.
 
-    An audit that could not be made counts as one row.
+    An audit that could not be made counts as one row. Runs of long ago are not looked at.
 
     Args:
         runs: at most how many of each.
@@ -48,7 +48,9 @@ def audit_history(
     rows = connection.execute(
         f"SELECT model_name, audit, {RUN_NUMBER}, "
         "SUM(number_of_rows + is_unknown::INTEGER)::BIGINT FROM ops.audits "
-        f"WHERE environment IN ('', ?) GROUP BY model_name, audit, {RUN_NUMBER} QUALIFY "
+        f"WHERE environment IN ('', ?) AND {RUN_NUMBER} > "
+        f"(SELECT MAX({RUN_NUMBER}) FROM ops.audits) - {10 * runs} "
+        f"GROUP BY model_name, audit, {RUN_NUMBER} QUALIFY "
         f"ROW_NUMBER() OVER (PARTITION BY model_name, audit ORDER BY {RUN_NUMBER} DESC) <= ? "
         f"ORDER BY {RUN_NUMBER} DESC",
         [environment, runs],

@@ -99,7 +99,7 @@ class Audited:
     @property
     def name(self) -> str:
         """The claim alone, without the arguments that tell two uses apart."""
-        return self.audit.partition("(")[0].partition(" ")[0]
+        return _claim(self.audit)
 
     @property
     def failed(self) -> "FailedAudit | None":
@@ -124,6 +124,11 @@ class FailedAudit:
     since: date | None = None
 
     @property
+    def name(self) -> str:
+        """The claim alone, without the arguments that tell two uses apart."""
+        return _claim(self.audit)
+
+    @property
     def is_of_a_source(self) -> bool:
         """Whether a load found it, in a source table."""
         return self.model.startswith("sources.")
@@ -136,6 +141,10 @@ class FailedAudit:
             return f"{self.model}: {self.audit} failed for {counted}"
         more = ", …" if self.rows > len(self.keys) >= KEYS_SHOWN else ""
         return f"{self.model}: {self.audit} failed for {counted}: {', '.join(self.keys)}{more}"
+
+
+def _claim(audit: str) -> str:
+    return audit.partition("(")[0].partition(" ")[0]
 
 
 Row = RunRow | StepRow | ModelRan | Audited

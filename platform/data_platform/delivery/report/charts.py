@@ -15,7 +15,7 @@ models/report/<name>.sql gives the figures, models/report/<name>.yaml says:
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -143,9 +143,12 @@ def _chart(path: Path) -> Chart:
     names = {column.name for column in columns}
     words = stated.get("words", {})
     if words:
-        _check_words(words, names)
+        _check_words(words, columns)
     if unsaid := {*_fields(stated.get("chart"))} - names:
         raise ValueError(f"chart draws {min(unsaid)}, which is none of its columns")
+    sort = stated.get("sort", [])
+    if not isinstance(sort, list):
+        raise ValueError(f"sort is {sort}, expected a list of columns, each perhaps with desc")
     download = stated.get("download")
     if download is not None and not re.fullmatch(r"\w+", download):
         raise ValueError(f"download is {download}, expected the name of an export")
@@ -156,7 +159,7 @@ def _chart(path: Path) -> Chart:
         titles=_in_each_language(stated["title"], "title"),
         columns=columns,
         words=words,
-        sort=tuple(stated.get("sort", ())),
+        sort=tuple(sort),
         most=_whole(stated, "most", _MOST_ROWS),
         vega=stated.get("chart"),
         download=download,
@@ -186,20 +189,30 @@ def _whole(stated: Mapping[str, Any], name: str, default: int = 0) -> int:
     return value
 
 
-def _check_words(words: Mapping[str, Any], names: Collection[str]) -> None:
+def _check_words(words: Mapping[str, Any], columns: Sequence[ChartColumn]) -> None:
+    names = {column.name for column in columns}
+    if "month" not in names and (words.get("row") == _ROWS[-1] or "each" in words):
+        raise ValueError("words: rows of a month need a column month")
     if words.get("row") not in _ROWS:
         raise ValueError(f"words: row is {words.get('row')}, expected {', '.join(_ROWS)}")
     if unknown := words.keys() - {"row", "each", "zero", *LANGUAGES}:
         raise ValueError(
             f"words: has {min(unknown)}, expected row, each, zero, {', '.join(LANGUAGES)}"
         )
-    if "zero" in words and words["zero"].get("of") not in names:
-        raise ValueError(f"words: zero is of {words['zero'].get('of')}, which is no column")
+    numbers = {one.name for one in columns if one.shown_as in ("euros", "count", "decimal")}
+    if "zero" in words and words["zero"].get("of") not in numbers:
+        raise ValueError(
+            f"words: zero is of {words['zero'].get('of')}, which is no column of numbers"
+        )
     said = [_in_each_language(one, "words") for one in (words, words.get("zero", words))]
     for sentence in (sentence for one in said for sentence in one.values()):
-        named = {field for _, field, _, _ in Formatter().parse(sentence) if field is not None}
-        if unsaid := named - {*names}:
-            raise ValueError(f"words: there is no column {min(unsaid)!r}")
+        for _, field_, specification, conversion in Formatter().parse(sentence):
+            if field_ is not None and field_ not in names:
+                raise ValueError(f"words: there is no column {field_!r}")
+            if specification or conversion:
+                raise ValueError(
+                    f"words: {field_} is shown as its column is, without :{specification}"
+                )
 
 
 def _fields(chart: Any) -> Iterator[str]:
@@ -213,18 +226,12 @@ def _fields(chart: Any) -> Iterator[str]:
                 yield of["field"]
 
 
-def fetch(
-    connection: duckdb.DuckDBPyConnection, chart: Chart, hidden: frozenset[str] = frozenset()
-) -> Shown | None:
-    """The rows of a chart; None where production has no such view, or no such columns, yet.
-
-    Args:
-        hidden: columns that are not to be shown.
-    """
+def fetch(connection: duckdb.DuckDBPyConnection, chart: Chart) -> Shown | None:
+    """The rows of a chart; None where production has no such view, or no such columns, yet."""
     if not has_table(connection, Layer.REPORT, chart.name):
         return None
     view = f"{Layer.REPORT}.{quoted(chart.name)}"
-    names = [column.name for column in chart.columns if column.name not in hidden]
+    names = [column.name for column in chart.columns]
     there = {name for name, *_ in connection.execute(f"DESCRIBE {view}").fetchall()}
     if not {*names, *(one.partition(" ")[0] for one in chart.sort)} <= there:
         return None

@@ -224,7 +224,6 @@ class LanguagePages:
         self.put(f"{self.language}/{inside}{name}.html", text)
 
     def _for_script(self, chart: Chart) -> dict[str, Any]:
-        hidden = self.report.personal
         return {
             "name": chart.name,
             "title": chart.titles[self.language],
@@ -236,7 +235,6 @@ class LanguagePages:
                     "values": {value: said[self.language] for value, said in c.values.items()},
                 }
                 for c in chart.columns
-                if f"{chart.model}.{c.name}" not in hidden
             ],
             "vega": chart.vega,
         }

@@ -84,7 +84,7 @@ def chart(shown: Shown | None, published: Published, name: str, titles: Any, t: 
             "month": (row.get("month") or "")[:7],
         }
         for sentence, row in spoken
-        if {c.name for c in shown.chart.columns if f"{{{c.name}}}" in sentence} <= row.keys()
+        if sentence
     ]
     this_month = f"{published.as_of:%Y-%m}-01"
     is_over = (published.as_of + timedelta(days=1)).day == 1
@@ -123,8 +123,11 @@ def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str])
     for row in published.noted:
         if isinstance(row, Audited) and row.environment in ("", _PROD):
             key = row.model_name, row.audit
-            earlier = [one for one in history.get(key, []) if one[0] != number]
-            history[key] = [(number, row.number_of_rows + row.is_unknown), *earlier][:_RUNS]
+            known = history.get(key, [])
+            before = sum(rows for run, rows in known if run == number)
+            earlier = [one for one in known if one[0] != number]
+            found = before + row.number_of_rows + row.is_unknown
+            history[key] = [(number, found), *earlier][:_RUNS]
     return {
         "warnings": [
             (link(w.model), w.audit, w.sentence or str(w), w.since) for w in published.warnings

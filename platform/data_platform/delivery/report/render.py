@@ -25,13 +25,18 @@ from data_platform.project.lineage.graph import PERSONAL
 from data_platform.project.lineage.production import read_production
 from data_platform.record.loads import last_load, loaded_tables
 from data_platform.record.promotions import promotions
-from data_platform.record.rows import Row, RunRow
+from data_platform.record.rows import FailedAudit, Row, RunRow
 from data_platform.record.standing_warnings import standing_warnings
 from data_platform.settings import Settings
 from data_platform.sources.freshness import freshness
 
 _PACKAGE = "data_platform.delivery.report"
 _FIGURES = "figures.json"
+# What it says at least.
+_SAID = {"figures", "warnings", "promotions", "load", "columns", "checks", "is_public"}
+# What a report consists of; whatever else lies there is somebody else's.
+_OWN = (*LANGUAGES, "assets", "data", "index.html", _FIGURES)
+_PARTS = ("**/*.html", "assets/*", "data/*.js", "*/search.js")
 
 
 @dataclass
@@ -59,8 +64,8 @@ class _Folder:
                 replace_text(place, text)
                 written += 1
         kept = {*self.kept, *(self.path / name for name in self.texts)}
-        for place in self.path.rglob("*"):
-            if place.is_file() and place not in kept:
+        for place in {one for part in _PARTS for one in self.path.glob(part)} - kept:
+            if place.relative_to(self.path).parts[0] in _OWN and place.is_file():
                 place.unlink()
         return written
 
@@ -93,7 +98,7 @@ def report(
             cannot be written.
     """
     folder = writable_folder(output or settings.report_dir)
-    if output is not None and any(folder.iterdir()) and not (folder / _FIGURES).is_file():
+    if output is not None and any(folder.iterdir()) and not _is_report(folder):
         raise PlatformError(f"{folder} holds files that are no report; choose an empty folder")
     charts = read_charts(settings.project_dir)
     with reading(settings.lakehouse) as connection:
@@ -104,20 +109,13 @@ def report(
         personal = frozenset(code.lineage.marked(PERSONAL)) if is_public else frozenset()
         if is_public:  # whose rows are of persons, with or without their names
             charts = [one for one in charts if not code.lineage.personal(one.model)]
-        shown = {
-            chart.name: fetch(
-                connection,
-                chart,
-                frozenset(c.name for c in chart.columns if f"{chart.model}.{c.name}" in personal),
-            )
-            for chart in charts
-        }
+        shown = {chart.name: fetch(connection, chart) for chart in charts}
         published = pages.Published(
             connection=connection,
             project_dir=settings.project_dir,
             as_of=load.as_of,
             load_number=load.load_number,
-            warnings=standing_warnings(connection),
+            warnings=[_named(one, is_public) for one in standing_warnings(connection)],
             code=code,
             run=run,
             noted=noted,
@@ -128,6 +126,11 @@ def report(
             stale=_stale(settings, connection),
         )
         return _render(folder, Contents(published, charts, shown, personal, is_public))
+
+
+def _named(warning: FailedAudit, is_public: bool) -> FailedAudit:
+    """A warning; for the public without the arguments of its audit, which are SQL, and keys."""
+    return replace(warning, audit=warning.name, keys=()) if is_public else warning
 
 
 def _stale(settings: Settings, connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
@@ -153,7 +156,7 @@ def _render(path: Path, contents: Contents) -> Reported:
         loader=PackageLoader(_PACKAGE), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True,
     )  # fmt: skip
-    last, figures = _earlier(path), _figures(contents)
+    last, figures = _earlier(path, contents.is_public), _figures(contents)
     # Rendered again over the same data, it is compared with what that was compared with.
     is_again = last.get("load") == figures["load"]
     before = last.get("before", {}) if is_again or not last else {**last, "before": {}}
@@ -185,6 +188,7 @@ def _figures(contents: Contents) -> dict[str, Any]:
     }
     return {
         "as_of": str(published.as_of),
+        "is_public": contents.is_public,
         "load": published.load_number,
         "figures": values,
         "warnings": {f"{one.model} {one.audit}": str(one) for one in published.warnings},
@@ -205,7 +209,11 @@ def _figures(contents: Contents) -> dict[str, Any]:
 def _catalogue(contents: Contents) -> str:
     """A digest of all that the pages of the catalogue are made of."""
     digest = hashlib.sha256(contents.published.code.digest.encode())
-    for part in ("catalogue.py", "graph.py", "paths.py", "languages.py", "texts.yaml"):
+    digest.update(str(sorted(contents.published.export_files)).encode())
+    for part in (
+        "catalogue.py", "charts.py", "graph.py", "languages.py", "pages.py", "paths.py",
+        "scripts.py", "texts.yaml",
+    ):  # fmt: skip
         digest.update(files(_PACKAGE).joinpath(part).read_bytes())
     for template in ("base.html", "macros.html", "model.html", "catalogue.html", "lineage.html"):
         digest.update(files(_PACKAGE).joinpath("templates", template).read_bytes())
@@ -216,11 +224,16 @@ def _catalogue(contents: Contents) -> str:
     return digest.hexdigest()[:16]
 
 
-def _earlier(path: Path) -> Mapping[str, Any]:
-    """What the report before said; empty where there is none."""
+def _is_report(folder: Path) -> bool:
+    """Whether a folder holds a report, for whomever."""
+    return bool(_earlier(folder, True) or _earlier(folder, False))
+
+
+def _earlier(path: Path, is_public: bool) -> Mapping[str, Any]:
+    """What the report before said; empty where there is none, or none for the same readers."""
     try:
         found = json.loads((path / _FIGURES).read_text(encoding="utf-8"))
-        needed = {"figures", "warnings", "promotions", "load", "columns", "checks"}
-        return found if found.keys() >= needed and isinstance(found["warnings"], dict) else {}
+        is_one = found.keys() >= _SAID and isinstance(found["warnings"], dict)
+        return found if is_one and found["is_public"] == is_public else {}
     except (OSError, ValueError, AttributeError):
         return {}

@@ -1,6 +1,7 @@
 """The scripts of the report: Vega-Lite, which draws charts, and data as plain scripts."""
 
 import json
+import threading
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
@@ -8,10 +9,17 @@ from typing import Any
 from data_platform.files import replace_text, user_cache
 
 _PACKAGE = "vl-convert-python"
+# A run begins to make it in a thread of its own.
+_MAKING = threading.Lock()
 
 
 def vega_script() -> str:
     """A plain script that sets `window.vegaEmbed`; making it takes two seconds, once a user."""
+    with _MAKING:
+        return _vega_script()
+
+
+def _vega_script() -> str:
     kept = user_cache() / f"vega-{version(_PACKAGE)}.js"
     if kept.is_file():
         return kept.read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def read_production(connection: duckdb.DuckDBPyConnection, project_dir: Path) ->
             "the lakehouse does not hold the code of its models, as an older version published it; "
             "run: data-platform run"
         )
-    digest = hashlib.sha256(json.dumps(sorted(versions.items())).encode())
+    digest = hashlib.sha256(json.dumps([version("sqlmesh"), *sorted(versions.items())]).encode())
     for path in [*PROGRAMS, Path(__file__), Path(__file__).parents[1] / "facts.py"]:
         digest.update(path.read_bytes())
     key = digest.hexdigest()
@@ -66,7 +67,7 @@ def read_production(connection: duckdb.DuckDBPyConnection, project_dir: Path) ->
     read = _parsed(connection, versions)
     with suppress(OSError):  # a project that cannot be written to is read every time
         replace_text(kept, json.dumps(read))
-        remove_old(kept.parent)
+        remove_old(kept.parent, "production-*.json")
     return _from_json(read, key)
 
 

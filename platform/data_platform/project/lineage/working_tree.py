@@ -57,13 +57,13 @@ def read_lineage(project_dir: Path) -> Lineage:
         lineage = lineage_of(context.models.values(), context.default_catalog)
     with suppress(OSError):  # a project that cannot be written to is read every time
         replace_text(kept, json.dumps(lineage_as_json(lineage)))
-        remove_old(folder)
+        remove_old(folder, "[0-9a-f]*.json")
     return lineage
 
 
-def remove_old(folder: Path) -> None:
-    """Remove what was kept beside the newest few."""
-    for old in sorted(folder.iterdir(), key=lambda path: -path.stat().st_mtime)[_KEPT:]:
+def remove_old(folder: Path, pattern: str) -> None:
+    """Remove what was kept beside the newest few of its kind."""
+    for old in sorted(folder.glob(pattern), key=lambda path: -path.stat().st_mtime)[_KEPT:]:
         old.unlink(missing_ok=True)
 
 

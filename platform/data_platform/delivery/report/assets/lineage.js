@@ -328,7 +328,14 @@
       if (models[at].rows_by.length) add(models[at].rows_by.filter(known), texts.chooses, at, models[at].conditions.join("\n"));
       return;
     }
-    const depth = (name, seen = new Set()) => (seen.has(name) ? 0 : 1 + Math.max(-1, ...above(name).filter((one) => path.has(one)).map((one) => depth(one, new Set([...seen, name])))));
+    const depths = new Map();
+    const depth = (name) => {
+      if (!depths.has(name)) {
+        depths.set(name, 0); // of one that extends itself
+        depths.set(name, 1 + Math.max(-1, ...above(name).filter((one) => path.has(one)).map(depth)));
+      }
+      return depths.get(name);
+    };
     [...path].map((name) => [depth(name), name]).sort((one, other) => one[0] - other[0] || one[1].localeCompare(other[1])).forEach(([, name]) => {
       const of = models[modelOf(name)].columns[columnOf(name)];
       if (above(name).length || of.sql.length) add(above(name), texts.makes, name, of.sql.join("\n"));

@@ -19,7 +19,7 @@
 
   function worded(value, as, values) {
     if (value === null || value === undefined) return "–";
-    if (values && value in values) return values[value];
+    if (values && Object.hasOwn(values, value)) return values[value];
     const utc = { timeZone: "UTC" };
     switch (as) {
       case "month": return new Date(value + "T00:00:00Z").toLocaleDateString(locale, { ...utc, month: "long", year: "numeric" });
@@ -159,8 +159,9 @@
     const tooltip = chart.columns.map((c) => c.name);
     const column = Object.fromEntries(chart.columns.map((c) => [c.name, c]));
     const drawable = (name, value) => {
-      if (value === null || !column[name]) return value;
-      return isNumber(column[name].as) ? Number(value) : (column[name].values || {})[value] || value;
+      if (value === null || !Object.hasOwn(column, name)) return value;
+      const { as, values } = column[name];
+      return isNumber(as) ? Number(value) : values && Object.hasOwn(values, value) ? values[value] : value;
     };
     const named = rows.map((row) => Object.fromEntries(
       [...Object.entries(row).map(([name, value]) => [name, drawable(name, value)]), ...tooltip.map((n) => ["shown_" + n, worded(row[n], column[n].as, column[n].values)])]));
