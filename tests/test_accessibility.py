@@ -52,6 +52,7 @@ def test_axe_finds_nothing(finished: Platform, axe: str, theme: str) -> None:
     assert not found, json.dumps(found, indent=1, ensure_ascii=False)
 
 
+@pytest.mark.slow(reason="opens each kind of page; a phone's width is tried each time")
 def test_a_page_at_twice_its_size_needs_no_scrolling_sideways(finished: Platform) -> None:
     # 200 % of a window of 1,280 pixels is one of 640.
     with browser(viewport={"width": 640, "height": 400}, device_scale_factor=2) as page:

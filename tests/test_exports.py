@@ -257,6 +257,7 @@ def test_no_part_of_a_workbook_lies_elsewhere_and_what_was_killed_is_swept(
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.endswith(".parts")]
 
 
+@pytest.mark.slow(reason="two runs; formats are tried by export each time")
 def test_a_run_writes_several_formats_and_tells_what_it_removes(begun: Platform) -> None:
     exports = begun.data / "exports"
     words = ["--format", "csv", "--format", "xlsx", "--csv-dialect", "excel-fr"]

@@ -358,6 +358,7 @@ def test_charts_without_a_row_say_so_and_an_nps_without_answers_is_none(begun: P
         assert "February 2024: –, on 0 answers." in page.locator("main").inner_text()
 
 
+@pytest.mark.slow(reason="three runs; that links are of files that are there is tried by each run")
 def test_links_to_rows_lead_to_files_that_are_there(begun: Platform) -> None:
     def links() -> set[str]:
         page = (begun.data / "report/en/finance.html").read_text()
@@ -384,6 +385,7 @@ def test_a_warning_that_stands_with_other_numbers_is_no_new_one(begun: Platform)
     assert "October 2023: nothing was invoiced." in page
 
 
+@pytest.mark.slow(reason="two runs and two reports; a public report alone is tried each time")
 def test_a_public_report_in_the_place_of_a_private_one_keeps_nothing_of_it(
     begun: Platform, tmp_path: Path
 ) -> None:
