@@ -247,13 +247,13 @@ def test_no_part_of_a_workbook_lies_elsewhere_and_what_was_killed_is_swept(
     left = tmp_path / "out/.exports.xlsx.999999.partial"
     left.write_text("half")
     left.with_name(f"{left.name}.parts").mkdir()
-    other = tmp_path / f"out/.exports.xlsx.{os.getpid()}.partial"
+    other = tmp_path / f"out/.exports.xlsx.{os.getppid()}.partial"
     other.write_text("of a process that lives")
     monkeypatch.setattr(pl.DataFrame, "write_excel", look)
     with pytest.raises(PlatformError, match="no more room"):
         export(begun.settings(), [ExportFormat.XLSX], tmp_path / "out")
     assert any(path.name.endswith(".parts") for path in seen) and left not in seen
-    assert not [*(tmp_path / "tmp").iterdir()]
+    assert not [*(tmp_path / "tmp").iterdir()] and other.exists()
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.endswith(".parts")]
 
 

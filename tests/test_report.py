@@ -24,6 +24,11 @@ NASTY = [
     'O\'Neil & "Co"',
 ]
 
+# The colours of a chart's lines.
+COLOURS = """[...new Set(
+  [...document.querySelectorAll('#finance__turnover_by_entity .drawn .mark-line path')]
+    .map(one => one.getAttribute('stroke')))]"""
+
 
 @pytest.mark.slow(reason="opens a hundred pages; those with charts are opened each time")
 def test_every_page_loads_from_disk_in_both_languages(finished: Platform) -> None:
@@ -88,6 +93,13 @@ def test_filters_are_kept_in_the_address_and_a_reader_finds_the_way(finished: Pl
         page.dispatch_event("input[name=from]", "change")
         page.wait_for_function("location.hash.includes('from=2024-01')")
         assert rows.count() == 2
+        # A colour stays with its entity.
+        blue = page.evaluate(COLOURS)
+        page.select_option("select[name=entity]", "green")
+        page.wait_for_function("location.hash.includes('entity=green')")
+        page.wait_for_function(f"JSON.stringify({COLOURS}) !== JSON.stringify({json.dumps(blue)})")
+        page.select_option("select[name=entity]", "blue")
+        page.wait_for_function("location.hash.includes('entity=blue')")
         # Months in which there is nothing draw nothing, and nothing complains.
         page.fill("input[name=from]", "2030-01")
         page.dispatch_event("input[name=from]", "change")

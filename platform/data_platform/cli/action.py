@@ -71,6 +71,11 @@ def run_of(call: Call) -> "Run":
     return call.run
 
 
+def company_of(call: Call, pristine: bool, kinds: tuple[str, ...] = ()) -> Simulation:
+    """What the simulated sources give to a command with these options."""
+    return replace(call.company, is_pristine=pristine, faults=kinds)
+
+
 def refuse_in_data_folder(call: Call, place: Path | None, option: str) -> None:
     """Files of one's own go outside of the data folder, where only what a run publishes stays.
 

@@ -10,47 +10,21 @@ from typing import TYPE_CHECKING
 import click
 
 from data_platform.cli import options, parsing
-from data_platform.cli.action import Action, Call, refuse_in_data_folder, run_of
+from data_platform.cli.action import Action, Call, company_of, refuse_in_data_folder, run_of
+from data_platform.cli.sharding import shard_action
 from data_platform.cli.telling import back_in_time, tell_step, tell_transformed, warn_if_stale
 from data_platform.errors import LakehouseInUseError, UsageError
 from data_platform.names import ExportFormat
 
 if TYPE_CHECKING:
     from data_platform.ingest.load import Loaded
-    from data_platform.simulation import Simulation
     from data_platform.transform.transformed import Refreshed
 
 
 def _extract(call: Call, sources: tuple[str, ...], pristine: bool, kinds: tuple[str, ...]) -> None:
     from data_platform.operations.pipeline import extract_step
 
-    extract_step(run_of(call), _company(call, pristine, kinds), sources)
-
-
-def _extract_shard(
-    call: Call, number: tuple[int, int], folder: Path, pristine: bool, kinds: tuple[str, ...]
-) -> None:
-    from data_platform.ingest.shards import Shard, extract_shard
-
-    shard = Shard(*number)
-    company = _company(call, pristine, kinds)
-    with call.reporter.busy(f"drawing shard {shard.number} of {shard.of}"):
-        done = extract_shard(call.settings, company, shard, folder.absolute())
-    call.reporter.say(
-        f"shard {shard.number} of {shard.of}: {done.rows:,} rows {done.batch}, "
-        f"{done.files_written} files written, {done.files_unchanged} unchanged in {folder}"
-    )
-
-
-def _merge(call: Call, folder: Path) -> None:
-    from data_platform.ingest.shards import merge_shards
-
-    merged = merge_shards(folder.absolute())
-    files = [file for own in merged.tables.values() for file in own]
-    call.reporter.say(
-        f"{sum(file.rows for file in files):,} rows in {len(files)} files; to load them: "
-        f"data-platform load --extracts {folder}"
-    )
+    extract_step(run_of(call), company_of(call, pristine, kinds), sources)
 
 
 def _load(
@@ -97,7 +71,7 @@ def _backfill(call: Call, first: date, last: date, pristine: bool, kept: Path | 
                 call.reporter.warn(back_in_time(done))
             call.reporter.log(f"{day}: {done.rows_changed:,} rows changed, {made.summary}")
 
-        company = _company(call, pristine)
+        company = company_of(call, pristine)
         replayed = backfill(settings, company, first, last, run, on_day, kept)
         run.renews_production = replayed.last is not None
         call.findings.lineage = replayed.last.lineage if replayed.last else None
@@ -117,10 +91,6 @@ def _backfill(call: Call, first: date, last: date, pristine: bool, kept: Path | 
         tell_transformed(call, replayed.last)
 
 
-def _company(call: Call, pristine: bool, kinds: tuple[str, ...] = ()) -> "Simulation":
-    return replace(call.company, is_pristine=pristine, faults=kinds)
-
-
 def _check_sources(call: Call, sources: tuple[str, ...], kinds: tuple[str, ...] = ()) -> None:
     """Refuse sources that do not exist, and errors in one that is not extracted."""
     from data_platform.sources.entries import chosen_sources, read_entries
@@ -128,7 +98,7 @@ def _check_sources(call: Call, sources: tuple[str, ...], kinds: tuple[str, ...] 
 
     entries = read_entries(call.settings.project_dir)
     chosen = simulated(entries, chosen_sources(entries, sources))
-    _company(call, False, kinds).refuse_faults_elsewhere(chosen)
+    company_of(call, False, kinds).refuse_faults_elsewhere(chosen)
 
 
 def _check_company(call: Call, starts_over: bool) -> None:
@@ -173,26 +143,10 @@ def extract_command(
     shard_dir: Path | None,
 ) -> Action:
     """Extract the applications into Parquet files and a manifest."""
-    if (shard is None) != (shard_dir is None):
-        raise UsageError("--shard and --to go together: which share, and the folder of all")
-    if shard is not None and shard_dir is not None:
-        if sources:
-            raise UsageError("a shard is of all sources: --source does not go with --shard")
-        act = partial(
-            _extract_shard, number=shard, folder=shard_dir, pristine=pristine, kinds=kinds
-        )
-        check = partial(refuse_in_data_folder, place=shard_dir, option="--to")
-        return Action(f"extract --shard {shard[0]}/{shard[1]}", act, False, check)
+    if shard is not None or shard_dir is not None:
+        return shard_action(shard, shard_dir, sources, pristine, kinds)
     act = partial(_extract, sources=sources, pristine=pristine, kinds=kinds)
     return Action("extract", act, True, partial(_check_sources, sources=sources, kinds=kinds))
-
-
-@click.command("merge-shards", cls=parsing.Command)
-@click.argument("folder", type=parsing.Folder(exists=True, file_okay=False, path_type=Path))
-def merge_command(folder: Path) -> Action:
-    """Make one extract of the shards that extract --shard has written into a folder."""
-    check = partial(refuse_in_data_folder, place=folder, option="FOLDER")
-    return Action("merge-shards", partial(_merge, folder=folder), False, check)
 
 
 @click.command("load", cls=parsing.Command)
@@ -270,7 +224,7 @@ def run_command(
 
         pipeline.run(
             run_of(call),
-            _company(call, pristine, kinds),
+            company_of(call, pristine, kinds),
             sources,
             accept_new_columns,
             start_over,

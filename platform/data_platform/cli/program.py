@@ -17,7 +17,7 @@ import click
 
 from data_platform import __version__, interruption
 from data_platform.cli import deployment as changers
-from data_platform.cli import options, upkeep
+from data_platform.cli import options, sharding, upkeep
 from data_platform.cli import pipeline as writers
 from data_platform.cli import reading as readers
 from data_platform.cli.action import Action, Call
@@ -61,7 +61,7 @@ def cli(**_options: Any) -> None:
 
 for command in (
     writers.extract_command,
-    writers.merge_command,
+    sharding.merge_command,
     writers.load_command,
     writers.transform_command,
     writers.export_command,

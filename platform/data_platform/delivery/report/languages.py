@@ -107,7 +107,7 @@ class LanguagePages:
                 full = f"{name}.{link['text']}"
                 found.append(_found(full, said, catalogue.in_graph(full, "")["url"]))
         self.put(f"{self.language}/search.js", assigned("search", found))
-        scripts = ["data/lineage.js", "assets/lineage.js"]
+        scripts = ["data/lineage.js", "assets/graph.js", "assets/lineage.js"]
         title = self.t["lineage"]
         self._page("lineage", "lineage.html", title, scripts=scripts, texts=_OF_THE_GRAPH)
 

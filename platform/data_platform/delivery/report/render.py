@@ -142,7 +142,7 @@ def _stale(settings: Settings, connection: duckdb.DuckDBPyConnection) -> frozens
 
 def _render(path: Path, contents: Contents) -> Reported:
     folder, published = _Folder(path), contents.published
-    for name in ("report.css", "report.js", "lineage.js"):
+    for name in ("report.css", "report.js", "graph.js", "lineage.js"):
         text = files(_PACKAGE).joinpath("assets", name).read_text(encoding="utf-8")
         folder.put(f"assets/{name}", text)
     folder.put("assets/vega.js", vega_script())

@@ -166,6 +166,12 @@
     const named = rows.map((row) => Object.fromEntries(
       [...Object.entries(row).map(([name, value]) => [name, drawable(name, value)]), ...tooltip.map((n) => ["shown_" + n, worded(row[n], column[n].as, column[n].values)])]));
     const tips = tooltip.map((n) => ({ field: "shown_" + n, type: "nominal", title: titles[n] }));
+    // A colour stays with what it stands for, whatever is filtered out.
+    const coloured = spec.encoding && spec.encoding.color;
+    if (coloured && coloured.type === "nominal") {
+      const all = (report.data[chart.name] || []).map((row) => drawable(coloured.field, row[coloured.field]));
+      coloured.scale = { domain: [...new Set(all)], range: colours };
+    }
     // Layers are told apart by what they show.
     if (spec.layer) spec.layer = spec.layer.filter((one) => isDrawable(one, rows));
     const layers = spec.layer || [];
