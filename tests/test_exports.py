@@ -315,7 +315,7 @@ def test_a_french_file_stays_as_long_as_it_is_current(begun: Platform) -> None:
 
 def test_an_export_is_read_back_in_little_memory(begun: Platform) -> None:
     settings = begun.settings()
-    with writing(settings.lakehouse) as connection:
+    with writing(settings) as connection:
         connection.execute("SET memory_limit = '600MB'")
         done = export(
             settings, [ExportFormat.CSV, ExportFormat.EXCEL_FR], None, connection=connection

@@ -108,7 +108,7 @@ def test_a_second_writer_is_told_who_is_at_work_or_waits(begun: Platform, tmp_pa
 @pytest.mark.parametrize(
     "at",
     [
-        Boundary("lakehouse.releases", "Copying.wait", is_after=True),
+        Boundary("lakehouse.duckdb_file", "Copying.wait", is_after=True),
         pytest.param(MIDDLE, marks=pytest.mark.slow(reason="a second moment of a run")),
     ],
     ids=str,

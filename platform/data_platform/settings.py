@@ -25,6 +25,10 @@ class Settings:
     project_dir: Path
     data_dir: Path
     gateway: str
+    # Of a gateway with a catalogue: which one, where it is not the published one, and the folder of
+    # its files, where it is not the data folder's.
+    catalogue: str = ""
+    warehouse: Path | None = None
 
     @property
     def sources_dir(self) -> Path:

@@ -82,7 +82,7 @@ def _preview(call: Call, environment: str, review_format: str) -> None:
     from data_platform.deployment.plan_formats import plan_json, plan_lines, plan_markdown
     from data_platform.lakehouse.reader_copy import snapshot
 
-    with snapshot(call.settings, call.settings.lakehouse) as copy:
+    with snapshot(call.settings) as copy:
         found = plan(copy, environment, dry_run=True)
     _show(call, review_format, found, (plan_lines, plan_markdown, plan_json))
 
@@ -103,8 +103,8 @@ def _diff(
     from data_platform.lakehouse.reader_copy import snapshot
     from data_platform.project.context import open_project
 
-    with call.reporter.busy("comparing"), snapshot(call.settings, call.settings.lakehouse) as copy:
-        with reading(copy.lakehouse) as connection:
+    with call.reporter.busy("comparing"), snapshot(call.settings) as copy:
+        with reading(copy) as connection:
             load = loaded(connection, copy)
         with open_project(copy, with_unit_tests=False) as project:
             found = diff(

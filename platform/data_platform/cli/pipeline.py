@@ -103,16 +103,17 @@ def _check_sources(call: Call, sources: tuple[str, ...], kinds: tuple[str, ...] 
 
 def _check_company(call: Call, starts_over: bool) -> None:
     """Refuse another company before it is extracted; the load looks again."""
-    if starts_over or not call.settings.lakehouse.exists():
+    from data_platform.lakehouse.connection import is_there, reading
+
+    if starts_over or not is_there(call.settings):
         return
     from data_platform.ingest.companies import refuse_other_company
     from data_platform.ingest.extract import companies_of
-    from data_platform.lakehouse.connection import reading
     from data_platform.sources.contract_file import read_contract
 
     companies = companies_of(call.settings, call.company)
     contract = read_contract(call.settings.project_dir)
-    with suppress(LakehouseInUseError), reading(call.settings.lakehouse) as connection:
+    with suppress(LakehouseInUseError), reading(call.settings) as connection:
         refuse_other_company(connection, contract, companies)
 
 

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 def _query(call: Call, sql: str | None, result_format: str, failed: bool) -> int:
     from data_platform.delivery import query
 
-    database = query.database(call.settings, failed)
+    settings = query.lakehouse(call.settings, failed)
     if sql is None:
         from data_platform.delivery.browse import shell
 
-        return shell(database, call.settings)
-    _show_rows(call, query.query(database, sql), result_format)
+        return shell(settings, call.settings.data_dir)
+    _show_rows(call, query.query(settings, sql), result_format)
     return 0
 
 

@@ -14,11 +14,15 @@ from pathlib import Path
 from data_platform.delivery.query import SCHEMAS
 from data_platform.errors import PlatformError
 from data_platform.lakehouse.reader_copy import snapshot
+from data_platform.lakehouse.stores import store_of
 from data_platform.settings import Settings
 
 
-def shell(database: Path, settings: Settings) -> int:
+def shell(settings: Settings, data_dir: Path) -> int:
     """Open the DuckDB shell on a snapshot, without access to anything else; its exit code.
+
+    Args:
+        data_dir: where snapshots lie.
 
     Raises:
         PlatformError: there is no lakehouse, or the shell is not installed.
@@ -27,7 +31,7 @@ def shell(database: Path, settings: Settings) -> int:
     package = importlib.util.find_spec("duckdb_cli")
     places = package.submodule_search_locations if package else None
     program = _program("duckdb", Path(next(iter(places or []), ".")))
-    with snapshot(settings, database) as copy:
+    with snapshot(settings, data_dir) as copy:
         # SHOW TABLES shows what is in the search path.
         path = f"SET search_path = '{','.join((*SCHEMAS, 'main'))}'"
         words = [
@@ -68,11 +72,11 @@ def ui(
             f"nothing can listen at {host}:{port} ({error.strerror}); choose another --port"
         ) from error
     words = [program, "--gateway", settings.gateway, "ui", "--host", host, "--port", str(port)]
-    with snapshot(settings, settings.lakehouse) as copy:
+    with snapshot(settings) as copy:
         code = _run(
             words,
             settings.project_dir,
-            {"DATA_PLATFORM_DATA_DIR": str(copy.data_dir)},
+            store_of(copy).environment(copy),
             None if shows_log else subprocess.DEVNULL,
             lambda child: _when_it_answers(child, host, port, on_ready),
         )

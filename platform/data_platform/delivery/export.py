@@ -99,13 +99,13 @@ def export(
             cannot be written.
     """
     folder = output_dir or settings.exports_dir
-    require(settings.lakehouse)
+    require(settings)
     opened = (
         nullcontext(connection)
         if connection
-        else writing(settings.lakehouse)
+        else writing(settings)
         if output_dir is None  # what its files show is written down
-        else reading(settings.lakehouse, locked_down=False)
+        else reading(settings, locked_down=False)
     )
     with opened as connection:
         _check_up_to_date(connection)

@@ -1,13 +1,13 @@
 """Read the lakehouse: a statement's rows, or what there is to read."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import duckdb
 
 from data_platform.errors import PlatformError, one_line
-from data_platform.lakehouse.connection import reading
+from data_platform.lakehouse.connection import is_there, reading
 from data_platform.lakehouse.releases import Releases
+from data_platform.lakehouse.stores import store_of
 from data_platform.names import Layer
 from data_platform.record.standing_warnings import SCHEMA as WARNINGS
 from data_platform.record.tables import described
@@ -24,16 +24,16 @@ SCHEMAS = (
 )
 
 
-def database(settings: Settings, failed: bool) -> Path:
+def lakehouse(settings: Settings, failed: bool) -> Settings:
     """The published lakehouse, or the copy of the last run that an audit or a model stopped.
 
     Raises:
         PlatformError: no such copy was kept.
     """
     if not failed:
-        return settings.lakehouse
-    kept = Releases(settings.data_dir).failed_lakehouse
-    if not kept.exists():
+        return settings
+    kept = store_of(settings).kept(settings, Releases(settings.data_dir).failed_dir)
+    if not is_there(kept):
         raise PlatformError(
             "no copy of a failed run is kept: no audit or model stopped a run since the last "
             "one that succeeded"
@@ -41,13 +41,13 @@ def database(settings: Settings, failed: bool) -> Path:
     return kept
 
 
-def query(database: Path, sql: str) -> Result:
+def query(settings: Settings, sql: str) -> Result:
     """Run SQL that can only read the lakehouse, and nothing else.
 
     Raises:
         PlatformError: there is no lakehouse, or DuckDB refuses the statement.
     """
-    with reading(database) as connection:
+    with reading(settings) as connection:
         try:
             if (count := len(duckdb.extract_statements(sql))) != 1:
                 raise PlatformError(
@@ -69,7 +69,7 @@ def tables(settings: Settings) -> Result:
     """
     contract = read_contract(settings.project_dir)
     of_sources = {name: table.description for name, table in contract.tables.items()}
-    with reading(settings.lakehouse) as connection:
+    with reading(settings) as connection:
         rows = connection.execute(
             "SELECT schema_name, table_name, comment, estimated_size FROM duckdb_tables() "
             "WHERE NOT (schema_name LIKE 'sqlmesh%' OR schema_name = 'main') UNION ALL "

@@ -79,7 +79,7 @@ def plan(
     if not environment.replace("_", "").isalnum() or not environment.isascii():
         raise UsageError(f"{environment!r} is not a name; use letters, digits and _, like dev_b")
     environment = environment.lower()
-    with reading(settings.lakehouse) as connection:
+    with reading(settings) as connection:
         load = loaded(connection, settings)
     with open_project(settings, progress) as project:
         production = Production(project, progress)

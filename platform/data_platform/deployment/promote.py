@@ -92,7 +92,7 @@ def promote(
         PlatformError: the environment has expired, is behind production's code or data, or a
             blocking audit of its tables fails; production is what it was.
     """
-    with reading(settings.lakehouse) as connection:
+    with reading(settings) as connection:
         load = loaded(connection, settings)
     with open_project(settings, progress, with_unit_tests=False) as project:
         found = find_environment(project, environment)
@@ -125,7 +125,7 @@ def rollback(
         PlatformError: production has its first code, or what it goes back to fails over the data
             of the last load; production is what it was.
     """
-    with reading(settings.lakehouse) as connection:
+    with reading(settings) as connection:
         load = loaded(connection, settings)
     with open_project(settings, progress, with_unit_tests=False) as project:
         production = Production(project, progress)

@@ -114,7 +114,7 @@ def load(
     tables = contract.of_sources(chosen)
     rows = {table: sum(file.rows for file in manifest.files_of(table.key)) for table in tables}
 
-    with writing(settings.lakehouse) as connection:
+    with writing(settings) as connection:
         prepare(connection)
         held, held_files = loaded_tables(connection), loaded_files(connection)
         previous = last_load(connection)

@@ -1,36 +1,26 @@
-"""Connections to the lakehouse, one DuckDB file: for one writer, or for readers."""
+"""Connections to the lakehouse, wherever it is kept: for one writer, or for readers."""
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 
 import duckdb
 
-from data_platform.errors import LakehouseInUseError, PlatformError, one_line
-from data_platform.files import writable_folder
+from data_platform.errors import PlatformError
+from data_platform.lakehouse.stores import store_of
+from data_platform.settings import Settings
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that writes; a file that the block creates and fails to fill is removed.
+def writing(settings: Settings) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """A connection that writes.
 
     Raises:
-        PlatformError: the file is locked by another process, is no database or cannot be written.
+        PlatformError: another process holds the lakehouse, it is none, or it cannot be written.
     """
-    writable_folder(path.parent)
-    is_new = not path.exists()
-    try:
-        with _connect(path, False, {}) as connection:
-            yield connection
-    except BaseException:
-        if is_new:
-            path.unlink(missing_ok=True)
-        raise
+    return store_of(settings).connect(settings, is_read_only=False, is_locked_down=False)
 
 
-@contextmanager
-def reading(path: Path, locked_down: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading(
+    settings: Settings, locked_down: bool = True
+) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
     """A connection that cannot write to the lakehouse.
 
     Args:
@@ -40,53 +30,20 @@ def reading(path: Path, locked_down: bool = True) -> Iterator[duckdb.DuckDBPyCon
     Raises:
         PlatformError: there is no lakehouse yet, or another process is writing to it.
     """
-    require(path)
-    with _connect(path, True, _LOCKED_DOWN if locked_down else {}) as connection:
-        yield connection
+    require(settings)
+    return store_of(settings).connect(settings, is_read_only=True, is_locked_down=locked_down)
 
 
-def require(path: Path) -> None:
+def is_there(settings: Settings) -> bool:
+    """Whether there is a lakehouse."""
+    return store_of(settings).exists(settings)
+
+
+def require(settings: Settings) -> None:
     """Refuse to go on without a lakehouse.
 
     Raises:
         PlatformError: there is none.
     """
-    if not path.exists():
+    if not is_there(settings):
         raise PlatformError("there is no lakehouse yet in the data folder; run: data-platform run")
-
-
-_LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": "false",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "lock_configuration": "true",
-}
-
-
-@contextmanager
-def _connect(
-    path: Path, read_only: bool, config: dict[str, str | bool | int | float | list[str]]
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    try:
-        connection = duckdb.connect(str(path), read_only=read_only, config=config)
-    except duckdb.Error as error:
-        raise refusal(path, error) from error
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def refusal(path: Path, error: duckdb.Error) -> PlatformError:
-    """What to say when DuckDB does not open the lakehouse."""
-    message = one_line(str(error))
-    if holder := re.search(r"Conflicting lock is held in (.*?)\.? See also", message):
-        return LakehouseInUseError(
-            f"the lakehouse {path} is in use by {holder[1]}; wait for it to end, then try again"
-        )
-    return PlatformError(f"cannot open the lakehouse {path}: {message}")
-
-
-def is_in_use(error: BaseException) -> bool:
-    """Whether DuckDB does not open a file because another process writes to it."""
-    return isinstance(error, duckdb.Error) and "Conflicting lock" in str(error)

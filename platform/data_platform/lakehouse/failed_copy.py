@@ -11,7 +11,7 @@ FAILED_SCHEMA = "failed"
 def show_failures(private: Settings, error: StoppedError) -> None:
     """Make a view of each failed audit's rows in the copy that is kept, and tell of them."""
     names: list[str] = []
-    with writing(private.lakehouse) as connection:
+    with writing(private) as connection:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {FAILED_SCHEMA}")
         for (model, audit), query in error.queries.items():
             name = f"{model.replace('.', '__')}__{audit.partition('(')[0]}"

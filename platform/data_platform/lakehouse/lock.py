@@ -1,23 +1,20 @@
-"""Who writes keeps other writers out: ours by a lock file, SQLMesh's own commands by DuckDB's lock.
+"""Writers of a data folder keep each other out by a lock file.
 
-The system frees both when a process ends, however it ends.
+The system frees it when a process ends, however it ends.
 """
 
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
 from filelock import FileLock, Timeout
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from data_platform.errors import PlatformError
 from data_platform.files import replace_text
-from data_platform.lakehouse.connection import is_in_use, refusal
 
 _POLL_SECONDS = 0.1
 
@@ -100,44 +97,3 @@ def is_alive(process_id: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-@contextmanager
-def holding(
-    database: Path, wait: float, on_wait: Callable[[str], None] = lambda who: None
-) -> Iterator[duckdb.DuckDBPyConnection | None]:
-    """Keep SQLMesh's own commands from writing to the published lakehouse during the block.
-
-    A read-only connection, which the block gets, lets readers in and makes DuckDB refuse who opens
-    the file to write; None where there is no lakehouse yet.
-
-    Args:
-        wait: how many seconds to wait for one that is at work.
-        on_wait: told who that is, before the waiting.
-
-    Raises:
-        PlatformError: one is at work; says which process.
-    """
-    if not database.exists():
-        yield None
-        return
-    retrying = Retrying(
-        stop=stop_after_delay(wait),
-        wait=wait_fixed(_POLL_SECONDS),
-        retry=retry_if_exception(is_in_use),
-        reraise=True,
-        before_sleep=lambda state: _tell_once(state, database, on_wait),
-    )
-    try:
-        connection = retrying(duckdb.connect, str(database), read_only=True)
-    except duckdb.Error as error:
-        raise refusal(database, error) from error
-    with closing(connection):
-        yield connection
-
-
-def _tell_once(state: RetryCallState, database: Path, on_wait: Callable[[str], None]) -> None:
-    """Tell at the first retry who is in the way."""
-    error = state.outcome.exception() if state.outcome else None
-    if state.attempt_number == 1 and isinstance(error, duckdb.Error):
-        on_wait(str(refusal(database, error)).partition(";")[0])

@@ -1,9 +1,8 @@
-"""A snapshot: a copy of the lakehouse for one long-lived reader, gone when that ends."""
+"""A snapshot: what a lakehouse is now, for one long-lived reader; gone when that ends."""
 
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,36 +10,34 @@ from filelock import FileLock, Timeout
 
 from data_platform.files import writable_folder
 from data_platform.lakehouse.connection import require
-from data_platform.lakehouse.copying import copy_database
-from data_platform.lakehouse.lock import holding
 from data_platform.lakehouse.releases import Releases
+from data_platform.lakehouse.stores import store_of
 from data_platform.settings import Settings
 
 _LOCK = ".lock"
 
 
 @contextmanager
-def snapshot(settings: Settings, database: Path) -> Iterator[Settings]:
-    """A copy of a lakehouse, by the settings that name it.
+def snapshot(settings: Settings, data_dir: Path | None = None) -> Iterator[Settings]:
+    """A snapshot of the lakehouse that settings name, by the settings that name the snapshot.
 
     An open connection to it keeps nobody from writing to the lakehouse, not even SQLMesh's own
     commands.
 
+    Args:
+        data_dir: where snapshots lie, where it is not the settings' own folder.
+
     Raises:
         PlatformError: there is no lakehouse, SQLMesh's own commands write to it, or the copy fails.
     """
-    require(database)
-    folder = writable_folder(Releases(settings.data_dir).snapshots_dir)
+    require(settings)
+    folder = writable_folder(Releases(data_dir or settings.data_dir).snapshots_dir)
     place = folder / uuid4().hex
     # The lock comes first, beside the folder: a folder that is there is in use or abandoned.
     with FileLock(_lock_of(place), mode=0o600):
         try:
-            copy = replace(settings, data_dir=place)
-            copy.lakehouse.parent.mkdir(parents=True, mode=0o700)
-            source = database.resolve()  # the release in force now, whatever comes
-            with holding(source, wait=0):
-                copy_database(source, copy.lakehouse.parent)
-            yield copy
+            with store_of(settings).snapshot(settings, place) as copy:
+                yield copy
         finally:
             _remove(place)
 

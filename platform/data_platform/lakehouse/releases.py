@@ -11,12 +11,12 @@ exports are hard links to files that are only ever replaced, the lakehouse is a 
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_platform.errors import PlatformError
-from data_platform.files import remove_partial_files, sync_file, sync_folders, writable_folder
-from data_platform.lakehouse.copying import Copying, copy_database
+from data_platform.files import remove_partial_files, sync_folders, writable_folder
 from data_platform.settings import DATABASE
 
 PARTS = ("lakehouse", "sources", "exports", "report")
@@ -43,11 +43,6 @@ class Releases:
     def failed_dir(self) -> Path:
         """The private copy of the last run that an audit or a model stopped."""
         return self.runs_dir / "failed"
-
-    @property
-    def failed_lakehouse(self) -> Path:
-        """The lakehouse of that copy."""
-        return self.failed_dir / "lakehouse" / DATABASE
 
     @property
     def snapshots_dir(self) -> Path:
@@ -95,8 +90,12 @@ class Releases:
                     "--data-dir"
                 )
 
-    def tidy(self) -> None:
+    def tidy(self, published: int | None = None) -> None:
         """Remove what killed runs left, and take in data from before there were releases.
+
+        Args:
+            published: the release that the store has in force, which a run may have been killed
+                before linking.
 
         Raises:
             PlatformError: something else stands where a link belongs.
@@ -108,6 +107,9 @@ class Releases:
         for folder in (self.data_dir, self.runs_dir):
             remove_partial_files(folder)
         current, there = self.current, sorted(folder.name for folder in releases.iterdir())
+        if published is not None and str(published) in there and published > (current or 0):
+            self._point_to(published)
+            current = published
         if current is None and there in ([], ["0"]):
             self._make_parts(releases / "0")
             self._point_to(0)
@@ -138,57 +140,47 @@ class Releases:
             elif not place.is_symlink() or place.readlink() != link:
                 raise PlatformError(f"{place} is to be a link to {link}; remove it and run again")
 
-    def begin(self, private: Path) -> "Copying | None":
-        """Make a private copy of what is published; `tidy` comes first.
-
-        Extracts and exports are there at once, the lakehouse when its copying has ended; None where
-        there is none yet.
-        """
+    def begin(self, private: Path) -> None:
+        """Make a private copy of what is published but the lakehouse; `tidy` comes first."""
         published = self.data_dir / "current"
         self._make_parts(private)
         for part in PARTS:
             if part != "lakehouse":
                 _link_files(published / part, private / part)
-        return Copying.start(published / "lakehouse" / DATABASE, private / "lakehouse")
 
-    def publish(self, private: Path, number: int, keeps_private_copy: bool) -> None:
+    def publish(
+        self,
+        private: Path,
+        number: int,
+        keeps_private_copy: bool,
+        put: Callable[[Path], None],
+        commit: Callable[[], None],
+    ) -> None:
         """Put a private copy in force as a release.
 
         Args:
-            number: of the release, `next_number`.
+            number: of the release, higher than any before.
             keeps_private_copy: the run goes on in it, so what is published is a copy.
-
-        Raises:
-            PlatformError: a writer has left its log beside the database.
+            put: puts the lakehouse into the release's folder.
+            commit: puts the lakehouse in force, just before the folder is.
         """
         before, folder = self.current, self.data_dir / "releases" / str(number)
-        database = private / "lakehouse" / DATABASE
-        for log in database.parent.glob(f"{DATABASE}?*"):
-            if log.is_file() and log.stat().st_size:
-                raise PlatformError(f"{log.name} was left beside the lakehouse; run again")
-            _remove(log)
         if keeps_private_copy:
             self._make_parts(folder)
             for part in PARTS:
                 if part != "lakehouse":
                     _link_files(private / part, folder / part)
-            copy_database(database, folder / "lakehouse")
         else:
             private.rename(folder)
-        if (published := folder / "lakehouse" / DATABASE).exists():
-            sync_file(published)
+        put(folder)
         sync_folders(folder)
         sync_folders(folder.parent, recursive=False)
+        commit()
         self._point_to(number)
         # Readers may look for files of the release before for as long as a run takes.
         for old in folder.parent.iterdir():
             if old.name not in {str(number), str(before)}:
                 shutil.rmtree(old, ignore_errors=True)
-
-    @property
-    def next_number(self) -> int:
-        """The number of the next release."""
-        return (self.current or 0) + 1
 
     def keep_failed(self, private: Path) -> None:
         """Move a failed run's private copy to `failed_dir`, where `query --failed` reads it."""

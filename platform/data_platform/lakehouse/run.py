@@ -11,9 +11,8 @@ import duckdb
 from data_platform import interruption
 from data_platform.errors import UsageError
 from data_platform.lakehouse.connection import writing
-from data_platform.lakehouse.copying import Copying
 from data_platform.lakehouse.failed_copy import show_failures
-from data_platform.lakehouse.lock import holding, write_holder, writers_lock
+from data_platform.lakehouse.lock import write_holder, writers_lock
 from data_platform.lakehouse.reader_copy import remove_abandoned_snapshots
 from data_platform.lakehouse.releases import Releases
 from data_platform.lakehouse.run_row import (
@@ -24,6 +23,8 @@ from data_platform.lakehouse.run_row import (
     message_of,
     outcome_of,
 )
+from data_platform.lakehouse.store import Copying, Store
+from data_platform.lakehouse.stores import store_of
 from data_platform.record.journal import (
     Journal,
     fold,
@@ -81,6 +82,7 @@ class Run:
     row: RunRow
     _journal: Journal
     _releases: Releases
+    _store: Store
     _show: Show = nullcontext
     # If set, its publication removes the copy that was kept of an earlier failed run.
     renews_production: bool = field(default=False, init=False)
@@ -94,7 +96,8 @@ class Run:
 
     def begin(self) -> None:
         """Make the private copy; the lakehouse is copied while the run goes on."""
-        self._copying = self._releases.begin(self.settings.data_dir)
+        self._releases.begin(self.settings.data_dir)
+        self._copying = self._store.begin(self.published, self.settings)
 
     def wait_for_lakehouse(self) -> None:
         """Wait until the private copy of the lakehouse is there.
@@ -175,7 +178,8 @@ class Run:
         """
         interruption.check()
         self.wait_for_lakehouse()
-        number = self._releases.next_number
+        in_force = self._store.published(self.published), self._releases.current
+        number = max(one or 0 for one in in_force) + 1
         self._is_last = connection is None
         self.row = replace(self.row, release=number)
         if self._is_last:
@@ -184,22 +188,32 @@ class Run:
         if connection is not None:
             folded = self._fold(connection)
             connection.execute("CHECKPOINT")
-        elif self.settings.lakehouse.exists():
-            with writing(self.settings.lakehouse) as own:
+        elif self._store.exists(self.settings):
+            with writing(self.settings) as own:
                 folded = self._fold(own)
-        self._releases.publish(self.settings.data_dir, number, keeps_private_copy=not self._is_last)
+        goes_on = not self._is_last
+        self._store.settle(self.settings)
+        self._releases.publish(
+            self.settings.data_dir,
+            number,
+            goes_on,
+            lambda folder: self._store.put(self.settings, folder, goes_on),
+            lambda: self._store.commit(self.published, self.settings, number, goes_on),
+        )
         self._published = number
         if not self._is_last or self._journal not in folded:
             self._journal.note(self.row)
         if self._is_last and self.renews_production:
             self._releases.forget_failed()
+            self._store.forget_failed(self._kept)
         for journal in folded:
             if self._is_last or journal != self._journal:
                 journal.path.unlink()
 
     def end(self, error: BaseException) -> None:
         """Record that the run failed, and remove its private copy or keep it aside."""
-        if self._is_last and self._releases.current == self.row.release:
+        in_force = self._store.published(self.published), self._releases.current
+        if self._is_last and self.row.release in in_force:
             return  # interrupted just after it was published
         with suppress(OSError):  # a full disk must not hide what went wrong
             self.row = replace(self.row, release=self._published, error=message_of(error))
@@ -208,6 +222,7 @@ class Run:
         with suppress(OSError, duckdb.Error):
             if isinstance(error, StoppedError) and not interruption.received():
                 show_failures(self.settings, error)
+                self._store.keep_failed(self.settings, self._kept)
                 self._releases.keep_failed(self.settings.data_dir)
         with suppress(OSError):
             self.discard()
@@ -216,7 +231,12 @@ class Run:
         """Remove the private copy."""
         if self._copying is not None:
             self._copying.stop()
+        self._store.discard(self.settings)
         self._releases.discard(self.settings.data_dir)
+
+    @property
+    def _kept(self) -> Settings:
+        return self._store.kept(self.published, self._releases.failed_dir)
 
     def _fold(self, connection: duckdb.DuckDBPyConnection) -> list[Journal]:
         """Put every journal into the record; the journals."""
@@ -258,22 +278,24 @@ def running(
     Raises:
         PlatformError: another process writes, or the private copy cannot be made.
     """
-    releases = Releases(settings.data_dir)
+    releases, store = Releases(settings.data_dir), store_of(settings)
     runs_dir = releases.prepare_runs_dir()
     with writers_lock(runs_dir, wait, on_wait):
-        releases.tidy()
+        releases.tidy(store.published(settings))
         remove_abandoned_snapshots(releases)
-        with holding(settings.lakehouse, wait, on_wait) as published:
+        with store.alone(settings, command, wait, on_wait) as published:
+            store.tidy(settings)
             known = [journal.run_number for journal in journals(runs_dir)]
-            number = max([last_recorded_number(published) if published else 0, *known]) + 1
+            last = max([last_recorded_number(published) if published else 0, *known])
+            number = store.next_run_number(settings, last)
             write_holder(runs_dir, number, command)
             journal = Journal(runs_dir / f"{number}.jsonl", number)
             row = first_row(settings, company, command, number)
             load = last_load(published) if published else None
             if load is not None and command.split()[0] not in BRING_DATA:
                 row = about(row, load)
-            private = replace(settings, data_dir=releases.private_dir(number))
-            run = Run(private, settings, row, journal, releases, show)
+            private = store.private(settings, releases.private_dir(number), number)
+            run = Run(private, settings, row, journal, releases, store, show)
             journal.note(run.row)
             try:
                 run.begin()

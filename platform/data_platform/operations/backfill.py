@@ -21,6 +21,7 @@ from data_platform.ingest.kept_extracts import kept_by_day, take_kept
 from data_platform.ingest.load import Loaded, load
 from data_platform.ingest.loaded import loaded
 from data_platform.ingest.manifest import read_manifest
+from data_platform.lakehouse.connection import is_there
 from data_platform.lakehouse.run import Run, Step
 from data_platform.project.context import Project, open_project
 from data_platform.record.loads import last_loads
@@ -82,7 +83,7 @@ def backfill(
         kept_of = kept_by_day(kept, days)
         kept_sources = read_manifest(kept_of[first]).sources.values()
         whose = frozenset(batch.company for batch in kept_sources)
-    is_empty = not settings.lakehouse.exists()
+    is_empty = not is_there(settings)
     settings.lakehouse.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     refreshed = transformed = None
     computed, began = 0, time.perf_counter()

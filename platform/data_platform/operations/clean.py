@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_platform.errors import PlatformError
-from data_platform.lakehouse.lock import holding, writers_lock
+from data_platform.lakehouse.lock import writers_lock
 from data_platform.lakehouse.releases import PARTS, Releases
+from data_platform.lakehouse.stores import store_of
 from data_platform.record.loads import last_load
 from data_platform.result import counted
 from data_platform.settings import Settings
@@ -51,7 +52,7 @@ def _size(path: Path) -> int:
 def history(settings: Settings) -> str:
     """What only the lakehouse knows and no extract brings back; empty without a lakehouse."""
     try:
-        with holding(settings.lakehouse, wait=0) as connection:
+        with store_of(settings).alone(settings, "clean", 0, lambda who: None) as connection:
             load = last_load(connection) if connection else None
     except PlatformError:  # who is at work says so when it comes to removing
         return ""
@@ -74,7 +75,8 @@ def clean(settings: Settings, wait: float = 0) -> None:
     if not settings.data_dir.is_dir():
         _remove(found)
         return
-    with writers_lock(releases.prepare_runs_dir(), wait), holding(settings.lakehouse, wait):
+    alone = store_of(settings).alone(settings, "clean", wait, lambda who: None)
+    with writers_lock(releases.prepare_runs_dir(), wait), alone:
         _remove(found)
     shutil.rmtree(releases.runs_dir, ignore_errors=True)
     if not any(settings.data_dir.iterdir()):

@@ -17,6 +17,7 @@ from openlineage.client import facet_v2 as facet
 
 from data_platform import __version__
 from data_platform.project.lineage.graph import Lineage, ModelLineage, column_of, model_of
+from data_platform.lakehouse.stores import store_of
 from data_platform.record.rows import Audited, ModelRan, Outcome, Row, RunRow, StepRow
 from data_platform.settings import Settings
 
@@ -31,7 +32,8 @@ _ENDS = {
 
 def dataset_namespace(settings: Settings) -> str:
     """The namespace of the lakehouse's tables, by its published place."""
-    return f"duckdb://{settings.lakehouse}"
+    store = store_of(settings)
+    return f"{store.scheme}://{store.place(settings)}"
 
 
 def static_events(

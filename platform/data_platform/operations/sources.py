@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from data_platform.errors import PlatformError
 from data_platform.ingest.schema_changes import schema_change
-from data_platform.lakehouse.connection import reading
+from data_platform.lakehouse.connection import is_there, reading
 from data_platform.result import Result
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
@@ -72,8 +72,8 @@ def check(settings: Settings, company: Simulation, asked: Sequence[str] = ()) ->
             said = fault or "fits" + (f"; not read: {', '.join(unknown)}" if unknown else "")
             rows.append((name, table, None if isinstance(checked, str) else checked.rows, said))
     changes: tuple[str, ...] = ()
-    if settings.lakehouse.exists():
-        with reading(settings.lakehouse) as connection:
+    if is_there(settings):
+        with reading(settings) as connection:
             found = (schema_change(connection, table) for table in contract.of_sources(chosen))
             changes = tuple(str(change) for change in found if change is not None)
     return Agreement(Result(("source", "table", "rows", "contract"), rows), changes, tuple(faults))

@@ -10,6 +10,7 @@ from data_platform.errors import PlatformError
 from data_platform.lakehouse.connection import reading
 from data_platform.lakehouse.lock import is_alive
 from data_platform.lakehouse.releases import Releases
+from data_platform.lakehouse.stores import store_of
 from data_platform.record.exports import exported_files
 from data_platform.record.journal import has_record, journals, recorded_runs, recorded_steps
 from data_platform.record.loads import LastLoad, last_load, loaded_tables
@@ -142,13 +143,15 @@ def status(settings: Settings) -> Status:
     Raises:
         PlatformError: nothing ever ran there, or SQLMesh's own commands are writing.
     """
-    releases = Releases(settings.data_dir)
+    releases, store = Releases(settings.data_dir), store_of(settings)
     unfolded = dict(told for journal in journals(releases.runs_dir) if (told := journal.run()))
-    kept = releases.failed_lakehouse
+    kept = store.kept(settings, releases.failed_dir)
     found = partial(
-        Status, release=releases.current, failed_copy=str(kept) if kept.exists() else None
+        Status,
+        release=store.published(settings) or releases.current,
+        failed_copy=store.place(kept) if store.exists(kept) else None,
     )
-    if not settings.lakehouse.exists() and unfolded:
+    if not store.exists(settings) and unfolded:
         return found(
             published_by=None,
             load=None,
@@ -162,7 +165,7 @@ def status(settings: Settings) -> Status:
             exports_are_current=True,
             runs=_latest({}, unfolded),
         )
-    with reading(settings.lakehouse) as connection:
+    with reading(settings) as connection:
         load, tables = last_load(connection), loaded_tables(connection)
         if load is None and not unfolded:
             raise PlatformError("nothing is loaded yet; run: data-platform run")

@@ -24,9 +24,11 @@ from sqlmesh.utils.errors import SQLMeshError
 
 from data_platform.errors import PlatformError, UsageError, one_line
 from data_platform.files import cache_folder
-from data_platform.lakehouse.connection import refusal
+from data_platform.lakehouse.duckdb_file import refusal
+from data_platform.lakehouse.stores import store_of
 from data_platform.project.evaluation import Evaluation, Recorder, place_of, short_name
 from data_platform.project.evaluator import RememberingEvaluator
+from data_platform.project.gateways import adapt
 from data_platform.project.facts import ModelFacts, facts_of
 from data_platform.project.kinds import kind_of, refuse_unsupported
 from data_platform.project.model_cache import (
@@ -111,7 +113,7 @@ def open_project(
         UsageError: there is no such gateway.
         PlatformError: SQLMesh cannot load the project or open the lakehouse.
     """
-    os.environ["DATA_PLATFORM_DATA_DIR"] = str(settings.data_dir)  # config.yaml reads it
+    os.environ.update(store_of(settings).environment(settings))  # config.yaml reads it
     warnings.filterwarnings("ignore", category=SyntaxWarning)  # of code that SQLMesh generates
     logging.getLogger("sqlmesh").setLevel(logging.CRITICAL)  # errors reach the user through us
     evaluation = Evaluation()
@@ -152,6 +154,7 @@ def _configs(project_dir: Path) -> dict[Path, Config]:
     nobody = project_dir / "models" / "no-personal-configuration"
     found: dict[Path, Config] = load_configs(None, ContentConfig, [project_dir], nobody)
     for config in found.values():
+        adapt(config)
         config.cache_dir = str(cache_folder(project_dir))
     return found
 

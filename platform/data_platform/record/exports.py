@@ -16,7 +16,8 @@ def exported_files(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def record_export(connection: duckdb.DuckDBPyConnection, file_name: str, change: int) -> None:
     """Record which change of production an export file shows."""
-    connection.execute("INSERT OR REPLACE INTO ops.exports VALUES (?, ?)", [file_name, change])
+    forget_export(connection, file_name)
+    connection.execute("INSERT INTO ops.exports VALUES (?, ?)", [file_name, change])
 
 
 def forget_export(connection: duckdb.DuckDBPyConnection, file_name: str) -> None:

@@ -41,8 +41,9 @@ def record_plan(
     connection: duckdb.DuckDBPyConnection, environment: str, plan_id: str, promotion_number: int
 ) -> None:
     """Record after which promotion an environment was planned; 0 before the first."""
+    connection.execute("DELETE FROM ops.plans WHERE environment = ?", [environment])
     connection.execute(
-        "INSERT OR REPLACE INTO ops.plans VALUES (?, ?, ?)",
+        "INSERT INTO ops.plans VALUES (?, ?, ?)",
         [environment, plan_id, promotion_number],
     )
 

@@ -24,6 +24,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     found = _format(connection)
     if found == FORMAT:
         return
+    connection.begin()
     if found == 1:
         connection.execute(_FORGET)
     if found < 5:  # it told times, not numbers
@@ -32,6 +33,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(ddl())
     connection.execute("DELETE FROM ops.format")
     connection.execute("INSERT INTO ops.format VALUES (?)", [FORMAT])
+    connection.commit()
 
 
 def _format(connection: duckdb.DuckDBPyConnection) -> int:

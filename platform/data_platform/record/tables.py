@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from data_platform.record.rows import Audited, ModelRan, RunRow, StepRow
 
-# Marks of a column beside its description: another type than its Python type's, a part of the key.
-INTEGER, KEY = "INTEGER", "PRIMARY KEY"
+# A mark of a column beside its description: another type than its Python type's.
+INTEGER = "INTEGER"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class SchemaChangeMade:
 class ModelTable:
     """One row per table or view of a model: the last load that it includes; no row if unknown."""
 
-    physical_name: Annotated[str, "Table or view, with catalog and schema.", KEY]
+    physical_name: Annotated[str, "Table or view, with catalog and schema."]
     load_number: Annotated[int, "The load.", INTEGER]
 
 
@@ -105,7 +105,7 @@ class TransformDone:
 class Export:
     """One row an export file: which change of production it shows."""
 
-    file_name: Annotated[str, "The file.", KEY]
+    file_name: Annotated[str, "The file."]
     change_number: Annotated[int, "Number of the change."]
 
 
@@ -121,7 +121,7 @@ class ControlTotal:
 class EnvironmentKnown:
     """One row an environment beside production, as of the last transform or plan."""
 
-    environment: Annotated[str, "The environment.", KEY]
+    environment: Annotated[str, "The environment."]
     expires_at: Annotated[datetime | None, "When it expires."]
 
 
@@ -137,7 +137,7 @@ class EnvironmentBehind:
 class Plan:
     """One row an environment: after which promotion it was planned; without a row, the last."""
 
-    environment: Annotated[str, "The environment.", KEY]
+    environment: Annotated[str, "The environment."]
     plan_id: Annotated[str, "SQLMesh's identifier of the plan."]
     promotion_number: Annotated[int, "The promotion.", INTEGER]
 
@@ -146,7 +146,7 @@ class Plan:
 class PromotionMade:
     """One row a change of production's code, whoever made it."""
 
-    promotion_number: Annotated[int, "Number of the change, rising.", INTEGER, KEY]
+    promotion_number: Annotated[int, "Number of the change, rising.", INTEGER]
     action: Annotated[str, "deployed, promoted, rolled back; found: by SQLMesh's own commands."]
     environment: Annotated[str, "The environment that was promoted, or empty."]
     promoted_at: Annotated[datetime, "When."]
@@ -169,8 +169,8 @@ class PromotedModel:
 class ModelCode:
     """One row a version of a model that production ever had: its code."""
 
-    name: Annotated[str, "The model, by SQLMesh's name.", KEY]
-    identifier: Annotated[str, "SQLMesh's identifier of the version.", KEY]
+    name: Annotated[str, "The model, by SQLMesh's name."]
+    identifier: Annotated[str, "SQLMesh's identifier of the version."]
     code: Annotated[str, "SQLMesh's snapshot of it, as JSON."]
     sqlmesh_version: Annotated[str | None, "The SQLMesh that wrote it, null if old."] = None
 
@@ -220,7 +220,6 @@ class RecordColumn:
     type: str
     nullable: bool
     description: str
-    is_key: bool = False
     # What rows have in it that were written before there was the column; None for null.
     default: Any = None
 
@@ -246,7 +245,6 @@ def columns(row: type[Any]) -> tuple[RecordColumn, ...]:
                 INTEGER if INTEGER in marks else _TYPES[type_],
                 nullable,
                 description,
-                KEY in marks,
                 None if field.default is MISSING else field.default,
             )
         )
@@ -259,8 +257,6 @@ def ddl() -> str:
     for name, row in TABLES.items():
         wanted = columns(row)
         parts = [f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in wanted]
-        if keys := [c.name for c in wanted if c.is_key]:
-            parts.append(f"{KEY} ({', '.join(keys)})")
         statements.append(f"CREATE TABLE IF NOT EXISTS ops.{name} ({', '.join(parts)});")
         statements += [
             f"ALTER TABLE ops.{name} ADD COLUMN IF NOT EXISTS {c.name} {c.type}"

@@ -126,6 +126,10 @@ def record_tables(
 ) -> None:
     """Record that model tables include a load."""
     connection.execute(
-        "INSERT OR REPLACE INTO ops.model_tables SELECT UNNEST($names), $number",
+        "DELETE FROM ops.model_tables WHERE list_contains($names, physical_name)",
+        {"names": [*physical_names]},
+    )
+    connection.execute(
+        "INSERT INTO ops.model_tables SELECT UNNEST($names), $number",
         {"names": [*physical_names], "number": load_number},
     )

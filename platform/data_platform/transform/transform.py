@@ -41,7 +41,7 @@ def transform(
         UsageError: there is no such gateway.
         PlatformError: nothing is loaded, a blocking audit failed, or a model did.
     """
-    with reading(settings.lakehouse) as connection:
+    with reading(settings) as connection:
         load = loaded(connection, settings)
         deploys = deploy or last_transformed(connection) is None  # the linter comes first
     with open_project(settings, progress, with_unit_tests=deploys) as project:

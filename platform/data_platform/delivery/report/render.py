@@ -101,7 +101,7 @@ def report(
     if output is not None and any(folder.iterdir()) and not _is_report(folder):
         raise PlatformError(f"{folder} holds files that are no report; choose an empty folder")
     charts = read_charts(settings.project_dir)
-    with reading(settings.lakehouse) as connection:
+    with reading(settings) as connection:
         load = last_load(connection)
         if load is None:
             raise PlatformError("nothing is loaded yet; run: data-platform run")

@@ -1,0 +1,1 @@
+"""A team on one lakehouse: DuckLake, its catalogue and SQLMesh's state in PostgreSQL."""

@@ -1,0 +1,237 @@
+"""The lakehouse of a team: DuckLake on PostgreSQL, a catalogue of its own for each run."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+
+from data_platform.errors import PlatformError, one_line
+from data_platform.files import sync_file, sync_folders, writable_folder
+from data_platform.lakehouse.team.catalogue import Catalogues, state_of
+from data_platform.lakehouse.team.extensions import extension_folder
+from data_platform.lakehouse.team.locks import alone, hold_release
+from data_platform.lakehouse.team.maintenance import compact, remove_old_releases
+from data_platform.lakehouse.team.server import Server, lakehouse_name
+from data_platform.settings import Settings
+from data_platform.sql import literal
+
+# The name under which SQLMesh knows the catalogue, that of the default's database.
+_ALIAS = "lakehouse"
+_DATA = "DATA_PLATFORM_TEAM_DATA"
+
+
+class DuckLake:
+    """A store of Parquet files, with the catalogues and SQLMesh's states in PostgreSQL."""
+
+    scheme = "ducklake"
+
+    def place(self, settings: Settings) -> str:
+        with Server() as server:
+            return f"{server.place}/{settings.catalogue or lakehouse_name()}"
+
+    def exists(self, settings: Settings) -> bool:
+        with Server() as server:
+            found = Catalogues(server, lakehouse_name())
+            if settings.catalogue:
+                return found.is_there(settings.catalogue)
+            return found.current is not None
+
+    @contextmanager
+    def connect(
+        self, settings: Settings, is_read_only: bool, is_locked_down: bool
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        with ExitStack() as stack:
+            if not settings.catalogue:
+                settings = stack.enter_context(self._pinned(settings))
+            connection = attached(settings, is_read_only)
+            stack.callback(connection.close)
+            if is_locked_down:
+                path = connection.execute(
+                    f"SELECT data_path FROM ducklake_settings({literal(_ALIAS)})"
+                ).fetchone()
+                connection.execute(f"SET allowed_directories = [{literal((path or [''])[0])}]")
+                for option in ("enable_external_access = false", "lock_configuration = true"):
+                    connection.execute(f"SET {option}")
+            yield connection
+
+    def environment(self, settings: Settings) -> dict[str, str]:
+        with Server() as server:
+            address = server.address
+        return {
+            "DATA_PLATFORM_GATEWAY": settings.gateway,
+            "DATA_PLATFORM_DATA_DIR": str(settings.data_dir),
+            "DATA_PLATFORM_EXTENSIONS": str(extension_folder()),
+            "DATA_PLATFORM_TEAM_CATALOGUE": settings.catalogue,
+            "DATA_PLATFORM_TEAM_STATE": state_of(settings.catalogue),
+            _DATA: str(warehouse(settings)),
+            **{f"DATA_PLATFORM_TEAM_{name}": said for name, said in address.items()},
+        }
+
+    def published(self, settings: Settings) -> int | None:
+        with Server() as server:
+            return Catalogues(server, lakehouse_name()).current
+
+    def private(self, settings: Settings, folder: Path, run_number: int) -> Settings:
+        name = f"{lakehouse_name()}_w{run_number}"
+        return replace(_in_place(settings), data_dir=folder, catalogue=name)
+
+    def kept(self, settings: Settings, folder: Path) -> Settings:
+        name = f"{lakehouse_name()}_failed"
+        return replace(_in_place(settings), data_dir=folder, catalogue=name)
+
+    @contextmanager
+    def alone(
+        self, settings: Settings, command: str, wait: float, on_wait: Callable[[str], None]
+    ) -> Iterator[duckdb.DuckDBPyConnection | None]:
+        with alone(lakehouse_name(), command, wait, on_wait) as server, ExitStack() as stack:
+            found = Catalogues(server, lakehouse_name())
+            found.prepare()
+            has_one = found.current is not None
+            yield stack.enter_context(self.connect(settings, True, False)) if has_one else None
+
+    def next_run_number(self, settings: Settings, known: int) -> int:
+        with Server() as server:
+            return Catalogues(server, lakehouse_name()).next_run_number(known)
+
+    def begin(self, settings: Settings, private: Settings) -> None:
+        """Copy the catalogue, which takes no time worth telling."""
+        with Server() as server:
+            found = Catalogues(server, lakehouse_name())
+            with server.transaction():
+                number = found.current
+                server.execute(
+                    "INSERT INTO {of}.copies VALUES (%s, %s)",
+                    [private.catalogue, number],
+                    of=found.name,
+                )
+                if number is not None:
+                    found.copy(found.release(number), private.catalogue)
+
+    def settle(self, private: Settings) -> None:
+        if self.exists(private):
+            with self.connect(private, False, False) as connection:
+                compact(connection, _ALIAS)
+
+    def put(self, private: Settings, folder: Path, is_copied: bool) -> None:
+        """Make the files that the run has written safe from a loss of power."""
+        with Server() as server:
+            found = Catalogues(server, lakehouse_name())
+            if not found.is_there(private.catalogue):
+                return
+            number, fresh = found.current, found.files(private.catalogue)
+            if number is not None:
+                fresh -= found.files(found.release(number))
+            place = Path(found.data_path(private.catalogue))
+        for file in place.rglob("*.parquet") if fresh else ():
+            if file.name in fresh:
+                sync_file(file)
+        if fresh:
+            sync_folders(place)
+
+    def commit(self, settings: Settings, private: Settings, number: int, is_copied: bool) -> None:
+        with Server() as server:
+            found = Catalogues(server, lakehouse_name())
+            if not found.is_there(private.catalogue):
+                return
+            with server.transaction():
+                move = found.copy if is_copied else found.rename
+                move(private.catalogue, found.release(number))
+                server.execute(
+                    "INSERT INTO {of}.releases VALUES (%s, %s)",
+                    [number, private.catalogue.rpartition("_w")[2]],
+                    of=found.name,
+                )
+                if not is_copied:
+                    self._forget(found, private.catalogue)
+            remove_old_releases(found)
+
+    def discard(self, private: Settings) -> None:
+        with Server() as server:
+            found = Catalogues(server, lakehouse_name())
+            found.drop(private.catalogue)
+            self._forget(found, private.catalogue)
+
+    def keep_failed(self, private: Settings, kept: Settings) -> None:
+        with Server() as server:
+            found = Catalogues(server, lakehouse_name())
+            with server.transaction():
+                found.drop(kept.catalogue)
+                found.rename(private.catalogue, kept.catalogue)
+
+    def forget_failed(self, kept: Settings) -> None:
+        with Server() as server:
+            Catalogues(server, lakehouse_name()).drop(kept.catalogue)
+
+    def tidy(self, settings: Settings) -> None:
+        """Drop the private copies of runs that were killed."""
+        with Server() as server:
+            found = Catalogues(server, lakehouse_name())
+            for left in found.schemas("w"):
+                found.drop(left)
+                self._forget(found, left)
+
+    @contextmanager
+    def snapshot(self, settings: Settings, place: Path) -> Iterator[Settings]:
+        """The release in force, which stays until the reader ends."""
+        if settings.catalogue:
+            yield settings
+            return
+        with self._pinned(settings) as pinned:
+            yield replace(pinned, data_dir=place)
+
+    def _forget(self, found: Catalogues, private: str) -> None:
+        server = found.server
+        server.execute("DELETE FROM {of}.copies WHERE catalogue = %s", [private], of=found.name)
+
+    @contextmanager
+    def _pinned(self, settings: Settings) -> Iterator[Settings]:
+        """The settings of the release in force, which is not removed during the block."""
+        with Server() as server:
+            found = Catalogues(server, lakehouse_name())
+            while (number := found.current) is not None:
+                hold_release(server, found.name, number)
+                if found.is_there(found.release(number)):
+                    yield replace(_in_place(settings), catalogue=found.release(number))
+                    return
+            raise PlatformError("there is no lakehouse yet on the server; run: data-platform run")
+
+
+def warehouse(settings: Settings) -> Path:
+    """The folder of the Parquet files; the data folder has one where nothing else is said."""
+    named = os.environ.get(_DATA)
+    return settings.warehouse or (Path(named) if named else settings.data_dir / "warehouse")
+
+
+def _in_place(settings: Settings) -> Settings:
+    """Settings of whatever copy write their Parquet files to the same folder."""
+    return replace(settings, warehouse=warehouse(settings))
+
+
+def attached(settings: Settings, is_read_only: bool) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection to a catalogue.
+
+    Raises:
+        PlatformError: it cannot be opened.
+    """
+    connection = duckdb.connect(
+        config={
+            "extension_directory": str(extension_folder()),
+            "autoinstall_known_extensions": "false",
+        }
+    )
+    options = [f"METADATA_SCHEMA {literal(settings.catalogue)}", "DATA_INLINING_ROW_LIMIT 0"]
+    if is_read_only:
+        options.append("READ_ONLY")
+    else:
+        path = writable_folder(warehouse(settings).absolute())
+        options.append(f"DATA_PATH {literal(f'{path}/')}")
+    try:
+        connection.execute(f"ATTACH 'ducklake:postgres:' AS {_ALIAS} ({', '.join(options)})")
+        connection.execute(f"USE {_ALIAS}")
+    except duckdb.Error as error:
+        connection.close()
+        raise PlatformError(f"cannot open the team's lakehouse: {one_line(str(error))}") from error
+    return connection

@@ -1,0 +1,70 @@
+"""Locks that PostgreSQL keeps: first come, first served; freed when a process ends, however."""
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from data_platform.errors import PlatformError
+from data_platform.lakehouse.team.server import Server
+
+# What is locked, beside the numbers of releases that readers hold.
+_WRITERS = -1
+_POLL_SECONDS = 1
+
+
+def application(command: str) -> str:
+    """Who a connection is, for people: the command, the machine and the process."""
+    return f"data-platform {command[:24]} ({platform.node()[:16]}, {os.getpid()})"
+
+
+@contextmanager
+def alone(
+    name: str, command: str, wait: float, on_wait: Callable[[str], None]
+) -> Iterator[Server]:
+    """Keep other writers of a lakehouse out, on whatever machine they are.
+
+    Raises:
+        PlatformError: another one is at work; says which.
+    """
+    with Server(application(command)) as server:
+        if not server.value("SELECT pg_try_advisory_lock(hashtext(%s), %s)", [name, _WRITERS]):
+            if wait:
+                on_wait(writer(server, name) or "another process is writing")
+            # PostgreSQL's own queue is fair.
+            server.execute(f"SET lock_timeout = {max(1, round(wait * 1000))}")
+            try:
+                server.execute("SELECT pg_advisory_lock(hashtext(%s), %s)", [name, _WRITERS])
+            except TimeoutError:
+                who = writer(server, name) or "another process is writing"
+                raise PlatformError(
+                    f"{who}; wait for it to end, or let --wait SECONDS do so"
+                ) from None
+            server.execute("SET lock_timeout = 0")
+        yield server
+
+
+def writer(server: Server, name: str) -> str | None:
+    """Who writes to a lakehouse, None where nobody does."""
+    rows = server.rows(
+        "SELECT application_name, to_char(backend_start AT TIME ZONE 'UTC', "
+        "'YYYY-MM-DD HH24:MI:SS') FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks "
+        "WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database "
+        "WHERE datname = current_database()) AND classid = (hashtext(%s)::BIGINT & 4294967295) "
+        "AND objid = (%s::BIGINT & 4294967295))",
+        [name, _WRITERS],
+    )
+    return f"{rows[0][0]} has been writing since {rows[0][1]} UTC" if rows else None
+
+
+def hold_release(server: Server, name: str, number: int) -> None:
+    """Keep a release from being removed for as long as a connection is open."""
+    server.execute("SELECT pg_advisory_lock_shared(hashtext(%s), %s)", [name, number])
+
+
+def is_held(server: Server, name: str, number: int) -> bool:
+    """Whether somebody reads a release."""
+    taken = server.value("SELECT pg_try_advisory_lock(hashtext(%s), %s)", [name, number])
+    if taken:
+        server.execute("SELECT pg_advisory_unlock(hashtext(%s), %s)", [name, number])
+    return not taken

@@ -1,0 +1,50 @@
+"""What keeps a team's lakehouse small: compaction within a catalogue, and what nobody names goes."""
+
+from pathlib import Path
+
+import duckdb
+
+from data_platform.lakehouse.team.catalogue import Catalogues
+from data_platform.lakehouse.team.locks import is_held
+from data_platform.sql import literal
+
+# A table of this many files is written anew as few.
+_MANY_FILES = 24
+
+
+def compact(connection: duckdb.DuckDBPyConnection, alias: str) -> None:
+    """Forget the history within a catalogue, and write tables of many small files anew.
+
+    Releases are the history: within one, only its last state is ever read.
+    """
+    of = literal(alias)
+    many = connection.execute(
+        f"SELECT table_name, schema_name FROM ducklake_table_info({of}) AS info "
+        "JOIN duckdb_tables() USING (table_name) "
+        f"WHERE file_count + delete_file_count >= {_MANY_FILES} AND database_name = {of}"
+    ).fetchall()
+    for table, schema in many:
+        where = f"{of}, {literal(table)}, schema => {literal(schema)}"
+        connection.execute(f"CALL ducklake_rewrite_data_files({where})")
+        connection.execute(f"CALL ducklake_merge_adjacent_files({where})")
+    connection.execute(f"CALL ducklake_expire_snapshots({of}, older_than => NOW())")
+
+
+def remove_old_releases(found: Catalogues) -> None:
+    """Drop the releases that nobody reads, but for the last two, and the files that none names.
+
+    Only who keeps other writers out may do so: a run's new files are named by its own catalogue
+    alone.
+    """
+    current = found.current or 0
+    numbers = sorted(int(name.rpartition("_r")[2]) for name in found.schemas("r"))
+    for number in numbers[:-2]:
+        if number < current and not is_held(found.server, found.name, number):
+            found.drop(found.release(number))
+    kept = [*found.schemas("r"), *found.schemas("w"), found.failed]
+    catalogues = [name for name in kept if found.is_there(name)]
+    named = set().union(*(found.files(name) for name in catalogues))
+    place = Path(found.data_path(found.release(current)))
+    for file in place.rglob("ducklake-*.parquet"):
+        if file.name not in named:
+            file.unlink(missing_ok=True)
