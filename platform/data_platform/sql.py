@@ -1,5 +1,8 @@
 """Names and texts as SQL takes them, whatever they hold."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import duckdb
 
 
@@ -14,9 +17,21 @@ def quoted(name: str) -> str:
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    """Whether a table or view of that name exists."""
-    found = connection.execute(
-        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?",
-        [schema, table],
-    ).fetchone()
-    return found is not None and found[0] > 0
+    """Whether a table of that name exists."""
+    try:
+        connection.execute(f"SELECT 1 FROM {quoted(schema)}.{quoted(table)} LIMIT 0")
+    except duckdb.CatalogException:  # listing the catalogue would take far longer
+        return False
+    return True
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """What the block does happens in one step or not at all."""
+    connection.begin()
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise

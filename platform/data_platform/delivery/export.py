@@ -1,7 +1,7 @@
 """The export step: every view of the exports schema becomes a file for a reader."""
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +22,7 @@ from data_platform.record.exports import (
 from data_platform.record.loads import last_load
 from data_platform.record.transforms import change_number, last_transformed
 from data_platform.settings import Settings
+from data_platform.sql import transaction
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,12 @@ def export(
     """
     folder = output_dir or settings.exports_dir
     require(settings)
-    opened = (
-        nullcontext(connection)
-        if connection
-        else writing(settings)
-        if output_dir is None  # what its files show is written down
-        else reading(settings, locked_down=False)
-    )
-    with opened as connection:
+    with ExitStack() as opened:
+        if connection is None and output_dir is not None:
+            connection = opened.enter_context(reading(settings, locked_down=False))
+        else:  # what its files show is written down
+            connection = connection or opened.enter_context(writing(settings))
+            opened.enter_context(transaction(connection))
         _check_up_to_date(connection)
         views = [
             name

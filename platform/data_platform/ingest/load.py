@@ -1,7 +1,6 @@
 """The load step: from the extracts to raw tables, after the contract has been checked."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -42,7 +41,7 @@ from data_platform.settings import SOURCES_FILE, Settings
 from data_platform.sources.contract import SourceTable
 from data_platform.sources.contract_file import read_contract
 from data_platform.sources.entries import Entry, chosen_sources, read_entries
-from data_platform.sql import has_table
+from data_platform.sql import has_table, transaction
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,7 @@ def load(
         news: tuple[FailedAudit, ...] = ()
         if changed:
             number += 1
-            with _transaction(connection):
+            with transaction(connection):
                 record_unknown_tables(connection, number - 1)
                 for done, (table, difference) in enumerate(differences.items()):
                     progress(done, len(tables))
@@ -261,14 +260,3 @@ def _rebuild(
     connection.execute(f"DROP TABLE {name}")
     change = update_table(connection, table, difference, folder, replace=True)
     return Change(table.name, change.added, removed) if removed else change
-
-
-@contextmanager
-def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    connection.begin()
-    try:
-        yield
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise

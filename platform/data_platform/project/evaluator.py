@@ -5,6 +5,7 @@ on small data takes far longer than to run them. A backfill asks the same of eac
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from sqlglot import exp, select
@@ -15,6 +16,7 @@ from sqlmesh.core.model.definition import AuditResult
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
 
 from data_platform.errors import is_about_values, without_values
+from data_platform.project.gateways import DuckLakeAdapter
 from data_platform.record.rows import KEYS_SHOWN
 
 # The column by which an audit that stops nothing says in a sentence what it found, the same in each
@@ -66,19 +68,33 @@ class RememberingEvaluator(SnapshotEvaluator):
         self._audits: dict[Any, tuple[exp.Query, str, str | None]] = {}
         self._uses_execution_time: dict[Any, bool] = {}
 
+    def create(self, *args: Any, **options: Any) -> Any:
+        """Make the tables of models, in one transaction where that pays."""
+        with self._together():
+            return super().create(*args, **options)
+
+    def promote(self, *args: Any, **options: Any) -> None:
+        """Make the views of an environment, in one transaction where that pays."""
+        with self._together():
+            super().promote(*args, **options)
+
+    def _together(self) -> AbstractContextManager[None]:
+        return self.adapter.together() if isinstance(self.adapter, DuckLakeAdapter) else nullcontext()
+
     def set_correlation_id(self, correlation_id: Any) -> "RememberingEvaluator":
         """A plan of SQLMesh's asks for an evaluator that marks its queries; this one goes on."""
         return self
 
     def audit(self, snapshot: Snapshot, **options: Any) -> list[SampledResult]:
         """Audit a model, in a plan of SQLMesh's or outside of one, and tell the results."""
-        results: list[SampledResult] = super().audit(snapshot, **options)
+        results = self.audit_untold(snapshot, **options)
         self._on_audits(snapshot, results, options)
         return results
 
     def audit_untold(self, snapshot: Snapshot, **options: Any) -> list[SampledResult]:
         """Audit a model, and tell nobody the results."""
-        results: list[SampledResult] = super().audit(snapshot, **options)
+        with self._together():
+            results: list[SampledResult] = super().audit(snapshot, **options)
         return results
 
     def _render_snapshot_for_evaluation(
@@ -152,6 +168,8 @@ class RememberingEvaluator(SnapshotEvaluator):
             if is_blocking or not is_about_values(str(error)):
                 raise
             result.failure = without_values(str(error))
+            if isinstance(adapter, DuckLakeAdapter):
+                adapter.look_again()
             return result
         result.count = rows[0][0] if rows else 0
         result.sample = tuple(tuple(row[1:]) for row in rows)

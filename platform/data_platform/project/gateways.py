@@ -11,15 +11,15 @@ from sqlmesh.core.engine_adapter import DuckDBEngineAdapter, EngineAdapter
 from data_platform.lakehouse.stores import TEAM
 
 
-class _DuckLakeAdapter(DuckDBEngineAdapter):
+class DuckLakeAdapter(DuckDBEngineAdapter):
     """Makes a table or view and its comments in one transaction.
 
-    Each transaction of DuckLake is several round trips to PostgreSQL, and a model has a comment a
-    column.
+    Each transaction of DuckLake reads the whole catalogue again, and a model has a comment a column.
     """
 
     @contextmanager
-    def _together(self) -> Iterator[None]:
+    def together(self) -> Iterator[None]:
+        """Make the block one transaction, where it is not part of one."""
         if self._connection_pool.is_transaction_active:
             yield
             return
@@ -31,20 +31,30 @@ class _DuckLakeAdapter(DuckDBEngineAdapter):
             raise
         self._connection_pool.commit()
 
+    def look_again(self) -> None:
+        """Go on after a query that failed, which has ended a transaction that wrote nothing."""
+        if self._connection_pool.is_transaction_active:
+            self._connection_pool.rollback()
+            self._connection_pool.begin()
+
     def create_view(self, *args: Any, **options: Any) -> None:
-        with self._together():
+        with self.together():
             super().create_view(*args, **options)
 
     def create_table(self, *args: Any, **options: Any) -> None:
-        with self._together():
+        with self.together():
             super().create_table(*args, **options)
 
+    def _create_table(self, *args: Any, **options: Any) -> None:
+        # A file a month would be many for what a table holds; within a file, rows lie by month.
+        super()._create_table(*args, **{**options, "partitioned_by": None})
+
     def replace_query(self, *args: Any, **options: Any) -> None:
-        with self._together():
+        with self.together():
             super().replace_query(*args, **options)
 
     def _insert_overwrite_by_condition(self, *args: Any, **options: Any) -> None:
-        with self._together():
+        with self.together():
             super()._insert_overwrite_by_condition(*args, **options)
 
 
@@ -53,7 +63,7 @@ class _DuckLakeConnection(DuckDBConnectionConfig):
 
     @property
     def _engine_adapter(self) -> type[EngineAdapter]:
-        return _DuckLakeAdapter
+        return DuckLakeAdapter
 
     def create_engine_adapter(self, *args: Any, **options: Any) -> EngineAdapter:
         adapter: EngineAdapter = ConnectionConfig.create_engine_adapter(self, *args, **options)

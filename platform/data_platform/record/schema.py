@@ -4,7 +4,7 @@ import duckdb
 
 from data_platform.errors import NewerError
 from data_platform.record.tables import ddl
-from data_platform.sql import has_table
+from data_platform.sql import has_table, transaction
 
 # What this program writes down in a lakehouse, and how; a newer number is a newer program's.
 FORMAT = 6
@@ -24,16 +24,15 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     found = _format(connection)
     if found == FORMAT:
         return
-    connection.begin()
-    if found == 1:
-        connection.execute(_FORGET)
-    if found < 5:  # it told times, not numbers
-        connection.execute("DROP TABLE IF EXISTS ops.plans")
-    connection.execute("CREATE SCHEMA IF NOT EXISTS sources; CREATE SCHEMA IF NOT EXISTS ops;")
-    connection.execute(ddl())
-    connection.execute("DELETE FROM ops.format")
-    connection.execute("INSERT INTO ops.format VALUES (?)", [FORMAT])
-    connection.commit()
+    with transaction(connection):
+        if found == 1:
+            connection.execute(_FORGET)
+        if found < 5:  # it told times, not numbers
+            connection.execute("DROP TABLE IF EXISTS ops.plans")
+        connection.execute("CREATE SCHEMA IF NOT EXISTS sources; CREATE SCHEMA IF NOT EXISTS ops;")
+        connection.execute(ddl())
+        connection.execute("DELETE FROM ops.format")
+        connection.execute("INSERT INTO ops.format VALUES (?)", [FORMAT])
 
 
 def _format(connection: duckdb.DuckDBPyConnection) -> int:

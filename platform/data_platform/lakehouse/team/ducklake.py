@@ -55,6 +55,8 @@ class DuckLake:
                 connection.execute(f"SET allowed_directories = [{literal((path or [''])[0])}]")
                 for option in ("enable_external_access = false", "lock_configuration = true"):
                     connection.execute(f"SET {option}")
+            if is_read_only:  # one look at the catalogue for all that follows
+                connection.begin()
             yield connection
 
     def environment(self, settings: Settings) -> dict[str, str]:
