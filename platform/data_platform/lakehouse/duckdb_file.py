@@ -64,6 +64,9 @@ class DuckDBFile:
     def published(self, settings: Settings) -> int | None:
         return None
 
+    def release_of(self, private: Settings) -> int | None:
+        return None
+
     def private(self, settings: Settings, folder: Path, run_number: int) -> Settings:
         return replace(settings, data_dir=folder)
 
@@ -97,14 +100,21 @@ class DuckDBFile:
         with closing(connection):
             yield connection
 
+    @contextmanager
+    def publishing(self, settings: Settings, private: Settings) -> Iterator[int | None]:
+        """Nobody else publishes, as long as the run keeps others out."""
+        yield None
+
     def next_run_number(self, settings: Settings, known: int) -> int:
         return known + 1
 
     def begin(self, settings: Settings, private: Settings) -> Copying | None:
         return Copying.start(settings.lakehouse, private.lakehouse.parent)
 
-    def settle(self, private: Settings) -> None:
+    def settle(self, private: Settings, connection: duckdb.DuckDBPyConnection | None) -> None:
         """Remove the empty logs beside the file; one that holds anything is a writer's."""
+        if connection is not None:
+            connection.execute("CHECKPOINT")
         for log in private.lakehouse.parent.glob(f"{DATABASE}?*"):
             if log.is_file() and log.stat().st_size:
                 raise PlatformError(f"{log.name} was left beside the lakehouse; run again")

@@ -178,28 +178,10 @@ class Run:
         """
         interruption.check()
         self.wait_for_lakehouse()
-        in_force = self._store.published(self.published), self._releases.current
-        number = max(one or 0 for one in in_force) + 1
         self._is_last = connection is None
-        self.row = replace(self.row, release=number)
-        if self._is_last:
-            self.row = ended(self.row, outcome)
-        folded: list[Journal] = []
-        if connection is not None:
-            folded = self._fold(connection)
-            connection.execute("CHECKPOINT")
-        elif self._store.exists(self.settings):
-            with writing(self.settings) as own:
-                folded = self._fold(own)
-        goes_on = not self._is_last
-        self._store.settle(self.settings)
-        self._releases.publish(
-            self.settings.data_dir,
-            number,
-            goes_on,
-            lambda folder: self._store.put(self.settings, folder, goes_on),
-            lambda: self._store.commit(self.published, self.settings, number, goes_on),
-        )
+        with self._store.publishing(self.published, self.settings) as in_force:
+            number = max(in_force or 0, self._releases.current or 0) + 1
+            folded = self._put_in_force(number, connection, outcome)
         self._published = number
         if not self._is_last or self._journal not in folded:
             self._journal.note(self.row)
@@ -210,10 +192,33 @@ class Run:
             if self._is_last or journal != self._journal:
                 journal.path.unlink()
 
+    def _put_in_force(
+        self, number: int, connection: duckdb.DuckDBPyConnection | None, outcome: Outcome
+    ) -> list[Journal]:
+        """Publish as a release; the journals that the record holds by now."""
+        self.row = replace(self.row, release=number)
+        if self._is_last:
+            self.row = ended(self.row, outcome)
+        folded: list[Journal] = []
+        if connection is not None:
+            folded = self._fold(connection)
+        elif self._store.exists(self.settings):
+            with writing(self.settings) as own:
+                folded = self._fold(own)
+        goes_on = not self._is_last
+        self._store.settle(self.settings, connection)
+        self._releases.publish(
+            self.settings.data_dir,
+            number,
+            goes_on,
+            lambda folder: self._store.put(self.settings, folder, goes_on),
+            lambda: self._store.commit(self.published, self.settings, number, goes_on),
+        )
+        return folded
+
     def end(self, error: BaseException) -> None:
         """Record that the run failed, and remove its private copy or keep it aside."""
-        in_force = self._store.published(self.published), self._releases.current
-        if self._is_last and self.row.release in in_force:
+        if self._is_last and self._is_in_force:
             return  # interrupted just after it was published
         with suppress(OSError):  # a full disk must not hide what went wrong
             self.row = replace(self.row, release=self._published, error=message_of(error))
@@ -233,6 +238,13 @@ class Run:
             self._copying.stop()
         self._store.discard(self.settings)
         self._releases.discard(self.settings.data_dir)
+
+    @property
+    def _is_in_force(self) -> bool:
+        return self.row.release is not None and self.row.release in (
+            self._releases.current,
+            self._store.release_of(self.settings),
+        )
 
     @property
     def _kept(self) -> Settings:

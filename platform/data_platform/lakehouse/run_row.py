@@ -20,6 +20,8 @@ _LONGEST = 4_000
 
 # First words of commands whose as-of date, seed and scale are those of the options.
 BRING_DATA = ("extract", "run", "backfill")
+# The first words of commands that change nothing in production.
+BESIDE_PRODUCTION = ("plan",)
 
 
 def about(row: RunRow, load: LastLoad) -> RunRow:

@@ -56,6 +56,9 @@ class Store(Protocol):
     def published(self, settings: Settings) -> int | None:
         """The number of the release in force, None where the data folder alone tells."""
 
+    def release_of(self, private: Settings) -> int | None:
+        """The last release that a private copy became, None where the data folder alone tells."""
+
     def private(self, settings: Settings, folder: Path, run_number: int) -> Settings:
         """The settings of a run's private copy."""
 
@@ -78,6 +81,18 @@ class Store(Protocol):
             PlatformError: one is at work; says who.
         """
 
+    def publishing(
+        self, settings: Settings, private: Settings
+    ) -> AbstractContextManager[int | None]:
+        """A publication during the block, one at a time.
+
+        What others have published since the private copy was made is in it from here on. Gives the
+        number of the release in force, None where the data folder alone tells.
+
+        Raises:
+            PlatformError: both have changed the same.
+        """
+
     def next_run_number(self, settings: Settings, known: int) -> int:
         """A number that no run has had, anywhere.
 
@@ -88,8 +103,11 @@ class Store(Protocol):
     def begin(self, settings: Settings, private: Settings) -> Copying | None:
         """Begin to make a private copy of what is published; None where nothing is to be copied."""
 
-    def settle(self, private: Settings) -> None:
+    def settle(self, private: Settings, connection: duckdb.DuckDBPyConnection | None) -> None:
         """Make a private copy ready to be published.
+
+        Args:
+            connection: an open one to it, in which the run goes on.
 
         Raises:
             PlatformError: it is not.

@@ -10,6 +10,7 @@ from data_platform.errors import PlatformError
 from data_platform.lakehouse.connection import reading
 from data_platform.lakehouse.lock import is_alive
 from data_platform.lakehouse.releases import Releases
+from data_platform.lakehouse.run_row import BESIDE_PRODUCTION
 from data_platform.lakehouse.stores import store_of
 from data_platform.record.exports import exported_files
 from data_platform.record.journal import has_record, journals, recorded_runs, recorded_steps
@@ -27,10 +28,6 @@ from data_platform.settings import Settings
 from data_platform.sources.freshness import Freshness, freshness
 
 _RUNS_SHOWN = 10
-
-
-# The first words of commands that change nothing in production.
-_BESIDE_PRODUCTION = ("plan",)
 
 
 _REFUSED = ("promote", "rollback")
@@ -85,7 +82,7 @@ class Status:
         for run in self.runs:
             command, outcome = run.command.split()[0], run.outcome
             is_refused = command in _REFUSED and outcome != Outcome.SUCCEEDED
-            if outcome != Outcome.RUNNING and command not in _BESIDE_PRODUCTION and not is_refused:
+            if outcome != Outcome.RUNNING and command not in BESIDE_PRODUCTION and not is_refused:
                 return run
         return None
 

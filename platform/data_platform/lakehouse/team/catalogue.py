@@ -53,7 +53,8 @@ class Catalogues:
             "CREATE SCHEMA IF NOT EXISTS {of}",
             "CREATE TABLE IF NOT EXISTS {of}.releases (number INTEGER PRIMARY KEY, "
             "run_number BIGINT NOT NULL, published_at TIMESTAMPTZ NOT NULL DEFAULT NOW())",
-            "CREATE TABLE IF NOT EXISTS {of}.copies (catalogue TEXT PRIMARY KEY, release INTEGER)",
+            "CREATE TABLE IF NOT EXISTS {of}.copies (catalogue TEXT PRIMARY KEY, "
+            "release INTEGER, began_at TIMESTAMPTZ NOT NULL DEFAULT NOW())",
             "CREATE SEQUENCE IF NOT EXISTS {of}.runs",
         ):
             self.server.execute(statement, of=self.name)
@@ -75,7 +76,7 @@ class Catalogues:
         """The catalogues of a kind: r (releases) or w (private copies)."""
         rows = self.server.rows(
             "SELECT nspname FROM pg_namespace WHERE nspname ~ %s ORDER BY 1",
-            [f"^{self.name}_{kind}[0-9]+$"],
+            [f"^{self.name}_{kind}[0-9]+(_merged)?$"],
         )
         return [name for (name,) in rows]
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +10,19 @@ import duckdb
 
 from data_platform.errors import PlatformError, one_line
 from data_platform.files import sync_file, sync_folders, writable_folder
+from data_platform.lakehouse.run_row import BESIDE_PRODUCTION
 from data_platform.lakehouse.team.catalogue import Catalogues, state_of
 from data_platform.lakehouse.team.extensions import extension_folder
-from data_platform.lakehouse.team.locks import alone, hold_release
+from data_platform.lakehouse.team.locks import (
+    alone,
+    application,
+    hold_release,
+    hold_run,
+    is_run_alive,
+    one_at_a_time,
+)
 from data_platform.lakehouse.team.maintenance import compact, remove_old_releases
+from data_platform.lakehouse.team.merge import carry_over
 from data_platform.lakehouse.team.server import Server, lakehouse_name
 from data_platform.settings import Settings
 from data_platform.sql import literal
@@ -27,6 +36,10 @@ class DuckLake:
     """A store of Parquet files, with the catalogues and SQLMesh's states in PostgreSQL."""
 
     scheme = "ducklake"
+    # Open for as long as the run is, whose locks it holds.
+    _session: Server | None = None
+    # Whether it keeps others out that change production.
+    _keeps_out = True
 
     def place(self, settings: Settings) -> str:
         with Server() as server:
@@ -76,6 +89,15 @@ class DuckLake:
         with Server() as server:
             return Catalogues(server, lakehouse_name()).current
 
+    def release_of(self, private: Settings) -> int | None:
+        with Server() as server:
+            number: int | None = server.value(
+                "SELECT MAX(number) FROM {of}.releases WHERE run_number = %s",
+                [private.catalogue.rpartition("_w")[2]],
+                of=lakehouse_name(),
+            )
+            return number
+
     def private(self, settings: Settings, folder: Path, run_number: int) -> Settings:
         name = f"{lakehouse_name()}_w{run_number}"
         return replace(_in_place(settings), data_dir=folder, catalogue=name)
@@ -88,15 +110,58 @@ class DuckLake:
     def alone(
         self, settings: Settings, command: str, wait: float, on_wait: Callable[[str], None]
     ) -> Iterator[duckdb.DuckDBPyConnection | None]:
-        with alone(lakehouse_name(), command, wait, on_wait) as server, ExitStack() as stack:
-            found = Catalogues(server, lakehouse_name())
+        keeps_out = command.split()[0] not in BESIDE_PRODUCTION
+        with ExitStack() as stack:
+            server = stack.enter_context(
+                alone(lakehouse_name(), command, wait, on_wait)
+                if keeps_out
+                else Server(application(command))
+            )
+            found, self._session = Catalogues(server, lakehouse_name()), server
+            self._keeps_out = keeps_out
             found.prepare()
             has_one = found.current is not None
             yield stack.enter_context(self.connect(settings, True, False)) if has_one else None
 
+    @contextmanager
+    def publishing(self, settings: Settings, private: Settings) -> Iterator[int | None]:
+        with one_at_a_time(lakehouse_name()) as server:
+            found = Catalogues(server, lakehouse_name())
+            self._catch_up(found, private)
+            yield found.current
+
+    def _catch_up(self, found: Catalogues, private: Settings) -> None:
+        """Take into a private copy what others have published since it was made."""
+        of, current = found.name, found.current
+        base = found.server.value(
+            "SELECT release FROM {of}.copies WHERE catalogue = %s", [private.catalogue], of=of
+        )
+        if base == current or current is None:
+            return
+        if base is None:
+            raise PlatformError("somebody else has made the first release meanwhile; run again")
+        mine, was, is_ = private.catalogue, found.release(base), found.release(current)
+        if self._keeps_out:  # production's is the copy that goes on
+            with closing(attached(private, is_read_only=False)) as connection:
+                carry_over(found, connection, was, is_, mine)
+        else:
+            merged = replace(private, catalogue=f"{mine}_merged")
+            with found.server.transaction():
+                found.copy(is_, merged.catalogue)
+            with closing(attached(merged, is_read_only=False)) as connection:
+                carry_over(found, connection, was, mine, merged.catalogue)
+            with found.server.transaction():
+                found.drop(mine)
+                found.rename(merged.catalogue, mine)
+        found.server.execute(
+            "UPDATE {of}.copies SET release = %s WHERE catalogue = %s", [current, mine], of=of
+        )
+
     def next_run_number(self, settings: Settings, known: int) -> int:
-        with Server() as server:
-            return Catalogues(server, lakehouse_name()).next_run_number(known)
+        assert self._session is not None
+        number = Catalogues(self._session, lakehouse_name()).next_run_number(known)
+        hold_run(self._session, lakehouse_name(), number)
+        return number
 
     def begin(self, settings: Settings, private: Settings) -> None:
         """Copy the catalogue, which takes no time worth telling."""
@@ -105,17 +170,20 @@ class DuckLake:
             with server.transaction():
                 number = found.current
                 server.execute(
-                    "INSERT INTO {of}.copies VALUES (%s, %s)",
+                    "INSERT INTO {of}.copies (catalogue, release) VALUES (%s, %s)",
                     [private.catalogue, number],
                     of=found.name,
                 )
                 if number is not None:
                     found.copy(found.release(number), private.catalogue)
 
-    def settle(self, private: Settings) -> None:
-        if self.exists(private):
-            with self.connect(private, False, False) as connection:
-                compact(connection, _ALIAS)
+    def settle(self, private: Settings, connection: duckdb.DuckDBPyConnection | None) -> None:
+        """Compact it; never by CHECKPOINT, which removes files that other releases name."""
+        if connection is not None:
+            compact(connection, _ALIAS)
+        elif self.exists(private):
+            with closing(attached(private, is_read_only=False)) as own:
+                compact(own, _ALIAS)
 
     def put(self, private: Settings, folder: Path, is_copied: bool) -> None:
         """Make the files that the run has written safe from a loss of power."""
@@ -172,8 +240,10 @@ class DuckLake:
         with Server() as server:
             found = Catalogues(server, lakehouse_name())
             for left in found.schemas("w"):
-                found.drop(left)
-                self._forget(found, left)
+                number = int(left.rpartition("_w")[2].removesuffix("_merged"))
+                if not is_run_alive(server, found.name, number):
+                    found.drop(left)
+                    self._forget(found, left)
 
     @contextmanager
     def snapshot(self, settings: Settings, place: Path) -> Iterator[Settings]:

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from data_platform.errors import PlatformError
 from data_platform.lakehouse.team.server import Server
 
-# What is locked, beside the numbers of releases that readers hold.
-_WRITERS = -1
+# What is locked, beside the numbers of releases that readers hold: production, from the beginning of
+# a run to its end; a publication; and, from here downwards, that a run is alive.
+_WRITERS, _PUBLICATIONS, _RUNS = -1, -2, -10
+_LONGEST_PUBLICATION = 600
 _POLL_SECONDS = 1
 
 
@@ -44,6 +46,35 @@ def alone(
         yield server
 
 
+@contextmanager
+def one_at_a_time(name: str) -> Iterator[Server]:
+    """Keep other publications out, first come, first served.
+
+    Raises:
+        PlatformError: one took longer than ten minutes.
+    """
+    with Server(application("publishes")) as server:
+        server.execute(f"SET lock_timeout = '{_LONGEST_PUBLICATION}s'")
+        try:
+            server.execute("SELECT pg_advisory_lock(hashtext(%s), %s)", [name, _PUBLICATIONS])
+        except TimeoutError:
+            raise PlatformError(
+                f"another publication has not ended for {_LONGEST_PUBLICATION} s; run again"
+            ) from None
+        server.execute("SET lock_timeout = 0")
+        yield server
+
+
+def hold_run(server: Server, name: str, run_number: int) -> None:
+    """Show that a run is alive for as long as a connection is open."""
+    server.execute("SELECT pg_advisory_lock(hashtext(%s), %s)", [name, _RUNS - run_number])
+
+
+def is_run_alive(server: Server, name: str, run_number: int) -> bool:
+    """Whether a run is alive, on whatever machine."""
+    return is_held(server, name, _RUNS - run_number)
+
+
 def writer(server: Server, name: str) -> str | None:
     """Who writes to a lakehouse, None where nobody does."""
     rows = server.rows(
@@ -63,7 +94,7 @@ def hold_release(server: Server, name: str, number: int) -> None:
 
 
 def is_held(server: Server, name: str, number: int) -> bool:
-    """Whether somebody reads a release."""
+    """Whether somebody holds the lock of a number, a release's if it is above 0."""
     taken = server.value("SELECT pg_try_advisory_lock(hashtext(%s), %s)", [name, number])
     if taken:
         server.execute("SELECT pg_advisory_unlock(hashtext(%s), %s)", [name, number])
