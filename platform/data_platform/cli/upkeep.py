@@ -11,8 +11,9 @@ from data_platform.result import counted
 
 
 def _clean(call: Call, is_sure: bool) -> None:
-    from data_platform.operations.clean import clean, generated, history
+    from data_platform.operations.clean import clean, generated, history, refuse_shared
 
+    refuse_shared(call.settings)
     found = generated(call.settings)
     if not found:
         call.reporter.say("There is nothing to remove.")

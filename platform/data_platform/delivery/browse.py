@@ -34,17 +34,7 @@ def shell(settings: Settings, data_dir: Path) -> int:
     with snapshot(settings, data_dir) as copy:
         # SHOW TABLES shows what is in the search path.
         path = f"SET search_path = '{','.join((*SCHEMAS, 'main'))}'"
-        words = [
-            "-no-init",
-            "-safe",
-            "-readonly",
-            "-cmd",
-            path,
-            "-cmd",
-            ".maxrows 200",
-            str(copy.lakehouse),
-        ]
-        return _run([program, *words])
+        return _run([program, "-no-init", *store_of(copy).shell(copy, (path, ".maxrows 200"))])
 
 
 def ui(

@@ -54,6 +54,7 @@ def query(settings: Settings, sql: str) -> Result:
                     f"the query failed: it holds {count} statements, expected one; the shell takes "
                     "several: just query"
                 )
+            store_of(settings).refuse_query(sql)
             cursor = connection.execute(sql)
             columns = tuple(column[0] for column in cursor.description or ())
             return Result(columns, cursor.fetchall() if columns else [])

@@ -1,7 +1,7 @@
 """The lakehouse as one DuckDB file, in the folder of a release: copied, then published by rename."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
 class DuckDBFile:
     """A store of one file; SQLMesh's state is in it, so that one rename publishes both."""
 
+    is_shared = False
     scheme = "duckdb"
 
     def place(self, settings: Settings) -> str:
@@ -57,6 +58,16 @@ class DuckDBFile:
             raise
         finally:
             connection.close()
+
+    def refuse_query(self, sql: str) -> None:
+        """DuckDB itself refuses all that there is to refuse."""
+
+    def shell(self, settings: Settings, commands: Sequence[str]) -> list[str]:
+        first = [word for one in commands for word in ("-cmd", one)]
+        return ["-safe", "-readonly", *first, str(settings.lakehouse)]
+
+    def writer(self, settings: Settings) -> str | None:
+        return None
 
     def environment(self, settings: Settings) -> dict[str, str]:
         return {"DATA_PLATFORM_DATA_DIR": str(settings.data_dir)}

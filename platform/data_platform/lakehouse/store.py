@@ -1,6 +1,6 @@
 """Where a lakehouse is kept: what the platform asks of it, whatever the engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +28,10 @@ class Store(Protocol):
     """
 
     @property
+    def is_shared(self) -> bool:
+        """Whether it is others' too, who have data folders of their own."""
+
+    @property
     def scheme(self) -> str:
         """What the addresses of its places begin with, in lineage events."""
 
@@ -49,6 +53,23 @@ class Store(Protocol):
         Raises:
             PlatformError: it cannot be opened.
         """
+
+    def refuse_query(self, sql: str) -> None:
+        """Refuse what a connection that is locked down could still do.
+
+        Raises:
+            PlatformError: says what.
+        """
+
+    def shell(self, settings: Settings, commands: Sequence[str]) -> list[str]:
+        """The words of DuckDB's shell that open it, without access to anything else.
+
+        Args:
+            commands: what the shell does first, once it is open.
+        """
+
+    def writer(self, settings: Settings) -> str | None:
+        """Who keeps others out on whatever machine, None where the data folder alone tells."""
 
     def environment(self, settings: Settings) -> dict[str, str]:
         """What config.yaml reads of the environment, so that SQLMesh opens the same lakehouse."""

@@ -49,6 +49,19 @@ def _size(path: Path) -> int:
     return size
 
 
+def refuse_shared(settings: Settings) -> None:
+    """What belongs to a team is not one member's to remove.
+
+    Raises:
+        PlatformError: the gateway's lakehouse is shared.
+    """
+    if store_of(settings).is_shared:
+        raise PlatformError(
+            f"the lakehouse at {store_of(settings).place(settings)} is a team's; whoever keeps the "
+            "server removes it there (docs/scaling.md)"
+        )
+
+
 def history(settings: Settings) -> str:
     """What only the lakehouse knows and no extract brings back; empty without a lakehouse."""
     try:

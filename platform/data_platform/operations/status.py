@@ -66,6 +66,7 @@ class Status:
     tables: tuple[TableStatus, ...]
     exports_are_current: bool  # none of them was written before production last changed
     runs: Runs  # the last ones and their steps, the latest first
+    writer: str | None  # who keeps others out, on whatever machine
     failed_copy: str | None  # of the last run that an audit or a model stopped
 
     @property
@@ -146,6 +147,7 @@ def status(settings: Settings) -> Status:
     found = partial(
         Status,
         release=store.published(settings) or releases.current,
+        writer=store.writer(settings),
         failed_copy=store.place(kept) if store.exists(kept) else None,
     )
     if not store.exists(settings) and unfolded:

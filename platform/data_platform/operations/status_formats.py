@@ -57,6 +57,8 @@ def lines(found: Status) -> list[str]:
                 f"Run {run.run_number} (`{run.command}`, process {run.process_id}) "
                 f"has been at work since {run.started_at:%F %T} UTC."
             )
+    if found.writer:
+        said.append(f"{found.writer}.")
     return said
 
 

@@ -1,7 +1,8 @@
 """The lakehouse of a team: DuckLake on PostgreSQL, a catalogue of its own for each run."""
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from data_platform.lakehouse.team.locks import (
     hold_run,
     is_run_alive,
     one_at_a_time,
+    writer,
 )
 from data_platform.lakehouse.team.maintenance import compact, remove_old_releases
 from data_platform.lakehouse.team.merge import carry_over
@@ -30,11 +32,13 @@ from data_platform.sql import literal
 # The name under which SQLMesh knows the catalogue, that of the default's database.
 _ALIAS = "lakehouse"
 _DATA = "DATA_PLATFORM_TEAM_DATA"
+_NOT_FOR_READERS = re.compile(r"\bcopy\b|\bpostgres_\w+|\bpg_\w+|__ducklake_\w+|\bducklake_\w+", re.I)
 
 
 class DuckLake:
     """A store of Parquet files, with the catalogues and SQLMesh's states in PostgreSQL."""
 
+    is_shared = True
     scheme = "ducklake"
     # Open for as long as the run is, whose locks it holds.
     _session: Server | None = None
@@ -62,15 +66,40 @@ class DuckLake:
             connection = attached(settings, is_read_only)
             stack.callback(connection.close)
             if is_locked_down:
-                path = connection.execute(
-                    f"SELECT data_path FROM ducklake_settings({literal(_ALIAS)})"
-                ).fetchone()
-                connection.execute(f"SET allowed_directories = [{literal((path or [''])[0])}]")
+                connection.execute(
+                    f"SET allowed_directories = [{literal(f'{warehouse(settings)}/')}]"
+                )
                 for option in ("enable_external_access = false", "lock_configuration = true"):
                     connection.execute(f"SET {option}")
             if is_read_only:  # one look at the catalogue for all that follows
                 connection.begin()
             yield connection
+
+    def refuse_query(self, sql: str) -> None:
+        """Readers may read the folder of the Parquet files, so that DuckDB lets them write there."""
+        kinds = {one.type for one in duckdb.extract_statements(sql)}
+        if not kinds <= {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}:
+            raise PlatformError("the query failed: it does not only read")
+        if found := _NOT_FOR_READERS.search(sql):
+            raise PlatformError(
+                f"the query failed: {found[0]!r} is about files or the server, not the lakehouse"
+            )
+
+    def shell(self, settings: Settings, commands: Sequence[str]) -> list[str]:
+        first = [
+            f"SET extension_directory = {literal(str(extension_folder()))}",
+            "SET autoinstall_known_extensions = false",
+            _attach(settings, is_read_only=True),
+            f"USE {_ALIAS}",
+            f"SET allowed_directories = [{literal(f'{warehouse(settings)}/')}]",
+            *commands,
+            ".safe_mode",
+        ]
+        return [word for one in first for word in ("-cmd", one)]
+
+    def writer(self, settings: Settings) -> str | None:
+        with Server() as server:
+            return writer(server, lakehouse_name())
 
     def environment(self, settings: Settings) -> dict[str, str]:
         with Server() as server:
@@ -272,14 +301,38 @@ class DuckLake:
 
 
 def warehouse(settings: Settings) -> Path:
-    """The folder of the Parquet files; the data folder has one where nothing else is said."""
+    """The folder of the Parquet files: where the lakehouse has them, or is to have them.
+
+    Raises:
+        PlatformError: the environment names another one than the lakehouse has.
+    """
+    if settings.warehouse is not None:
+        return settings.warehouse
     named = os.environ.get(_DATA)
-    return settings.warehouse or (Path(named) if named else settings.data_dir / "warehouse")
+    with Server() as server:
+        found = Catalogues(server, lakehouse_name())
+        current = found.current
+        kept = None if current is None else Path(found.data_path(found.release(current)))
+    if kept is None:
+        return Path(named).absolute() if named else settings.data_dir / "warehouse"
+    if named and Path(named).absolute() != kept:
+        raise PlatformError(f"the team's Parquet files lie in {kept}, but {_DATA} names {named}")
+    return kept
 
 
 def _in_place(settings: Settings) -> Settings:
     """Settings of whatever copy write their Parquet files to the same folder."""
     return replace(settings, warehouse=warehouse(settings))
+
+
+def _attach(settings: Settings, is_read_only: bool) -> str:
+    options = [f"METADATA_SCHEMA {literal(settings.catalogue)}", "DATA_INLINING_ROW_LIMIT 0"]
+    if is_read_only:
+        options.append("READ_ONLY")
+    else:
+        path = writable_folder(warehouse(settings))
+        options.append(f"DATA_PATH {literal(f'{path}/')}")
+    return f"ATTACH 'ducklake:postgres:' AS {_ALIAS} ({', '.join(options)})"
 
 
 def attached(settings: Settings, is_read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -294,14 +347,8 @@ def attached(settings: Settings, is_read_only: bool) -> duckdb.DuckDBPyConnectio
             "autoinstall_known_extensions": "false",
         }
     )
-    options = [f"METADATA_SCHEMA {literal(settings.catalogue)}", "DATA_INLINING_ROW_LIMIT 0"]
-    if is_read_only:
-        options.append("READ_ONLY")
-    else:
-        path = writable_folder(warehouse(settings).absolute())
-        options.append(f"DATA_PATH {literal(f'{path}/')}")
     try:
-        connection.execute(f"ATTACH 'ducklake:postgres:' AS {_ALIAS} ({', '.join(options)})")
+        connection.execute(_attach(settings, is_read_only))
         connection.execute(f"USE {_ALIAS}")
     except duckdb.Error as error:
         connection.close()

@@ -55,7 +55,10 @@ class Server:
                 "", connect_timeout=_SECONDS_TO_CONNECT, application_name=application[:63]
             )
         except psycopg2.Error as error:
-            raise PlatformError(f"the team's PostgreSQL: {_said(error)}") from error
+            raise PlatformError(
+                f"the team's PostgreSQL: {_said(error)}; PGHOST, PGPORT, PGUSER, PGPASSWORD and "
+                "PGDATABASE name it"
+            ) from error
         self._connection.autocommit = True
 
     def __enter__(self) -> "Server":

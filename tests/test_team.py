@@ -1,0 +1,404 @@
+"""A team on one lakehouse: DuckLake and SQLMesh's state on a PostgreSQL server of the tests' own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+from uuid import uuid4
+
+import pytest
+
+from comparison import assert_exports_equal_the_reference, assert_models_equal_the_reference
+from conftest import AS_OF, PROJECT, SCALE, Platform, begin, options_of
+from data_platform.lakehouse.connection import reading
+from data_platform.lakehouse.reader_copy import snapshot
+from data_platform.lakehouse.team.catalogue import Catalogues
+from data_platform.lakehouse.team.server import Server
+from data_platform.settings import Settings
+from database import PASSWORD, server
+from faults import status_of
+from forked import Boundary, Started, start
+
+pytestmark = pytest.mark.slow(reason="a PostgreSQL server, and runs on it")
+
+_OURS = "DATA_PLATFORM_TEAM"
+TEAM = ["--gateway", "team", "--scale", str(SCALE), "--as-of"]
+NEXT_DAYS = ["2024-03-01", "2024-03-02", "2024-03-03"]
+
+
+class Team(Platform):
+    """A member of the team, with a data folder of its own."""
+
+    def day(self, day: str) -> None:
+        self.options = [*TEAM, day]
+
+    def start(
+        self,
+        *words: str,
+        options: Sequence[str] | None = None,
+        boundary: Boundary | None = None,
+        gate: Path | None = None,
+    ) -> Started:
+        command = ["-p", str(self.project), "-d", str(self.data)]
+        command += [*(self.options if options is None else options), *words]
+        ours = {name: said for name, said in os.environ.items() if name.startswith(_OURS)}
+        return start("data-platform", command, self.data.parent, ours, boundary, gate)
+
+    def settings(self, as_of: date = AS_OF) -> Settings:
+        return Settings(as_of, self.project, self.data, "team")
+
+    def rows(self, sql: str) -> list[tuple]:
+        with reading(self.settings(), locked_down=False) as connection:
+            return connection.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with server() as found:
+        yield found
+
+
+@pytest.fixture
+def team(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
+    """A team without a lakehouse yet."""
+    of = urlparse(address)
+    for name, value in {
+        "PGHOST": of.hostname or "",
+        "PGPORT": str(of.port),
+        "PGUSER": of.username or "",
+        "PGPASSWORD": unquote(of.password or ""),
+        "PGDATABASE": "postgres",
+        "DATA_PLATFORM_TEAM_DATA": str(tmp_path / "warehouse"),
+        "DATA_PLATFORM_TEAM_NAME": f"t{uuid4().hex[:20]}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return Team(tmp_path / "data", options=[*TEAM, str(AS_OF)])
+
+
+def another(team: Team, name: str) -> Team:
+    """Another member, who has a working tree of their own."""
+    folder = team.data.parent / name
+    folder.mkdir()
+    member = Team(folder / "data", folder / "project", team.options)
+    member.copy_project()
+    return member
+
+
+def touch(member: Team, model: str, old: str, new: str) -> None:
+    path = member.project / "models" / f"{model.replace('.', '/')}.sql"
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def catalogues(kind: str) -> list[str]:
+    with Server() as found:
+        return Catalogues(found, os.environ["DATA_PLATFORM_TEAM_NAME"]).schemas(kind)
+
+
+def shown(platform: Platform) -> dict[str, tuple[object, Counter]]:
+    """Every table and view of the sources and models: its columns with their types, its rows."""
+    names = platform.rows(
+        "SELECT table_schema || '.' || table_name FROM information_schema.tables WHERE table_schema "
+        "IN ('sources', 'staging', 'intermediate', 'marts', 'exports', 'report') ORDER BY 1"
+    )
+    found: dict[str, tuple[object, Counter]] = {}
+    for (name,) in names:
+        types = platform.rows(f"SELECT column_name, column_type FROM (DESCRIBE {name})")
+        columns = "* EXCLUDE (loaded_at)" if name == "sources.platform__extracts" else "*"
+        found[name] = types, Counter(map(str, platform.rows(f"SELECT {columns} FROM {name}")))
+    return found
+
+
+def assert_parity(team: Team, alone: Platform) -> None:
+    ours, theirs = shown(team), shown(alone)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert ours[name] == theirs[name], name
+    for path in sorted((alone.data / "exports").iterdir()):
+        assert (team.data / "exports" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_a_team_s_lakehouse_is_the_default_s_row_for_row(team: Team, tmp_path: Path) -> None:
+    alone = Platform(tmp_path / "alone" / "data")
+    alone.data.parent.mkdir()
+    begin(alone)
+    team.call("run")
+    assert_parity(team, alone)
+    assert_models_equal_the_reference_of(team)
+
+    team.day(NEXT_DAYS[0])
+    done = team.call("run").stdout
+    assert "restated" in done
+    alone.call("run", options=options_of(NEXT_DAYS[0]))
+    assert_parity(team, alone)
+    assert_exports_equal_the_reference(team)
+
+    # A change of the models, promoted and rolled back, on both.
+    for platform in (team, alone):
+        platform.project = tmp_path / type(platform).__name__
+        platform.copy_project()
+        path = platform.project / "models/marts/kpi__active_freelancers.sql"
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace("AS active", "+ 1 AS active", 1), encoding="utf-8")
+        platform.options = platform.options if platform is team else options_of(NEXT_DAYS[0])
+        before = shown(platform)
+        platform.call("plan", "dev")
+        platform.call("promote", "dev")
+        changed = shown(platform)
+        assert changed["marts.kpi__active_freelancers"] != before["marts.kpi__active_freelancers"]
+        platform.call("rollback")
+        assert shown(platform) == before
+        assert changed["marts.kpi__nps"] == before["marts.kpi__nps"]
+    assert_parity(team, alone)
+
+
+def assert_models_equal_the_reference_of(team: Team) -> None:
+    with reading(team.settings(), locked_down=False) as connection:
+        assert_models_equal_the_reference(team, cursor=connection)
+
+
+@pytest.mark.parametrize(
+    ("boundary", "is_published"),
+    [
+        (Boundary("ingest.load", "record_load"), False),
+        (Boundary("transform.model_tables", "Tables.compute"), False),
+        (Boundary("lakehouse.run", "fold"), False),
+        (Boundary("lakehouse.team.ducklake", "compact", is_after=True), False),
+        (Boundary("lakehouse.team.ducklake", "DuckLake.commit"), False),
+        (Boundary("lakehouse.team.catalogue", "Catalogues.rename", is_after=True), False),
+        (Boundary("lakehouse.team.ducklake", "remove_old_releases"), True),
+        (Boundary("lakehouse.releases", "Releases._point_to"), True),
+    ],
+    ids=str,
+)
+def test_a_run_that_is_killed_leaves_what_the_next_can_use(
+    team: Team, boundary: Boundary, is_published: bool
+) -> None:
+    team.call("run")
+    before = shown(team)
+    team.day(NEXT_DAYS[0])
+    started = team.start("run", boundary=boundary)
+    assert started.join() == -signal.SIGKILL
+    assert (shown(team) != before) == is_published
+
+    done = team.call("run").stdout
+    assert ("nothing changed" in done) == is_published
+    assert catalogues("w") == []
+    assert [run["outcome"] for run in status_of(team)["runs"]][::-1] == [
+        "succeeded",
+        "succeeded" if is_published else "killed",
+        "succeeded",
+    ]
+    assert_exports_equal_the_reference(team)
+    assert_models_equal_the_reference_with_its_log(team)
+
+
+def assert_models_equal_the_reference_with_its_log(team: Team) -> None:
+    with reading(team.settings(), locked_down=False) as connection:
+        assert_models_equal_the_reference(team, keeps_log=True, cursor=connection)
+
+
+@contextmanager
+def standing_before_its_publication(member: Team, *words: str) -> Iterator[None]:
+    gate = member.data.parent / "gate"
+    boundary = Boundary("lakehouse.team.ducklake", "one_at_a_time")
+    started = member.start(*words, boundary=boundary, gate=gate)
+    started.reach(gate)
+    yield
+    gate.touch()
+    code = started.join()
+    assert code == 0, started.stdout + started.stderr
+
+
+def test_analysts_plan_while_the_daily_run_goes_on(team: Team) -> None:
+    team.call("run")
+    anna, omar = another(team, "anna"), another(team, "omar")
+    touch(anna, "marts.kpi__nps_monthly", "AS nps,", "+ 0 AS nps,")
+    touch(omar, "marts.kpi__active_freelancers", "AS active", "+ 1 AS active")
+    # Both plans, and a day, begin from the same release, and are published one after the other.
+    team.day(NEXT_DAYS[0])
+    with (
+        standing_before_its_publication(anna, "plan", "anna"),
+        standing_before_its_publication(team, "run"),
+    ):
+        omar.call("plan", "omar")
+        in_omar_s = omar.rows("SELECT SUM(active) FROM marts__omar.kpi__active_freelancers")
+    # The day's models are right, and both environments are there, as of the day before.
+    assert team.rows("SELECT MAX(as_of)::TEXT FROM sources.platform__extracts") == [(NEXT_DAYS[0],)]
+    assert_models_equal_the_reference_with_its_log(team)
+    assert_exports_equal_the_reference(team)
+    assert team.rows("SELECT SUM(active) FROM marts__omar.kpi__active_freelancers") == in_omar_s
+    assert len(team.rows("FROM marts__anna.kpi__nps_monthly")) > 10
+    assert {run["command"] for run in status_of(team)["runs"]} == {"run", "plan anna", "plan omar"}
+    assert set(status_of(team)["environments"]) == {"anna", "omar"}
+
+    # They can be planned again over the new day, promoted, and rolled back.
+    refused = omar.call("promote", "omar", check=False)
+    assert "is behind production: it does not show load 2" in refused.stderr
+    omar.options = team.options
+    omar.call("plan", "omar")
+    omar.call("promote", "omar")
+    promoted = team.rows("SELECT SUM(active) FROM marts.kpi__active_freelancers")
+    assert promoted == team.rows("SELECT SUM(active) FROM marts__omar.kpi__active_freelancers")
+    team.call("rollback")
+    assert_models_equal_the_reference_with_its_log(team)
+    assert team.rows("SELECT COUNT(*) FROM ops.model_tables GROUP BY physical_name") == (
+        [(1,)] * len(team.rows("FROM ops.model_tables"))
+    )
+
+
+def test_two_plans_of_one_environment_at_once_are_not_mixed(team: Team) -> None:
+    team.call("run")
+    anna, omar = another(team, "anna"), another(team, "omar")
+    touch(anna, "marts.kpi__nps_monthly", "AS nps,", "+ 0 AS nps,")
+    touch(omar, "marts.kpi__active_freelancers", "AS active", "+ 1 AS active")
+    gate = anna.data.parent / "gate"
+    boundary = Boundary("lakehouse.team.ducklake", "one_at_a_time")
+    started = anna.start("plan", "dev", boundary=boundary, gate=gate)
+    started.reach(gate)
+    omar.call("plan", "dev")
+    planned = team.rows("SELECT SUM(active) FROM marts__dev.kpi__active_freelancers")
+    gate.touch()
+    assert started.join() == 1
+    assert "environment dev was changed by somebody else meanwhile" in started.stderr
+    assert team.rows("SELECT SUM(active) FROM marts__dev.kpi__active_freelancers") == planned
+
+
+def test_a_reader_s_release_stays_and_what_nobody_names_goes(team: Team) -> None:
+    team.call("run")
+    with snapshot(team.settings()) as pinned:
+        before = shown_by(pinned)
+        for day in NEXT_DAYS:
+            team.day(day)
+            team.call("run")
+        assert len(catalogues("r")) == 3  # the last two, and the reader's
+        assert shown_by(pinned) == before
+    team.call("run")
+    kept = catalogues("r")
+    assert len(kept) == 2
+    with Server() as found:
+        of = Catalogues(found, os.environ["DATA_PLATFORM_TEAM_NAME"])
+        named = set().union(*(of.files(one) for one in kept))
+    on_disk = {path.name for path in (team.data.parent / "warehouse").rglob("*.parquet")}
+    assert on_disk == named
+
+
+def shown_by(settings: Settings) -> list[tuple]:
+    with reading(settings, locked_down=False) as connection:
+        return connection.execute(
+            "FROM marts.kpi__monthly_turnover UNION ALL FROM marts.kpi__monthly_turnover ORDER BY ALL"
+        ).fetchall()
+
+
+def test_who_writes_production_keeps_others_out_and_is_shown(team: Team) -> None:
+    team.call("run")
+    other = another(team, "other")
+    gate = team.data.parent / "gate"
+    boundary = Boundary("transform.model_tables", "Tables.mark_as_reflecting")
+    team.day(NEXT_DAYS[0])
+    started = team.start("run", boundary=boundary, gate=gate)
+    started.reach(gate)
+    refused = other.call("run", check=False)
+    assert refused.returncode == 1
+    assert "data-platform run (" in refused.stderr and "--wait SECONDS" in refused.stderr
+    assert "data-platform run (" in status_of(other)["writer"]
+    gate.touch()
+    assert started.join() == 0
+    assert status_of(other)["writer"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("PGPASSWORD", "wr0ng", "password authentication failed"),
+        ("PGPORT", "1", "Connection refused"),
+        ("PGDATABASE", "nowhere", 'database "nowhere" does not exist'),
+        ("DATA_PLATFORM_TEAM_NAME", "A-b", "is no name"),
+    ],
+)
+def test_a_server_out_of_reach_is_told_in_a_line(
+    team: Team, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    for words in (["run"], ["query", "SELECT 1"], ["status"]):
+        refused = team.call(*words, check=False)
+        assert refused.returncode in (1, 2)
+        assert told in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
+        assert PASSWORD not in refused.stderr and "wr0ng" not in refused.stderr
+    assert not (team.data / "releases").exists() or not any((team.data / "sources").iterdir())
+
+
+def test_a_catalogue_of_a_newer_ducklake_is_refused(team: Team) -> None:
+    team.call("run")
+    with Server() as found:
+        (one,) = catalogues("r")
+        found.execute("UPDATE {of}.ducklake_metadata SET value = '9.9' WHERE key = 'version'", of=one)
+    refused = team.call("query", "FROM marts.kpi__nps", check=False)
+    assert refused.returncode == 1
+    assert "9.9" in refused.stderr and len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY (SELECT 1) TO '{folder}/x.csv'",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{folder}/x.csv'",
+        "SELECT * FROM postgres_query('__ducklake_metadata_lakehouse', 'SELECT 1 AS a')",
+        "FROM __ducklake_metadata_lakehouse.pg_catalog.pg_authid",
+        "CALL ducklake_expire_snapshots('lakehouse')",
+        "FROM read_csv('/etc/passwd')",
+        "DELETE FROM marts.kpi__monthly_turnover",
+        "ATTACH 'postgres:' AS other",
+        "SET enable_external_access = true",
+    ],
+)
+def test_a_query_can_only_read_the_lakehouse(lived_in: Team, sql: str) -> None:
+    folder = lived_in.data.parent / "warehouse"
+    refused = lived_in.call("query", sql.format(folder=folder), check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: the query failed: ")
+    assert not (folder / "x.csv").exists()
+
+
+@pytest.fixture
+def lived_in(team: Team) -> Team:
+    """A team with what an extract and a load leave, which take no time."""
+    team.call("extract", "load")
+    return team
+
+
+def test_the_team_s_lakehouse_is_not_one_member_s_to_remove(lived_in: Team) -> None:
+    refused = lived_in.call("clean", "--yes", check=False)
+    assert refused.returncode == 1
+    assert "is a team's" in refused.stderr
+    assert lived_in.rows("SELECT COUNT(*) > 0 FROM sources.app__invoices") == [(True,)]
+
+
+def test_drivers_that_are_missing_are_told_with_what_to_install(
+    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for missing in ("psycopg2", "duckdb_extension_ducklake"):
+        code = (
+            f"import sys; sys.modules[{missing!r}] = None\n"
+            "from importlib import util\n"
+            "find = util.find_spec\n"
+            f"util.find_spec = lambda name, *a: None if name == {missing!r} else find(name, *a)\n"
+            "from data_platform.cli.program import main; main()"
+        )
+        words = ["--gateway", "team", "-p", str(PROJECT), "-d", str(tmp_path / "data"), "run"]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=PROJECT
+        )
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "pip install '.[team]'" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    shutil.rmtree(tmp_path / "data", ignore_errors=True)
