@@ -30,6 +30,11 @@ pytestmark = pytest.mark.slow(reason="a PostgreSQL server, and runs on it")
 
 _OURS = "DATA_PLATFORM_TEAM"
 TEAM = ["--gateway", "team", "--scale", str(SCALE), "--as-of"]
+# A change of a model that none of its unit tests sees.
+MORE = (
+    "COALESCE(active.freelancers, 0)",
+    "(COALESCE(active.freelancers, 0) + CASE WHEN spine.month = DATE '2023-07-01' THEN 1 ELSE 0 END)",
+)
 NEXT_DAYS = ["2024-03-01", "2024-03-02", "2024-03-03"]
 
 
@@ -147,7 +152,7 @@ def test_a_team_s_lakehouse_is_the_default_s_row_for_row(team: Team, tmp_path: P
         platform.copy_project()
         path = platform.project / "models/marts/kpi__active_freelancers.sql"
         text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace("AS active", "+ 1 AS active", 1), encoding="utf-8")
+        path.write_text(text.replace(*MORE), encoding="utf-8")
         platform.options = platform.options if platform is team else options_of(NEXT_DAYS[0])
         before = shown(platform)
         platform.call("plan", "dev")
@@ -221,8 +226,8 @@ def standing_before_its_publication(member: Team, *words: str) -> Iterator[None]
 def test_analysts_plan_while_the_daily_run_goes_on(team: Team) -> None:
     team.call("run")
     anna, omar = another(team, "anna"), another(team, "omar")
-    touch(anna, "marts.kpi__nps_monthly", "AS nps,", "+ 0 AS nps,")
-    touch(omar, "marts.kpi__active_freelancers", "AS active", "+ 1 AS active")
+    touch(anna, "marts.kpi__nps_monthly", "::DECIMAL(5, 2) AS nps", "::DECIMAL(6, 2)::DECIMAL(5, 2) AS nps")
+    touch(omar, "marts.kpi__active_freelancers", *MORE)
     # Both plans, and a day, begin from the same release, and are published one after the other.
     team.day(NEXT_DAYS[0])
     with (
@@ -258,8 +263,8 @@ def test_analysts_plan_while_the_daily_run_goes_on(team: Team) -> None:
 def test_two_plans_of_one_environment_at_once_are_not_mixed(team: Team) -> None:
     team.call("run")
     anna, omar = another(team, "anna"), another(team, "omar")
-    touch(anna, "marts.kpi__nps_monthly", "AS nps,", "+ 0 AS nps,")
-    touch(omar, "marts.kpi__active_freelancers", "AS active", "+ 1 AS active")
+    touch(anna, "marts.kpi__nps_monthly", "::DECIMAL(5, 2) AS nps", "::DECIMAL(6, 2)::DECIMAL(5, 2) AS nps")
+    touch(omar, "marts.kpi__active_freelancers", *MORE)
     gate = anna.data.parent / "gate"
     boundary = Boundary("lakehouse.team.ducklake", "one_at_a_time")
     started = anna.start("plan", "dev", boundary=boundary, gate=gate)

@@ -102,8 +102,7 @@ def carry_over(
             for place in _differing(before.tables, theirs.tables, ours.tables):
                 _carry_table(connection, place, place in theirs.tables)
             views = [*_differing(before.views, theirs.views, ours.views)]
-            for place in views:
-                _carry_view(connection, place, theirs.views.get(place))
+            _carry_views(connection, {place: theirs.views.get(place) for place in views})
             for place in views:
                 if place in theirs.views:  # what it reads may be gone
                     connection.execute(f"SELECT 1 FROM {'.'.join(map(quoted, place))} LIMIT 0")
@@ -134,6 +133,21 @@ def _carry_table(connection: duckdb.DuckDBPyConnection, name: Name, is_there: bo
     if is_there:
         connection.execute(f"CREATE TABLE {place} AS FROM changed.{place}")
         _carry_comments(connection, [name])
+
+
+def _carry_views(connection: duckdb.DuckDBPyConnection, views: Mapping[Name, object]) -> None:
+    """Carry views, each after those that it reads."""
+    left = dict(views)
+    while left:
+        waiting: dict[Name, object] = {}
+        for name, said in left.items():
+            try:
+                _carry_view(connection, name, said)
+            except duckdb.CatalogException:
+                waiting[name] = said
+        if len(waiting) == len(left):  # says which it lacks
+            _carry_view(connection, *waiting.popitem())
+        left = waiting
 
 
 def _carry_view(connection: duckdb.DuckDBPyConnection, name: Name, said: object) -> None:
