@@ -17,7 +17,7 @@ import click
 
 from data_platform import __version__, interruption
 from data_platform.cli import deployment as changers
-from data_platform.cli import options, sharding, upkeep
+from data_platform.cli import moving, options, sharding, upkeep
 from data_platform.cli import pipeline as writers
 from data_platform.cli import reading as readers
 from data_platform.cli.action import Action, Call
@@ -67,6 +67,7 @@ for command in (
     writers.export_command,
     writers.run_command,
     writers.backfill_command,
+    moving.move_command,
     upkeep.clean_command,
     changers.plan_command,
     changers.diff_command,

@@ -1,4 +1,4 @@
-"""The lakehouse as one DuckDB file, in the folder of a release: copied, then published by rename."""
+"""The lakehouse as one DuckDB file in the folder of a release: copied, published by rename."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +13,7 @@ from data_platform.errors import LakehouseInUseError, PlatformError, one_line
 from data_platform.files import sync_file, writable_folder
 from data_platform.lakehouse.copying import Copying, copy_database
 from data_platform.settings import DATABASE, Settings
+from data_platform.sql import literal, quoted
 
 _POLL_SECONDS = 0.1
 _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
@@ -58,6 +59,16 @@ class DuckDBFile:
             raise
         finally:
             connection.close()
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, settings: Settings, alias: str) -> None:
+        path = literal(str(settings.lakehouse))
+        connection.execute(f"ATTACH {path} AS {quoted(alias)} (READ_ONLY)")
+
+    def clear(self, private: Settings) -> None:
+        private.lakehouse.unlink(missing_ok=True)
+
+    def refuse_folder(self, settings: Settings) -> None:
+        """A folder without a lakehouse has nothing to lose."""
 
     def refuse_query(self, sql: str) -> None:
         """DuckDB itself refuses all that there is to refuse."""

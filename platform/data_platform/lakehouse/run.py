@@ -275,6 +275,7 @@ def running(
     wait: float = 0,
     on_wait: Callable[[str], None] = lambda who: None,
     show: Show = nullcontext,
+    takes_over: bool = False,
 ) -> Iterator[Run]:
     """A run on a private copy of what is published, which the block's end publishes.
 
@@ -286,11 +287,14 @@ def running(
         wait: how many seconds to wait for another writer.
         on_wait: told who that is, before the waiting.
         show: shows each step to a person.
+        takes_over: the data folder may have been another gateway's.
 
     Raises:
         PlatformError: another process writes, or the private copy cannot be made.
     """
     releases, store = Releases(settings.data_dir), store_of(settings)
+    if not takes_over:
+        store.refuse_folder(settings)
     runs_dir = releases.prepare_runs_dir()
     with writers_lock(runs_dir, wait, on_wait):
         releases.tidy(store.published(settings))

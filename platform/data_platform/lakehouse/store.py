@@ -54,6 +54,19 @@ class Store(Protocol):
             PlatformError: it cannot be opened.
         """
 
+    def attach(self, connection: duckdb.DuckDBPyConnection, settings: Settings, alias: str) -> None:
+        """Let another lakehouse's connection read it, under another name."""
+
+    def clear(self, private: Settings) -> None:
+        """Make a private copy empty."""
+
+    def refuse_folder(self, settings: Settings) -> None:
+        """Refuse a data folder that is another gateway's.
+
+        Raises:
+            PlatformError: it would lose the lakehouse that it has.
+        """
+
     def refuse_query(self, sql: str) -> None:
         """Refuse what a connection that is locked down could still do.
 

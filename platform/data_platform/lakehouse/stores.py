@@ -5,6 +5,8 @@ from data_platform.lakehouse.store import Store
 from data_platform.settings import Settings
 
 TEAM = "team"
+# Those that keep a lakehouse.
+GATEWAYS = ("duckdb", TEAM)
 
 
 def store_of(settings: Settings) -> Store:

@@ -16,8 +16,8 @@ from openlineage.client import event_v2 as event
 from openlineage.client import facet_v2 as facet
 
 from data_platform import __version__
-from data_platform.project.lineage.graph import Lineage, ModelLineage, column_of, model_of
 from data_platform.lakehouse.stores import store_of
+from data_platform.project.lineage.graph import Lineage, ModelLineage, column_of, model_of
 from data_platform.record.rows import Audited, ModelRan, Outcome, Row, RunRow, StepRow
 from data_platform.settings import Settings
 

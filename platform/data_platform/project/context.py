@@ -28,8 +28,8 @@ from data_platform.lakehouse.duckdb_file import refusal
 from data_platform.lakehouse.stores import store_of
 from data_platform.project.evaluation import Evaluation, Recorder, place_of, short_name
 from data_platform.project.evaluator import RememberingEvaluator
-from data_platform.project.gateways import adapt
 from data_platform.project.facts import ModelFacts, facts_of
+from data_platform.project.gateways import adapt
 from data_platform.project.kinds import kind_of, refuse_unsupported
 from data_platform.project.model_cache import (
     ContentConfig,

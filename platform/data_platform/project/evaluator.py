@@ -79,7 +79,9 @@ class RememberingEvaluator(SnapshotEvaluator):
             super().promote(*args, **options)
 
     def _together(self) -> AbstractContextManager[None]:
-        return self.adapter.together() if isinstance(self.adapter, DuckLakeAdapter) else nullcontext()
+        return (
+            self.adapter.together() if isinstance(self.adapter, DuckLakeAdapter) else nullcontext()
+        )
 
     def set_correlation_id(self, correlation_id: Any) -> "RememberingEvaluator":
         """A plan of SQLMesh's asks for an evaluator that marks its queries; this one goes on."""

@@ -14,7 +14,8 @@ from data_platform.lakehouse.stores import TEAM
 class DuckLakeAdapter(DuckDBEngineAdapter):
     """Makes a table or view and its comments in one transaction.
 
-    Each transaction of DuckLake reads the whole catalogue again, and a model has a comment a column.
+    Each transaction of DuckLake reads the whole catalogue again, and a model has a comment for each
+    column.
     """
 
     @contextmanager
@@ -38,10 +39,12 @@ class DuckLakeAdapter(DuckDBEngineAdapter):
             self._connection_pool.begin()
 
     def create_view(self, *args: Any, **options: Any) -> None:
+        """Make a view with its comments."""
         with self.together():
             super().create_view(*args, **options)
 
     def create_table(self, *args: Any, **options: Any) -> None:
+        """Make an empty table with its comments."""
         with self.together():
             super().create_table(*args, **options)
 
@@ -50,6 +53,7 @@ class DuckLakeAdapter(DuckDBEngineAdapter):
         super()._create_table(*args, **{**options, "partitioned_by": None})
 
     def replace_query(self, *args: Any, **options: Any) -> None:
+        """Make a table of a query, with its comments."""
         with self.together():
             super().replace_query(*args, **options)
 
@@ -66,6 +70,7 @@ class _DuckLakeConnection(DuckDBConnectionConfig):
         return DuckLakeAdapter
 
     def create_engine_adapter(self, *args: Any, **options: Any) -> EngineAdapter:
+        """An adapter that no other context has."""
         adapter: EngineAdapter = ConnectionConfig.create_engine_adapter(self, *args, **options)
         return adapter
 

@@ -98,7 +98,9 @@ class Catalogues:
     def rename(self, source: str, target: str) -> None:
         """Give a catalogue that nobody reads another name."""
         for suffix in ("", _STATE):
-            if self.server.value("SELECT 1 FROM pg_namespace WHERE nspname = %s", [source + suffix]):
+            if self.server.value(
+                "SELECT 1 FROM pg_namespace WHERE nspname = %s", [source + suffix]
+            ):
                 self.server.execute(
                     "ALTER SCHEMA {source} RENAME TO {target}",
                     source=source + suffix,

@@ -32,7 +32,9 @@ from data_platform.sql import literal
 # The name under which SQLMesh knows the catalogue, that of the default's database.
 _ALIAS = "lakehouse"
 _DATA = "DATA_PLATFORM_TEAM_DATA"
-_NOT_FOR_READERS = re.compile(r"\bcopy\b|\bpostgres_\w+|\bpg_\w+|__ducklake_\w+|\bducklake_\w+", re.I)
+_NOT_FOR_READERS = re.compile(
+    r"\bcopy\b|\bpostgres_\w+|\bpg_\w+|__ducklake_\w+|\bducklake_\w+", re.I
+)
 
 
 class DuckLake:
@@ -75,8 +77,26 @@ class DuckLake:
                 connection.begin()
             yield connection
 
+    def attach(self, connection: duckdb.DuckDBPyConnection, settings: Settings, alias: str) -> None:
+        connection.execute(f"SET extension_directory = {literal(str(extension_folder()))}")
+        connection.execute("SET autoinstall_known_extensions = false")
+        connection.execute(_attach(settings, is_read_only=True, alias=alias))
+
+    def clear(self, private: Settings) -> None:
+        with Server() as server:
+            found = Catalogues(server, lakehouse_name())
+            with server.transaction():
+                found.drop(private.catalogue)
+
+    def refuse_folder(self, settings: Settings) -> None:
+        if settings.lakehouse.exists():
+            raise PlatformError(
+                f"the data folder {settings.data_dir} has a lakehouse of gateway duckdb; take it "
+                "along with: data-platform move --to team, or choose another --data-dir"
+            )
+
     def refuse_query(self, sql: str) -> None:
-        """Readers may read the folder of the Parquet files, so that DuckDB lets them write there."""
+        """Readers may read the folder of the Parquet files, so DuckDB lets them write there."""
         kinds = {one.type for one in duckdb.extract_statements(sql)}
         if not kinds <= {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}:
             raise PlatformError("the query failed: it does not only read")
@@ -325,14 +345,14 @@ def _in_place(settings: Settings) -> Settings:
     return replace(settings, warehouse=warehouse(settings))
 
 
-def _attach(settings: Settings, is_read_only: bool) -> str:
+def _attach(settings: Settings, is_read_only: bool, alias: str = _ALIAS) -> str:
     options = [f"METADATA_SCHEMA {literal(settings.catalogue)}", "DATA_INLINING_ROW_LIMIT 0"]
     if is_read_only:
         options.append("READ_ONLY")
     else:
         path = writable_folder(warehouse(settings))
         options.append(f"DATA_PATH {literal(f'{path}/')}")
-    return f"ATTACH 'ducklake:postgres:' AS {_ALIAS} ({', '.join(options)})"
+    return f"ATTACH 'ducklake:postgres:' AS {alias} ({', '.join(options)})"
 
 
 def attached(settings: Settings, is_read_only: bool) -> duckdb.DuckDBPyConnection:

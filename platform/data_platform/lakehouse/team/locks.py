@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from data_platform.errors import PlatformError
 from data_platform.lakehouse.team.server import Server
 
-# What is locked, beside the numbers of releases that readers hold: production, from the beginning of
-# a run to its end; a publication; and, from here downwards, that a run is alive.
+# What is locked, beside the numbers of releases that readers hold: production, from the beginning
+# of a run to its end; a publication; and, from here downwards, that a run is alive.
 _WRITERS, _PUBLICATIONS, _RUNS = -1, -2, -10
 _LONGEST_PUBLICATION = 600
 _POLL_SECONDS = 1
@@ -21,9 +21,7 @@ def application(command: str) -> str:
 
 
 @contextmanager
-def alone(
-    name: str, command: str, wait: float, on_wait: Callable[[str], None]
-) -> Iterator[Server]:
+def alone(name: str, command: str, wait: float, on_wait: Callable[[str], None]) -> Iterator[Server]:
     """Keep other writers of a lakehouse out, on whatever machine they are.
 
     Raises:

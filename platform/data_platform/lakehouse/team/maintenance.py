@@ -1,4 +1,4 @@
-"""What keeps a team's lakehouse small: compaction within a catalogue, and what nobody names goes."""
+"""What keeps a team's lakehouse small: compaction, and what no catalogue names goes."""
 
 from math import inf
 from pathlib import Path

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from data_platform.errors import PlatformError, one_line
+from data_platform.lakehouse.contents import Name, carry_comments, make_views, place_of
 from data_platform.lakehouse.team.catalogue import Catalogues, state_of
 from data_platform.sql import literal, quoted, transaction
 
@@ -34,7 +35,7 @@ _RECORD = "ops"
 # How DuckLake keeps the name of a catalogue in its views.
 _OWN_CATALOGUE = "{DUCKLAKE_CATALOG}"
 
-Name = tuple[str, str]
+_BASE, _CHANGED = "base", "changed"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class _Content:
     """The tables and views of a catalogue, each with what tells whether it has changed."""
 
     tables: Mapping[Name, object]
-    views: Mapping[Name, object]
+    views: Mapping[Name, str]
     schemas: frozenset[str]
 
     @classmethod
@@ -58,7 +59,7 @@ class _Content:
             of=catalogue,
         )
         views = found.server.rows(
-            "SELECT s.schema_name, v.view_name, v.sql, v.column_aliases FROM "
+            "SELECT s.schema_name, v.view_name, v.sql FROM "
             "{of}.ducklake_view AS v JOIN {of}.ducklake_schema AS s ON s.schema_id = v.schema_id "
             "WHERE v.end_snapshot IS NULL AND s.end_snapshot IS NULL",
             of=catalogue,
@@ -68,7 +69,7 @@ class _Content:
         )
         return cls(
             {(schema, name): tuple(said) for schema, name, *said in tables},
-            {(schema, name): tuple(said) for schema, name, *said in views},
+            {(schema, name): query for schema, name, query in views},
             frozenset(name for (name,) in schemas),
         )
 
@@ -86,7 +87,7 @@ def carry_over(
             the other.
     """
     _refuse_same_environment(found, *map(state_of, (base, changed, onto)))
-    for alias, catalogue in (("base", base), ("changed", changed)):
+    for alias, catalogue in ((_BASE, base), (_CHANGED, changed)):
         connection.execute(
             f"ATTACH 'ducklake:postgres:' AS {alias} "
             f"(METADATA_SCHEMA {literal(catalogue)}, READ_ONLY)"
@@ -102,11 +103,18 @@ def carry_over(
             for place in _differing(before.tables, theirs.tables, ours.tables):
                 _carry_table(connection, place, place in theirs.tables)
             views = [*_differing(before.views, theirs.views, ours.views)]
-            _carry_views(connection, {place: theirs.views.get(place) for place in views})
+            own = connection.execute("SELECT current_database()").fetchone()
+            assert own is not None
+            queries = {
+                place: query.replace(_OWN_CATALOGUE, quoted(own[0])) if query else None
+                for place in views
+                for query in [theirs.views.get(place)]
+            }
+            make_views(connection, queries, _CHANGED)
             for place in views:
                 if place in theirs.views:  # what it reads may be gone
-                    connection.execute(f"SELECT 1 FROM {'.'.join(map(quoted, place))} LIMIT 0")
-            _carry_comments(connection, views)
+                    connection.execute(f"SELECT 1 FROM {place_of(place)} LIMIT 0")
+            carry_comments(connection, [one for one in views if one in theirs.views], _CHANGED)
     except duckdb.Error as error:
         raise PlatformError(
             "production has changed meanwhile, so that this does not fit it any longer "
@@ -128,74 +136,17 @@ def _differing(
 
 
 def _carry_table(connection: duckdb.DuckDBPyConnection, name: Name, is_there: bool) -> None:
-    place = ".".join(map(quoted, name))
-    connection.execute(f"DROP TABLE IF EXISTS {place}")
+    connection.execute(f"DROP TABLE IF EXISTS {place_of(name)}")
     if is_there:
-        connection.execute(f"CREATE TABLE {place} AS FROM changed.{place}")
-        _carry_comments(connection, [name])
-
-
-def _carry_views(connection: duckdb.DuckDBPyConnection, views: Mapping[Name, object]) -> None:
-    """Carry views, each after those that it reads."""
-    left = dict(views)
-    while left:
-        waiting: dict[Name, object] = {}
-        for name, said in left.items():
-            try:
-                _carry_view(connection, name, said)
-            except duckdb.CatalogException:
-                waiting[name] = said
-        if len(waiting) == len(left):  # says which it lacks
-            _carry_view(connection, *waiting.popitem())
-        left = waiting
-
-
-def _carry_view(connection: duckdb.DuckDBPyConnection, name: Name, said: object) -> None:
-    place = ".".join(map(quoted, name))
-    if said is None:
-        connection.execute(f"DROP VIEW IF EXISTS {place}")
-        return
-    assert isinstance(said, tuple)
-    query, aliases = said
-    columns = ""
-    if aliases:
-        rows = connection.execute(
-            "SELECT column_name FROM duckdb_columns() WHERE database_name = 'changed' "
-            "AND schema_name = ? AND table_name = ? ORDER BY column_index",
-            [*name],
-        ).fetchall()
-        columns = f" ({', '.join(quoted(column) for (column,) in rows)})"
-    own = connection.execute("SELECT current_database()").fetchone()
-    assert own is not None
-    query = query.replace(_OWN_CATALOGUE, quoted(own[0]))
-    connection.execute(f"CREATE OR REPLACE VIEW {place}{columns} AS {query}")
-
-
-def _carry_comments(connection: duckdb.DuckDBPyConnection, names: Sequence[Name]) -> None:
-    for schema, name in names:
-        place = f"{quoted(schema)}.{quoted(name)}"
-        for kind in ("TABLE", "VIEW"):
-            rows = connection.execute(
-                f"SELECT comment FROM duckdb_{kind.lower()}s() WHERE database_name = 'changed' AND "
-                f"schema_name = ? AND {kind.lower()}_name = ? AND comment IS NOT NULL",
-                [schema, name],
-            ).fetchall()
-            for (comment,) in rows:
-                connection.execute(f"COMMENT ON {kind} {place} IS {literal(comment)}")
-        for column, comment in connection.execute(
-            "SELECT column_name, comment FROM duckdb_columns() WHERE database_name = 'changed' AND "
-            "schema_name = ? AND table_name = ? AND comment IS NOT NULL",
-            [schema, name],
-        ).fetchall():
-            connection.execute(
-                f"COMMENT ON COLUMN {place}.{quoted(column)} IS {literal(comment)}"
-            )
+        there = place_of(name, _CHANGED)
+        connection.execute(f"CREATE TABLE {place_of(name)} AS FROM {there}")
+        carry_comments(connection, [name], _CHANGED)
 
 
 def _carry_rows(connection: duckdb.DuckDBPyConnection, table: str) -> None:
-    place = f"{quoted(_RECORD)}.{quoted(table)}"
-    gone = f"(FROM base.{place} EXCEPT ALL FROM changed.{place})"
-    fresh = f"(FROM changed.{place} EXCEPT ALL FROM base.{place})"
+    place = place_of((_RECORD, table))
+    was, is_ = (place_of((_RECORD, table), alias) for alias in (_BASE, _CHANGED))
+    gone, fresh = f"(FROM {was} EXCEPT ALL FROM {is_})", f"(FROM {is_} EXCEPT ALL FROM {was})"
     columns = connection.execute(f"DESCRIBE {place}").fetchall()
     same = " AND ".join(
         f"mine.{quoted(column[0])} IS NOT DISTINCT FROM gone.{quoted(column[0])}"
