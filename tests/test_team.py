@@ -111,23 +111,33 @@ def catalogues(kind: str) -> list[str]:
 
 def shown(platform: Platform) -> dict[str, tuple[object, Counter]]:
     """Every table and view of the sources and models: its columns with their types, its rows."""
-    names = platform.rows(
-        "SELECT table_schema || '.' || table_name FROM information_schema.tables "
-        "WHERE table_schema IN ('sources', 'staging', 'intermediate', 'marts', 'exports', 'report') ORDER BY 1"
-    )
     found: dict[str, tuple[object, Counter]] = {}
-    for (name,) in names:
-        types = platform.rows(f"SELECT column_name, column_type FROM (DESCRIBE {name})")
-        columns = "* EXCLUDE (loaded_at)" if name == "sources.platform__extracts" else "*"
-        found[name] = types, Counter(map(str, platform.rows(f"SELECT {columns} FROM {name}")))
+    with reading(platform.settings(), locked_down=False) as connection:
+        names = connection.execute(
+            "SELECT table_schema || '.' || table_name FROM information_schema.tables "
+            "WHERE table_schema IN "
+            "('sources', 'staging', 'intermediate', 'marts', 'exports', 'report') ORDER BY 1"
+        ).fetchall()
+        for (name,) in names:
+            types = connection.execute(f"DESCRIBE {name}").fetchall()
+            columns = "* EXCLUDE (loaded_at)" if name == "sources.platform__extracts" else "*"
+            rows = connection.execute(f"SELECT {columns} FROM {name}").fetchall()
+            found[name] = [of[:2] for of in types], Counter(map(str, rows))
     return found
+
+
+def differences(one: tuple[object, Counter], other: tuple[object, Counter]) -> list[object]:
+    """The first of what two tables differ by, in types or rows."""
+    if one[0] != other[0]:
+        return [one[0], other[0]]
+    return [*(one[1] - other[1]), *(other[1] - one[1])][:6]
 
 
 def assert_parity(team: Team, alone: Platform) -> None:
     ours, theirs = shown(team), shown(alone)
     assert ours.keys() == theirs.keys()
     for name in ours:
-        assert ours[name] == theirs[name], name
+        assert differences(ours[name], theirs[name]) == [], name
     for path in sorted((alone.data / "exports").iterdir()):
         assert (team.data / "exports" / path.name).read_bytes() == path.read_bytes(), path.name
 
@@ -161,7 +171,7 @@ def test_a_team_s_lakehouse_is_the_default_s_row_for_row(team: Team, tmp_path: P
         changed = shown(platform)
         assert changed["marts.kpi__active_freelancers"] != before["marts.kpi__active_freelancers"]
         platform.call("rollback")
-        assert shown(platform) == before
+        assert (shown(platform) == before) is True
         assert changed["marts.kpi__nps"] == before["marts.kpi__nps"]
     assert_parity(team, alone)
 
@@ -193,7 +203,7 @@ def test_a_run_that_is_killed_leaves_what_the_next_can_use(
     team.day(NEXT_DAYS[0])
     started = team.start("run", boundary=boundary)
     assert started.join() == -signal.SIGKILL
-    assert (shown(team) != before) == is_published
+    assert (shown(team) != before) is is_published
 
     done = team.call("run").stdout
     assert ("nothing changed" in done) == is_published
@@ -418,3 +428,69 @@ def test_drivers_that_are_missing_are_told_with_what_to_install(
         assert "pip install '.[team]'" in done.stderr
         assert len(done.stderr.splitlines()) == 1
     shutil.rmtree(tmp_path / "data", ignore_errors=True)
+
+
+def test_a_check_reads_all_and_finds_what_is_damaged(lived_in: Team) -> None:
+    found = lived_in.call("check")
+    assert ", 0 faults" in found.stdout
+    file = max(
+        (lived_in.data.parent / "warehouse/sources").rglob("*.parquet"),
+        key=lambda path: path.stat().st_size,
+    )
+    whole = file.read_bytes()
+    for damaged, told in (
+        (whole[: len(whole) // 2], "its catalogue says"),
+        (b"x" * len(whole), "is no Parquet file any longer"),
+        (None, "is missing"),
+    ):
+        file.unlink()
+        if damaged is not None:
+            file.write_bytes(damaged)
+        refused = lived_in.call("check", check=False)
+        assert refused.returncode == 1
+        assert told in refused.stderr and "cannot be read" in refused.stderr
+    file.write_bytes(whole)
+    with Server() as found_, reading(lived_in.settings(), locked_down=False):
+        (one,) = catalogues("r")
+        found_.execute("UPDATE {of}.ducklake_data_file SET record_count = record_count + 1", of=one)
+    assert "rows, its catalogue says" in lived_in.call("check", check=False).stderr
+
+
+def test_a_lakehouse_moves_to_the_team_and_back(team: Team, tmp_path: Path) -> None:
+    alone = Platform(team.data)
+    begin(alone)
+    refused = team.call("run", check=False)
+    assert "has a lakehouse of gateway duckdb" in refused.stderr
+    before = shown(alone)
+    alone.call("plan", "dev")
+    told = alone.call("move", "--to", "team").stdout
+    assert "compared row for row" in told
+    assert differing(shown(team), before) == []
+    assert set(status_of(team)["environments"]) == {"dev"}
+
+    team.day(NEXT_DAYS[0])
+    team.call("run")
+    assert_exports_equal_the_reference(team)
+    after = shown(team)
+    team.call("move", "--to", "duckdb")
+    assert differing(shown(alone), after) == []
+    alone.call("run", options=options_of(NEXT_DAYS[1]))
+    assert_exports_equal_the_reference(alone)
+    commands = [run["command"] for run in status_of(alone)["runs"]]
+    assert commands == ["run", "move --to duckdb", "run", "move --to team", "plan dev", "run"]
+
+    # One that knows more is not overwritten.
+    team.data = tmp_path / "other"
+    refused = team.call("move", "--to", "duckdb", check=False)
+    assert refused.returncode == 0, "a folder without a lakehouse has nothing to lose"
+    refused = alone.call("move", "--to", "team", check=False)
+    assert refused.returncode == 0, "the team's knows less"
+    alone.data = tmp_path / "other"
+    refused = alone.call("move", "--to", "team", check=False)
+    assert refused.returncode == 1 and "it would be lost" in refused.stderr
+
+
+def differing(
+    one: dict[str, tuple[object, Counter]], other: dict[str, tuple[object, Counter]]
+) -> list[str]:
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))

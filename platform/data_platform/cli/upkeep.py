@@ -29,6 +29,26 @@ def _clean(call: Call, is_sure: bool) -> None:
     call.reporter.say("Removed.")
 
 
+def _check(call: Call) -> int:
+    from data_platform.operations.check import check
+
+    with call.reporter.busy("reading all of it"):
+        done = check(call.settings)
+    for fault in done.faults:
+        call.reporter.fail(fault)
+    call.reporter.say(
+        f"{counted(done.tables, 'table')} read whole, {done.rows:,} rows, "
+        f"{counted(len(done.faults), 'fault')}"
+    )
+    return 1 if done.faults else 0
+
+
+@click.command("check", cls=parsing.Command)
+def check_command() -> Action:
+    """Read the whole lakehouse, and compare it with what its catalogue and statistics say."""
+    return Action("check", _check, writes=False)
+
+
 def _agrees(question: str) -> bool:
     """Whether who is there says yes; where nobody is there to be asked, who called has said it."""
     try:

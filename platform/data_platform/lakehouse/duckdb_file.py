@@ -70,6 +70,11 @@ class DuckDBFile:
     def refuse_folder(self, settings: Settings) -> None:
         """A folder without a lakehouse has nothing to lose."""
 
+    def faults(self, settings: Settings, connection: duckdb.DuckDBPyConnection) -> list[str]:
+        return []  # DuckDB compares each block that it reads with its checksum
+
+    def look_again(self, connection: duckdb.DuckDBPyConnection) -> None: ...
+
     def refuse_query(self, sql: str) -> None:
         """DuckDB itself refuses all that there is to refuse."""
 

@@ -67,6 +67,12 @@ class Store(Protocol):
             PlatformError: it would lose the lakehouse that it has.
         """
 
+    def faults(self, settings: Settings, connection: duckdb.DuckDBPyConnection) -> list[str]:
+        """What the files of a lakehouse lack of what its catalogue says of them, a line each."""
+
+    def look_again(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let a connection that reads go on after a query that failed."""
+
     def refuse_query(self, sql: str) -> None:
         """Refuse what a connection that is locked down could still do.
 

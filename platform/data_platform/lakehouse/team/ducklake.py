@@ -23,7 +23,7 @@ from data_platform.lakehouse.team.locks import (
     one_at_a_time,
     writer,
 )
-from data_platform.lakehouse.team.maintenance import compact, remove_old_releases
+from data_platform.lakehouse.team.maintenance import compact, file_faults, remove_old_releases
 from data_platform.lakehouse.team.merge import carry_over
 from data_platform.lakehouse.team.server import Server, lakehouse_name
 from data_platform.settings import Settings
@@ -94,6 +94,14 @@ class DuckLake:
                 f"the data folder {settings.data_dir} has a lakehouse of gateway duckdb; take it "
                 "along with: data-platform move --to team, or choose another --data-dir"
             )
+
+    def faults(self, settings: Settings, connection: duckdb.DuckDBPyConnection) -> list[str]:
+        with Server() as server:
+            return file_faults(Catalogues(server, lakehouse_name()), settings.catalogue, connection)
+
+    def look_again(self, connection: duckdb.DuckDBPyConnection) -> None:
+        connection.rollback()
+        connection.begin()
 
     def refuse_query(self, sql: str) -> None:
         """Readers may read the folder of the Parquet files, so DuckDB lets them write there."""

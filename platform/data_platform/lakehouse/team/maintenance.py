@@ -54,3 +54,41 @@ def remove_old_releases(found: Catalogues) -> None:
     for file in place.rglob("ducklake-*.parquet"):
         if file.name not in named and file.stat().st_mtime < oldest:
             file.unlink(missing_ok=True)
+
+
+def file_faults(
+    found: Catalogues, catalogue: str, connection: duckdb.DuckDBPyConnection
+) -> list[str]:
+    """Files that are missing, or have not the size, rows and bounds that a catalogue says."""
+    place, faults = Path(found.data_path(catalogue)), []
+    rows = found.server.rows(
+        "SELECT s.path || t.path || f.path, f.file_size_bytes, f.record_count, f.kind FROM ("
+        "SELECT table_id, path, file_size_bytes, record_count, 'data' AS kind FROM "
+        "{of}.ducklake_data_file WHERE end_snapshot IS NULL UNION ALL SELECT table_id, path, "
+        "file_size_bytes, delete_count, 'delete' FROM {of}.ducklake_delete_file "
+        "WHERE end_snapshot IS NULL) AS f JOIN {of}.ducklake_table AS t "
+        "ON t.table_id = f.table_id AND t.end_snapshot IS NULL JOIN {of}.ducklake_schema AS s "
+        "ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL",
+        of=catalogue,
+    )
+    for path, size, records, _ in rows:
+        file = place / path
+        if not file.is_file():
+            faults.append(f"{path} is missing")
+        elif file.stat().st_size != size:
+            faults.append(f"{path} has {file.stat().st_size:,} bytes, its catalogue says {size:,}")
+        else:
+            try:
+                row = connection.execute(
+                    "SELECT SUM(num_rows)::BIGINT FROM parquet_file_metadata(?)", [str(file)]
+                ).fetchone()
+            except duckdb.Error:
+                faults.append(f"{path} is no Parquet file any longer")
+                connection.rollback()
+                connection.begin()
+                continue
+            if row is None or row[0] != records:
+                faults.append(
+                    f"{path} has {row[0] if row else 0:,} rows, its catalogue says {records:,}"
+                )
+    return faults
