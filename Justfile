@@ -197,6 +197,16 @@ bench-sources *options: setup-dev
     fi
     {{ bin }}/python benchmarks/sources.py "$@"
 
+# Read the whole lakehouse, and compare it with what its catalogue and statistics say
+[group('upkeep')]
+check *options: setup
+    @{{ bin }}/data-platform check "$@"
+
+# Move the lakehouse to another gateway, every row compared: just move --to team (docs/scaling.md)
+[group('upkeep')]
+move *options: setup
+    @{{ bin }}/data-platform move "$@"
+
 # Remove everything that was generated: data, caches and logs; says what, and asks
 [group('upkeep')]
 clean *options: setup
@@ -214,6 +224,7 @@ lock: setup
     pin --group setup -o requirements-setup.lock
     pin pyproject.toml --group build -o requirements.lock
     pin pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+    pin pyproject.toml --extra team -c requirements-dev.lock -o requirements-team.lock
 
 # Look up known vulnerabilities of the pinned dependencies (needs PyPI's advisory service)
 [group('upkeep')]
@@ -241,6 +252,15 @@ setup:
     echo "3 of 3, the program itself"
     $uv --no-deps --no-build-isolation -e .
     echo "$wanted" > "$stamp"
+
+# Add to .venv what gateway `team` needs, from requirements-team.lock (docs/scaling.md)
+[group('upkeep')]
+setup-team: setup
+    #!/usr/bin/env sh
+    set -eu
+    index=$({{ bin }}/pip --disable-pip-version-check config get global.index-url 2>/dev/null || true)
+    if [ -n "${PIP_INDEX_URL:-$index}" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$index}}"; fi
+    {{ bin }}/uv pip install --quiet --python {{ bin }}/python --require-hashes -r requirements-team.lock
 
 # Add to .venv what tests and checks need, from requirements-dev.lock
 [group('upkeep')]

@@ -50,6 +50,8 @@ RECIPES = {
     "promote": ["promote"],
     "rollback": ["rollback"],
     "review": ["review"],
+    "check": ["check"],
+    "move": ["move"],
     "clean": ["clean"],
     "test-slow": ["-n", "2", "-m", "slow"],
 }

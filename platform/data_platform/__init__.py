@@ -5,7 +5,7 @@ A package imports those above it in this list, never those below:
     simulation settings errors names files result interruption sql   base modules
     sources      the applications and their contract
     record       the schema ops: what was loaded, computed, promoted, published
-    lakehouse    the file: who may write, a run as a transaction, releases
+    lakehouse    where it is kept (a file, a team's server), a run as a transaction, releases
     ingest       applications -> Parquet files -> raw tables
     project      the SQLMesh project: context, evaluator, what models may be, lineage
     transform    computes production's models over the last load
