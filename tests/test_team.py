@@ -88,6 +88,13 @@ def team(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
     return Team(tmp_path / "data", options=[*TEAM, str(AS_OF)])
 
 
+class Alone(Team):
+    """Who is on the default's gateway, and knows of the team's server."""
+
+    def settings(self, as_of: date = AS_OF) -> Settings:
+        return Platform.settings(self, as_of)
+
+
 def another(team: Team, name: str) -> Team:
     """Another member, who has a working tree of their own."""
     folder = team.data.parent / name
@@ -457,7 +464,7 @@ def test_a_check_reads_all_and_finds_what_is_damaged(lived_in: Team) -> None:
 
 
 def test_a_lakehouse_moves_to_the_team_and_back(team: Team, tmp_path: Path) -> None:
-    alone = Platform(team.data)
+    alone = Alone(team.data)
     begin(alone)
     refused = team.call("run", check=False)
     assert "has a lakehouse of gateway duckdb" in refused.stderr

@@ -13,10 +13,10 @@ def _move(call: Call, gateway: str) -> None:
     from data_platform.lakehouse.run import running
     from data_platform.operations.move import destination, move
 
-    target = destination(call.settings, gateway)
+    target, last_run = destination(call.settings, gateway)
     with running(
         target, call.company, f"move --to {gateway}", call.wait, call.reporter.waits_for,
-        call.reporter.show, takes_over=True,
+        call.reporter.show, takes_over=last_run,
     ) as run, run.step("move") as step:  # fmt: skip
         done = move(call.settings, run, lambda done, total: step.advance(done, total))
         step.done(

@@ -275,7 +275,7 @@ def running(
     wait: float = 0,
     on_wait: Callable[[str], None] = lambda who: None,
     show: Show = nullcontext,
-    takes_over: bool = False,
+    takes_over: int | None = None,
 ) -> Iterator[Run]:
     """A run on a private copy of what is published, which the block's end publishes.
 
@@ -287,13 +287,14 @@ def running(
         wait: how many seconds to wait for another writer.
         on_wait: told who that is, before the waiting.
         show: shows each step to a person.
-        takes_over: the data folder may have been another gateway's.
+        takes_over: the data folder was another gateway's, whose lakehouse it is to be filled with;
+            the number of the last run that did something to that.
 
     Raises:
         PlatformError: another process writes, or the private copy cannot be made.
     """
     releases, store = Releases(settings.data_dir), store_of(settings)
-    if not takes_over:
+    if takes_over is None:
         store.refuse_folder(settings)
     runs_dir = releases.prepare_runs_dir()
     with writers_lock(runs_dir, wait, on_wait):
@@ -302,7 +303,8 @@ def running(
         with store.alone(settings, command, wait, on_wait) as published:
             store.tidy(settings)
             known = [journal.run_number for journal in journals(runs_dir)]
-            last = max([last_recorded_number(published) if published else 0, *known])
+            recorded = last_recorded_number(published) if published else 0
+            last = max(recorded, takes_over or 0, *known, 0)
             number = store.next_run_number(settings, last)
             write_holder(runs_dir, number, command)
             journal = Journal(runs_dir / f"{number}.jsonl", number)

@@ -4,9 +4,9 @@ from data_platform.lakehouse.duckdb_file import DuckDBFile
 from data_platform.lakehouse.store import Store
 from data_platform.settings import Settings
 
-TEAM = "team"
+DUCKDB, TEAM = "duckdb", "team"
 # Those that keep a lakehouse.
-GATEWAYS = ("duckdb", TEAM)
+GATEWAYS = (DUCKDB, TEAM)
 
 
 def store_of(settings: Settings) -> Store:

@@ -20,6 +20,7 @@ from data_platform.lakehouse.reader_copy import snapshot
 from data_platform.lakehouse.run import Run
 from data_platform.lakehouse.stores import GATEWAYS, store_of
 from data_platform.project.state import export_state, import_state
+from data_platform.record.journal import last_recorded_number
 from data_platform.record.loads import last_load
 from data_platform.settings import Settings
 from data_platform.sql import literal, quoted, transaction
@@ -36,8 +37,8 @@ class Moved:
     rows: int
 
 
-def destination(settings: Settings, gateway: str) -> Settings:
-    """The settings of the gateway that a lakehouse is to move to.
+def destination(settings: Settings, gateway: str) -> tuple[Settings, int]:
+    """(settings of the gateway that a lakehouse is to move to, number of its last run).
 
     Raises:
         UsageError: it is no gateway that keeps a lakehouse, or the same.
@@ -48,7 +49,7 @@ def destination(settings: Settings, gateway: str) -> Settings:
         raise UsageError(f"--to {gateway}: choose another gateway, {others}")
     target = replace(settings, gateway=gateway)
     with reading(settings) as connection:
-        ours = last_load(connection)
+        ours, number = last_load(connection), last_recorded_number(connection)
     if ours is None:
         raise PlatformError("nothing is loaded yet; run: data-platform run")
     if is_there(target):
@@ -65,7 +66,7 @@ def destination(settings: Settings, gateway: str) -> Settings:
                 f"gateway {gateway} has a lakehouse already, whose load {theirs.load_number} as of "
                 f"{theirs.as_of} this one does not know; it would be lost"
             )
-    return target
+    return target, number
 
 
 def move(

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 from data_platform.ingest.loaded import loaded
 from data_platform.lakehouse.connection import reading
+from data_platform.lakehouse.stores import DUCKDB
+from data_platform.project.canary import refuse_untrue
 from data_platform.project.context import open_project
 from data_platform.record.transforms import last_transformed
 from data_platform.settings import Settings
@@ -43,8 +45,11 @@ def transform(
     """
     with reading(settings) as connection:
         load = loaded(connection, settings)
-        deploys = deploy or last_transformed(connection) is None  # the linter comes first
+        is_first = last_transformed(connection) is None
+        deploys = deploy or is_first  # the linter comes first
     with open_project(settings, progress, with_unit_tests=deploys) as project:
+        if is_first and settings.gateway != DUCKDB:
+            refuse_untrue(project.context.engine_adapter, settings.gateway)
         production = Production(project, progress)
         done = production.bring_up_to(load, layers, production.working_tree if deploy else None)
         return production.complete(done, load, with_lineage)
