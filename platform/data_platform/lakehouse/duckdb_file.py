@@ -138,17 +138,16 @@ class DuckDBFile:
     def begin(self, settings: Settings, private: Settings) -> Copying | None:
         return Copying.start(settings.lakehouse, private.lakehouse.parent)
 
-    def settle(self, private: Settings, connection: duckdb.DuckDBPyConnection | None) -> None:
-        """Remove the empty logs beside the file; one that holds anything is a writer's."""
-        if connection is not None:
-            connection.execute("CHECKPOINT")
-        for log in private.lakehouse.parent.glob(f"{DATABASE}?*"):
+    def settle(self, connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("CHECKPOINT")
+
+    def put(self, private: Settings, folder: Path, is_copied: bool) -> None:
+        """Remove the empty logs beside the file, too; one that holds anything is a writer's."""
+        database = folder / "lakehouse" / DATABASE
+        for log in (private.lakehouse if is_copied else database).parent.glob(f"{DATABASE}?*"):
             if log.is_file() and log.stat().st_size:
                 raise PlatformError(f"{log.name} was left beside the lakehouse; run again")
             log.unlink()
-
-    def put(self, private: Settings, folder: Path, is_copied: bool) -> None:
-        database = folder / "lakehouse" / DATABASE
         if is_copied:
             copy_database(private.lakehouse, database.parent)
         if database.exists():

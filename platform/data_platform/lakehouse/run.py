@@ -202,11 +202,12 @@ class Run:
         folded: list[Journal] = []
         if connection is not None:
             folded = self._fold(connection)
+            self._store.settle(connection)
         elif self._store.exists(self.settings):
             with writing(self.settings) as own:
                 folded = self._fold(own)
+                self._store.settle(own)
         goes_on = not self._is_last
-        self._store.settle(self.settings, connection)
         self._releases.publish(
             self.settings.data_dir,
             number,

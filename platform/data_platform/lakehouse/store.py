@@ -143,21 +143,17 @@ class Store(Protocol):
     def begin(self, settings: Settings, private: Settings) -> Copying | None:
         """Begin to make a private copy of what is published; None where nothing is to be copied."""
 
-    def settle(self, private: Settings, connection: duckdb.DuckDBPyConnection | None) -> None:
-        """Make a private copy ready to be published.
-
-        Args:
-            connection: an open one to it, in which the run goes on.
-
-        Raises:
-            PlatformError: it is not.
-        """
+    def settle(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make a private copy, by a connection to it, ready to be published."""
 
     def put(self, private: Settings, folder: Path, is_copied: bool) -> None:
         """Put a private copy where its release will be; nothing is in force yet.
 
         Args:
             folder: of the release, which was that of the private copy unless it is copied.
+
+        Raises:
+            PlatformError: somebody else's log is beside it.
         """
 
     def commit(self, settings: Settings, private: Settings, number: int, is_copied: bool) -> None:

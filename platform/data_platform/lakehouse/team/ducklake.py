@@ -234,13 +234,9 @@ class DuckLake:
                 if number is not None:
                     found.copy(found.release(number), private.catalogue)
 
-    def settle(self, private: Settings, connection: duckdb.DuckDBPyConnection | None) -> None:
+    def settle(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Compact it; never by CHECKPOINT, which removes files that other releases name."""
-        if connection is not None:
-            compact(connection, _ALIAS)
-        elif self.exists(private):
-            with closing(attached(private, is_read_only=False)) as own:
-                compact(own, _ALIAS)
+        compact(connection, _ALIAS)
 
     def put(self, private: Settings, folder: Path, is_copied: bool) -> None:
         """Make the files that the run has written safe from a loss of power."""
