@@ -55,7 +55,7 @@ def _export(call: Call, formats: tuple[ExportFormat, ...], output_dir: Path | No
 
 
 def _backfill(call: Call, first: date, last: date, pristine: bool, kept: Path | None) -> None:
-    from data_platform.lakehouse.run import Step
+    from data_platform.lakehouse.step import Step
 
     settings, run = replace(call.settings, as_of=last), run_of(call)
     with call.reporter.show(Step("backfill")) as step:

@@ -16,7 +16,7 @@ from rich.tree import Tree
 from data_platform.result import Result
 
 if TYPE_CHECKING:
-    from data_platform.lakehouse.run import Step
+    from data_platform.lakehouse.step import Step
 
 _TABLE_ROWS = 1_000
 # Columns get this much at least, or all that they need; a table that cannot give it to all of them

@@ -1,8 +1,8 @@
 """A run is a transaction: it works on a private copy, which is published whole or not at all."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -23,6 +23,7 @@ from data_platform.lakehouse.run_row import (
     message_of,
     outcome_of,
 )
+from data_platform.lakehouse.step import Show, Step
 from data_platform.lakehouse.store import Copying, Store
 from data_platform.lakehouse.stores import store_of
 from data_platform.record.journal import (
@@ -33,44 +34,10 @@ from data_platform.record.journal import (
     record_run_number,
 )
 from data_platform.record.loads import Batch, last_load
-from data_platform.record.rows import Audited, ModelRan, Outcome, Row, RunRow, StepRow, StoppedError
+from data_platform.record.rows import Outcome, Row, RunRow, StepRow, StoppedError
 from data_platform.record.schema import prepare
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
-
-
-@dataclass
-class Step:
-    """A step while it runs; what it says of itself goes into the record."""
-
-    name: str
-    # Its summary claims what is true only once the run is published.
-    is_told_later: bool = False
-    show_progress: Callable[[int, int | None, str], None] = lambda done, total, what: None
-    seconds: float = 0.0
-    number_of_rows: int | None = None
-    summary: str | None = None
-    ran: tuple[ModelRan, ...] = ()
-    audits: tuple[Audited, ...] = ()
-
-    def advance(self, done: int, total: int | None, what: str = "") -> None:
-        """`done` of `total` parts are done (None: nobody knows yet), the last of them `what`."""
-        self.show_progress(done, total, what)
-
-    def done(
-        self,
-        summary: str,
-        number_of_rows: int | None = None,
-        ran: Sequence[ModelRan] = (),
-        audits: Sequence[Audited] = (),
-    ) -> None:
-        """What the step came to, in a few words and for the record."""
-        self.summary, self.number_of_rows = summary, number_of_rows
-        self.ran, self.audits = tuple(ran), tuple(audits)
-
-
-# Shows a step to a person while the block runs: takes its progress, then its summary.
-Show = Callable[[Step], AbstractContextManager[object]]
 
 
 @dataclass

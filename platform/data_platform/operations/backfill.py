@@ -22,7 +22,8 @@ from data_platform.ingest.load import Loaded, load
 from data_platform.ingest.loaded import loaded
 from data_platform.ingest.manifest import read_manifest
 from data_platform.lakehouse.connection import is_there
-from data_platform.lakehouse.run import Run, Step
+from data_platform.lakehouse.run import Run
+from data_platform.lakehouse.step import Step
 from data_platform.project.context import Project, open_project
 from data_platform.record.loads import last_loads
 from data_platform.record.transforms import last_transformed

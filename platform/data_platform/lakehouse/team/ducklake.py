@@ -1,7 +1,5 @@
 """The lakehouse of a team: DuckLake on PostgreSQL, a catalogue of its own for each run."""
 
-import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -9,9 +7,21 @@ from pathlib import Path
 
 import duckdb
 
-from data_platform.errors import PlatformError, one_line
-from data_platform.files import sync_file, sync_folders, writable_folder
+from data_platform.errors import PlatformError
+from data_platform.files import sync_file, sync_folders
 from data_platform.lakehouse.run_row import BESIDE_PRODUCTION
+from data_platform.lakehouse.team.attachment import (
+    ALIAS,
+    DATA,
+    attach_statement,
+    attached,
+    in_place,
+    lock_down,
+    refuse_query,
+    shell_words,
+    spill_folder,
+    warehouse,
+)
 from data_platform.lakehouse.team.catalogue import Catalogues, state_of
 from data_platform.lakehouse.team.extensions import extension_folder
 from data_platform.lakehouse.team.locks import (
@@ -28,13 +38,6 @@ from data_platform.lakehouse.team.merge import carry_over
 from data_platform.lakehouse.team.server import Server, lakehouse_name
 from data_platform.settings import Settings
 from data_platform.sql import literal
-
-# The name under which SQLMesh knows the catalogue, that of the default's database.
-_ALIAS = "lakehouse"
-_DATA = "DATA_PLATFORM_TEAM_DATA"
-_NOT_FOR_READERS = re.compile(
-    r"\bcopy\b|\bpostgres_\w+|\bpg_\w+|__ducklake_\w+|\bducklake_\w+", re.I
-)
 
 
 class DuckLake:
@@ -68,11 +71,7 @@ class DuckLake:
             connection = attached(settings, is_read_only)
             stack.callback(connection.close)
             if is_locked_down:
-                connection.execute(
-                    f"SET allowed_directories = [{literal(f'{warehouse(settings)}/')}]"
-                )
-                for option in ("enable_external_access = false", "lock_configuration = true"):
-                    connection.execute(f"SET {option}")
+                lock_down(connection, settings)
             if is_read_only:  # one look at the catalogue for all that follows
                 connection.begin()
             yield connection
@@ -80,7 +79,7 @@ class DuckLake:
     def attach(self, connection: duckdb.DuckDBPyConnection, settings: Settings, alias: str) -> None:
         connection.execute(f"SET extension_directory = {literal(str(extension_folder()))}")
         connection.execute("SET autoinstall_known_extensions = false")
-        connection.execute(_attach(settings, is_read_only=True, alias=alias))
+        connection.execute(attach_statement(settings, is_read_only=True, alias=alias))
 
     def clear(self, private: Settings) -> None:
         with Server() as server:
@@ -104,26 +103,10 @@ class DuckLake:
         connection.begin()
 
     def refuse_query(self, sql: str) -> None:
-        """Readers may read the folder of the Parquet files, so DuckDB lets them write there."""
-        kinds = {one.type for one in duckdb.extract_statements(sql)}
-        if not kinds <= {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}:
-            raise PlatformError("the query failed: it does not only read")
-        if found := _NOT_FOR_READERS.search(sql):
-            raise PlatformError(
-                f"the query failed: {found[0]!r} is about files or the server, not the lakehouse"
-            )
+        refuse_query(sql)
 
     def shell(self, settings: Settings, commands: Sequence[str]) -> list[str]:
-        first = [
-            f"SET extension_directory = {literal(str(extension_folder()))}",
-            "SET autoinstall_known_extensions = false",
-            _attach(settings, is_read_only=True),
-            f"USE {_ALIAS}",
-            f"SET allowed_directories = [{literal(f'{warehouse(settings)}/')}]",
-            *commands,
-            ".safe_mode",
-        ]
-        return [word for one in first for word in ("-cmd", one)]
+        return shell_words(settings, commands)
 
     def writer(self, settings: Settings) -> str | None:
         with Server() as server:
@@ -138,7 +121,8 @@ class DuckLake:
             "DATA_PLATFORM_EXTENSIONS": str(extension_folder()),
             "DATA_PLATFORM_TEAM_CATALOGUE": settings.catalogue,
             "DATA_PLATFORM_TEAM_STATE": state_of(settings.catalogue),
-            _DATA: str(warehouse(settings)),
+            "DATA_PLATFORM_SPILL": str(spill_folder(settings)),
+            DATA: str(warehouse(settings)),
             **{f"DATA_PLATFORM_TEAM_{name}": said for name, said in address.items()},
         }
 
@@ -157,11 +141,11 @@ class DuckLake:
 
     def private(self, settings: Settings, folder: Path, run_number: int) -> Settings:
         name = f"{lakehouse_name()}_w{run_number}"
-        return replace(_in_place(settings), data_dir=folder, catalogue=name)
+        return replace(in_place(settings), data_dir=folder, catalogue=name)
 
     def kept(self, settings: Settings, folder: Path) -> Settings:
         name = f"{lakehouse_name()}_failed"
-        return replace(_in_place(settings), data_dir=folder, catalogue=name)
+        return replace(in_place(settings), data_dir=folder, catalogue=name)
 
     @contextmanager
     def alone(
@@ -236,7 +220,7 @@ class DuckLake:
 
     def settle(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Compact it; never by CHECKPOINT, which removes files that other releases name."""
-        compact(connection, _ALIAS)
+        compact(connection, ALIAS)
 
     def put(self, private: Settings, folder: Path, is_copied: bool) -> None:
         """Make the files that the run has written safe from a loss of power."""
@@ -319,62 +303,6 @@ class DuckLake:
             while (number := found.current) is not None:
                 hold_release(server, found.name, number)
                 if found.is_there(found.release(number)):
-                    yield replace(_in_place(settings), catalogue=found.release(number))
+                    yield replace(in_place(settings), catalogue=found.release(number))
                     return
             raise PlatformError("there is no lakehouse yet on the server; run: data-platform run")
-
-
-def warehouse(settings: Settings) -> Path:
-    """The folder of the Parquet files: where the lakehouse has them, or is to have them.
-
-    Raises:
-        PlatformError: the environment names another one than the lakehouse has.
-    """
-    if settings.warehouse is not None:
-        return settings.warehouse
-    named = os.environ.get(_DATA)
-    with Server() as server:
-        found = Catalogues(server, lakehouse_name())
-        current = found.current
-        kept = None if current is None else Path(found.data_path(found.release(current)))
-    if kept is None:
-        return Path(named).absolute() if named else settings.data_dir / "warehouse"
-    if named and Path(named).absolute() != kept:
-        raise PlatformError(f"the team's Parquet files lie in {kept}, but {_DATA} names {named}")
-    return kept
-
-
-def _in_place(settings: Settings) -> Settings:
-    """Settings of whatever copy write their Parquet files to the same folder."""
-    return replace(settings, warehouse=warehouse(settings))
-
-
-def _attach(settings: Settings, is_read_only: bool, alias: str = _ALIAS) -> str:
-    options = [f"METADATA_SCHEMA {literal(settings.catalogue)}", "DATA_INLINING_ROW_LIMIT 0"]
-    if is_read_only:
-        options.append("READ_ONLY")
-    else:
-        path = writable_folder(warehouse(settings))
-        options.append(f"DATA_PATH {literal(f'{path}/')}")
-    return f"ATTACH 'ducklake:postgres:' AS {alias} ({', '.join(options)})"
-
-
-def attached(settings: Settings, is_read_only: bool) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection to a catalogue.
-
-    Raises:
-        PlatformError: it cannot be opened.
-    """
-    connection = duckdb.connect(
-        config={
-            "extension_directory": str(extension_folder()),
-            "autoinstall_known_extensions": "false",
-        }
-    )
-    try:
-        connection.execute(_attach(settings, is_read_only))
-        connection.execute(f"USE {_ALIAS}")
-    except duckdb.Error as error:
-        connection.close()
-        raise PlatformError(f"cannot open the team's lakehouse: {one_line(str(error))}") from error
-    return connection
