@@ -225,6 +225,7 @@ lock: setup
     pin pyproject.toml --group build -o requirements.lock
     pin pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
     pin pyproject.toml --extra team -c requirements-dev.lock -o requirements-team.lock
+    pin pyproject.toml --extra spark -c requirements-dev.lock -o requirements-spark.lock
 
 # Look up known vulnerabilities of the pinned dependencies (needs PyPI's advisory service)
 [group('upkeep')]
@@ -255,12 +256,18 @@ setup:
 
 # Add to .venv what gateway `team` needs, from requirements-team.lock (docs/scaling.md)
 [group('upkeep')]
-setup-team: setup
+setup-team: (_add "requirements-team.lock")
+
+# Add to .venv what gateway `spark` needs but for Java, from requirements-spark.lock (docs/scaling.md)
+[group('upkeep')]
+setup-spark: (_add "requirements-spark.lock")
+
+_add file: setup
     #!/usr/bin/env sh
     set -eu
     index=$({{ bin }}/pip --disable-pip-version-check config get global.index-url 2>/dev/null || true)
     if [ -n "${PIP_INDEX_URL:-$index}" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$index}}"; fi
-    {{ bin }}/uv pip install --quiet --python {{ bin }}/python --require-hashes -r requirements-team.lock
+    {{ bin }}/uv pip install --quiet --python {{ bin }}/python --require-hashes -r {{ file }}
 
 # Add to .venv what tests and checks need, from requirements-dev.lock
 [group('upkeep')]

@@ -3,7 +3,8 @@ AUDIT (
 );
 
 /* Each period has a row for every month from its start to its end, or to the as-of month where it has
-   none yet: as many rows in all as the periods have months. Over all of time: a model that is computed by
+   none yet: as many rows in all as the periods have months, counted between first days, since engines
+   differ about the months between any others. Over all of time: a model that is computed by
    period names itself. */
 WITH expected AS (
   SELECT
@@ -11,8 +12,8 @@ WITH expected AS (
       SUM(
         DATE_DIFF(
           'MONTH',
-          periods.start_date,
-          LEAST(COALESCE(periods.end_date, as_of.as_of_date), as_of.as_of_date)
+          DATE_TRUNC('MONTH', periods.start_date)::DATE,
+          DATE_TRUNC('MONTH', LEAST(COALESCE(periods.end_date, as_of.as_of_date), as_of.as_of_date))::DATE
         ) + 1
       ),
       0

@@ -1,10 +1,11 @@
 """Which store a gateway has."""
 
 from data_platform.lakehouse.duckdb_file import DuckDBFile
+from data_platform.lakehouse.spark_warehouse import SparkWarehouse
 from data_platform.lakehouse.store import Store
 from data_platform.settings import Settings
 
-DUCKDB, TEAM = "duckdb", "team"
+DUCKDB, TEAM, SPARK = "duckdb", "team", "spark"
 # Those that keep a lakehouse.
 GATEWAYS = (DUCKDB, TEAM)
 
@@ -16,4 +17,4 @@ def store_of(settings: Settings) -> Store:
         from data_platform.lakehouse.team.ducklake import DuckLake
 
         return DuckLake()
-    return DuckDBFile()
+    return SparkWarehouse() if settings.gateway == SPARK else DuckDBFile()

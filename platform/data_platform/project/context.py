@@ -8,7 +8,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from sqlmesh.utils.errors import SQLMeshError
 from data_platform.errors import PlatformError, UsageError, one_line
 from data_platform.files import cache_folder
 from data_platform.lakehouse.duckdb_file import refusal
-from data_platform.lakehouse.stores import store_of
+from data_platform.lakehouse.stores import SPARK, store_of
 from data_platform.project.evaluation import Evaluation, Recorder, place_of, short_name
 from data_platform.project.evaluator import RememberingEvaluator
 from data_platform.project.facts import ModelFacts, facts_of
@@ -64,12 +64,28 @@ class Project:
     context: Context
     evaluation: Evaluation
     evaluator: RememberingEvaluator
+    # To the DuckDB file of the record, where the engine is another one.
+    record: duckdb.DuckDBPyConnection | None = None
 
     @property
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """The context's own connection to the lakehouse."""
+        """A connection to the record: the context's own, where that is to the lakehouse."""
+        if self.record is not None:
+            return self.record
         cursor: duckdb.DuckDBPyConnection = self.context.engine_adapter.cursor
         return cursor
+
+    def physical_names(self) -> list[str] | None:
+        """The tables and views that models have in another engine; None where DuckDB has them."""
+        adapter = self.context.engine_adapter
+        if self.record is None:
+            return None
+        catalog = self.context.default_catalog
+        return [
+            f"{catalog}.{schema}.{found.name}"
+            for (schema,) in adapter.fetchall("SHOW DATABASES LIKE 'sqlmesh__*'")
+            for found in adapter.get_data_objects(schema)
+        ]
 
     def refuse_unsupported(self, models: Iterable[Model]) -> None:
         """Refuse models that use features of SQLMesh which the platform does not support.
@@ -142,11 +158,15 @@ def open_project(
         evaluation.note_audits(snapshot.model, results, period)
 
     evaluator = context.evaluator = RememberingEvaluator(context, on_audits)
-    project = Project(context, evaluation, evaluator)
-    try:
-        yield project
-    finally:
-        context.close()
+    with ExitStack() as stack:
+        stack.callback(context.close)
+        record = None
+        if settings.gateway == SPARK:
+            from data_platform.project.spark import beside_spark
+
+            record = stack.enter_context(beside_spark(context.engine_adapter, settings))
+            evaluation.has_views = False
+        yield Project(context, evaluation, evaluator, record)
 
 
 def _configs(project_dir: Path) -> dict[Path, Config]:

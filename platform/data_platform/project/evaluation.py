@@ -36,6 +36,8 @@ class Evaluation:
     audits: list[Audited] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     unit_tests: int = 0
+    # Whether the lakehouse of the record has the models, so that views of theirs can be made there.
+    has_views: bool = True
     # What each blocking audit that found rows asked, by the model and the audit.
     queries: dict[tuple[str, str], str] = field(default_factory=dict)
     # The same of audits that stop nothing.

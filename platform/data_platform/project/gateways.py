@@ -8,7 +8,7 @@ from sqlmesh.core.config import Config
 from sqlmesh.core.config.connection import ConnectionConfig, DuckDBConnectionConfig
 from sqlmesh.core.engine_adapter import DuckDBEngineAdapter, EngineAdapter
 
-from data_platform.lakehouse.stores import TEAM
+from data_platform.lakehouse.stores import SPARK, TEAM
 
 
 class DuckLakeAdapter(DuckDBEngineAdapter):
@@ -80,3 +80,8 @@ def adapt(config: Config) -> None:
     if (gateway := config.gateways.get(TEAM)) is not None:
         said = gateway.connection.dict(exclude={"shared_connection"})
         gateway.connection = _DuckLakeConnection(**said)
+    if (gateway := config.gateways.get(SPARK)) is not None:
+        from data_platform.project.spark import SparkConnection
+
+        said = gateway.connection.dict(exclude={"shared_connection"})
+        gateway.connection = SparkConnection(**said)

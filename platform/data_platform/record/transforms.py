@@ -104,8 +104,19 @@ def record_complete(
     )
 
 
-def forget_dropped_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Forget tables of models that are no longer there."""
+def forget_dropped_tables(
+    connection: duckdb.DuckDBPyConnection, there: Sequence[str] | None = None
+) -> None:
+    """Forget tables of models that are no longer there.
+
+    Args:
+        there: those that are, where another engine has them.
+    """
+    if there is not None:
+        connection.execute(
+            "DELETE FROM ops.model_tables WHERE NOT list_contains(?, physical_name)", [[*there]]
+        )
+        return
     connection.execute(
         "DELETE FROM ops.model_tables WHERE physical_name NOT IN ("
         "SELECT concat_ws('.', database_name, schema_name, table_name) FROM duckdb_tables() "

@@ -159,7 +159,7 @@ class Production:
         context = self.project.context
         context.run_janitor(ignore_ttl=False)
         known = [found.name for found in context.state_reader.get_environments_summary()]
-        forget_dropped_tables(self.project.cursor)
+        forget_dropped_tables(self.project.cursor, self.project.physical_names())
         forget_plans(self.project.cursor, known)
 
     def lineage(self) -> Lineage:
@@ -292,6 +292,6 @@ class Production:
             audits,
             {*evaluation.seconds, *(audit.model_name for audit in audits)},
             load.as_of,
-            evaluation.warning_queries,
+            evaluation.warning_queries if evaluation.has_views else None,
             kept=tables.by_name,
         )

@@ -1,0 +1,90 @@
+"""The lakehouse of a cluster: Spark's tables in a folder beside the DuckDB file of the record.
+
+The file holds the raw tables, the record and SQLMesh's state, and what Spark has computed for
+readers. A private copy shares the Parquet files, which Spark only ever replaces; its catalogue is
+copied. Spark knows tables by their whole path, so that it sees every private copy under one name.
+"""
+
+import importlib.util
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from data_platform.errors import PlatformError
+from data_platform.lakehouse.copying import Copying
+from data_platform.lakehouse.duckdb_file import DuckDBFile
+from data_platform.settings import Settings
+
+_TABLES, _CATALOGUE = "warehouse", "metastore"
+
+
+class SparkWarehouse(DuckDBFile):
+    """A store of Spark's tables and one DuckDB file, published by one rename."""
+
+    scheme = "spark"
+
+    def environment(self, settings: Settings) -> dict[str, str]:
+        return {
+            **super().environment(settings),
+            "DATA_PLATFORM_GATEWAY": settings.gateway,
+            "DATA_PLATFORM_SPARK_FOLDER": str(settings.warehouse or settings.lakehouse.parent),
+        }
+
+    def private(self, settings: Settings, folder: Path, run_number: int) -> Settings:
+        place = settings.data_dir / "runs" / "spark"
+        return replace(settings, data_dir=folder, warehouse=place)
+
+    def refuse_folder(self, settings: Settings) -> None:
+        """Refuse to begin what can't be done here.
+
+        Raises:
+            PlatformError: Spark or Java is not installed, or the folder's lakehouse is not Spark's.
+        """
+        if importlib.util.find_spec("pyspark") is None:
+            raise PlatformError(
+                "gateway spark needs pyspark, which is not installed: just setup-spark"
+            )
+        if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
+            raise PlatformError(
+                "gateway spark needs Java 17: apt-get install openjdk-17-jre-headless, or set "
+                "JAVA_HOME"
+            )
+        folder = settings.lakehouse.parent
+        if settings.lakehouse.exists() and not (folder / _CATALOGUE).is_dir():
+            raise PlatformError(
+                f"the data folder {settings.data_dir} has a lakehouse of another gateway; choose "
+                "another --data-dir"
+            )
+
+    def begin(self, settings: Settings, private: Settings) -> Copying | None:
+        _copy(settings.lakehouse.parent, private.lakehouse.parent)
+        assert private.warehouse is not None
+        private.warehouse.unlink(missing_ok=True)
+        private.warehouse.symlink_to(private.lakehouse.parent)
+        return super().begin(settings, private)
+
+    def put(self, private: Settings, folder: Path, is_copied: bool) -> None:
+        if is_copied:
+            _copy(private.lakehouse.parent, folder / "lakehouse")
+        super().put(private, folder, is_copied)
+
+    def discard(self, private: Settings) -> None:
+        if private.warehouse is not None:
+            private.warehouse.unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy Spark's tables by links, and its catalogue, which is written in place."""
+    if (source / _TABLES).is_dir():
+        shutil.copytree(source / _TABLES, target / _TABLES, copy_function=_link, symlinks=True)
+    if (source / _CATALOGUE).is_dir():
+        shutil.copytree(source / _CATALOGUE, target / _CATALOGUE)
+
+
+def _link(source: str, target: str) -> str:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
+    return target
