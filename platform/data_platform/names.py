@@ -16,6 +16,10 @@ class Layer(StrEnum):
     REPORT = "report"
 
 
+# The gateways of config.yaml that the platform knows; a lakehouse moves between the first two.
+DUCKDB, TEAM, SPARK = "duckdb", "team", "spark"
+MOVABLE = (DUCKDB, TEAM)
+
 # Layers of views that only format what a mart shows, for readers.
 SHOWN_TO_READERS = (Layer.EXPORTS, Layer.REPORT)
 

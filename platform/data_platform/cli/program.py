@@ -24,9 +24,11 @@ from data_platform.cli.action import Action, Call
 from data_platform.cli.telling import tell_catalogue
 from data_platform.cli.terminal import Reporter
 from data_platform.errors import PlatformError, UsageError, one_line, without_values
+from data_platform.names import SPARK
 from data_platform.settings import Settings, checked_data_dir, find_project, yesterday
 from data_platform.simulation import Simulation
 
+_NOT_ON_SPARK = ("backfill", "plan", "diff", "promote", "rollback", "review", "ui", "move")
 # What SQLMesh and others put into messages for a terminal.
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -93,6 +95,7 @@ def _take(began: float | None, /, actions: list[Action], **options: Any) -> int:
     """Take the actions, those up to the last one that writes in one run; the exit code."""
     call, arrived = _call(**options), time.perf_counter()
     for action in actions:
+        _refuse_elsewhere(call.settings.gateway, action.name)
         action.check(call)
     last_writer = max(
         (place for place, action in enumerate(actions, 1) if action.writes), default=0
@@ -124,6 +127,20 @@ def _take(began: float | None, /, actions: list[Action], **options: Any) -> int:
     codes += [action.act(call) or 0 for action in actions[last_writer:]]
     call.reporter.summary(time.perf_counter() - (began or arrived))
     return max(codes)
+
+
+def _refuse_elsewhere(gateway: str, name: str) -> None:
+    """Refuse a command that a gateway does not offer.
+
+    Raises:
+        UsageError: it does not.
+    """
+    command = name.partition(" ")[0]
+    if gateway == SPARK and command in _NOT_ON_SPARK:
+        raise UsageError(
+            f"{command} is not offered on gateway spark, which computes and exports alone "
+            "(docs/scaling.md)"
+        )
 
 
 def _call(

@@ -13,6 +13,7 @@ from data_platform.delivery.workbook import sheet_names, sheets_of
 from data_platform.errors import PlatformError
 from data_platform.files import remove_left, replacing, writable_folder
 from data_platform.lakehouse.connection import reading, require, writing
+from data_platform.lakehouse.stores import store_of
 from data_platform.names import ExportFormat, Layer
 from data_platform.record.exports import (
     exported_files,
@@ -106,7 +107,6 @@ def export(
             connection = opened.enter_context(reading(settings, locked_down=False))
         else:  # what its files show is written down
             connection = connection or opened.enter_context(writing(settings))
-            opened.enter_context(transaction(connection))
         _check_up_to_date(connection)
         views = [
             name
@@ -136,13 +136,15 @@ def export(
                 except PlatformError:
                     raise
                 except Exception as error:  # whatever DuckDB or Polars say
+                    store_of(settings).look_again(connection)
                     raise failure_of(connection, target, error) from error
                 written.append(ExportedFile(target.path, rows, total))
         progress(len(targets), len(targets))
         removed: tuple[str, ...] = ()
         if output_dir is None:
             current = {path.name for path in (*kept, *(file.path for file in written))}
-            removed = _record_files(connection, folder, current, formats)
+            with transaction(connection):
+                removed = _record_files(connection, folder, current, formats)
     return Exported(tuple(written), removed)
 
 

@@ -17,6 +17,8 @@ from data_platform.lakehouse.duckdb_file import DuckDBFile
 from data_platform.settings import Settings
 
 _TABLES, _CATALOGUE = "warehouse", "metastore"
+# Keeps Spark's own log to errors.
+_CONFIGURATION = Path(__file__).with_name("spark_conf")
 
 
 class SparkWarehouse(DuckDBFile):
@@ -28,6 +30,7 @@ class SparkWarehouse(DuckDBFile):
         return {
             **super().environment(settings),
             "DATA_PLATFORM_GATEWAY": settings.gateway,
+            "SPARK_CONF_DIR": os.environ.get("SPARK_CONF_DIR", str(_CONFIGURATION)),
             "DATA_PLATFORM_SPARK_FOLDER": str(settings.warehouse or settings.lakehouse.parent),
         }
 

@@ -3,11 +3,8 @@
 from data_platform.lakehouse.duckdb_file import DuckDBFile
 from data_platform.lakehouse.spark_warehouse import SparkWarehouse
 from data_platform.lakehouse.store import Store
+from data_platform.names import SPARK, TEAM
 from data_platform.settings import Settings
-
-DUCKDB, TEAM, SPARK = "duckdb", "team", "spark"
-# Those that keep a lakehouse.
-GATEWAYS = (DUCKDB, TEAM)
 
 
 def store_of(settings: Settings) -> Store:

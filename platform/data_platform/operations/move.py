@@ -18,7 +18,8 @@ from data_platform.lakehouse.contents import (
 )
 from data_platform.lakehouse.reader_copy import snapshot
 from data_platform.lakehouse.run import Run
-from data_platform.lakehouse.stores import GATEWAYS, store_of
+from data_platform.lakehouse.stores import store_of
+from data_platform.names import MOVABLE
 from data_platform.project.state import export_state, import_state
 from data_platform.record.journal import last_recorded_number
 from data_platform.record.loads import last_load
@@ -44,8 +45,8 @@ def destination(settings: Settings, gateway: str) -> tuple[Settings, int]:
         UsageError: it is no gateway that keeps a lakehouse, or the same.
         PlatformError: there is no lakehouse, or it would take the place of one that knows more.
     """
-    if gateway not in GATEWAYS or gateway == settings.gateway:
-        others = ", ".join(sorted({*GATEWAYS} - {settings.gateway}))
+    if gateway not in MOVABLE or gateway == settings.gateway:
+        others = ", ".join(sorted({*MOVABLE} - {settings.gateway}))
         raise UsageError(f"--to {gateway}: choose another gateway, {others}")
     target = replace(settings, gateway=gateway)
     with reading(settings) as connection:

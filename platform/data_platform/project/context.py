@@ -25,7 +25,8 @@ from sqlmesh.utils.errors import SQLMeshError
 from data_platform.errors import PlatformError, UsageError, one_line
 from data_platform.files import cache_folder
 from data_platform.lakehouse.duckdb_file import refusal
-from data_platform.lakehouse.stores import SPARK, store_of
+from data_platform.lakehouse.stores import store_of
+from data_platform.names import SPARK
 from data_platform.project.evaluation import Evaluation, Recorder, place_of, short_name
 from data_platform.project.evaluator import RememberingEvaluator
 from data_platform.project.facts import ModelFacts, facts_of

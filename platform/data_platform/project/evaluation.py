@@ -122,7 +122,7 @@ class Evaluation:
                 ),
             )
             self.audits.append(audited)
-            if audited.number_of_rows:
+            if audited.number_of_rows and self.has_views:
                 queries = self.queries if audited.is_blocking else self.warning_queries
                 query = result.query.sql(dialect="duckdb", identify=True)
                 queries[audited.model_name, audited.audit] = query

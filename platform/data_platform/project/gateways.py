@@ -8,7 +8,7 @@ from sqlmesh.core.config import Config
 from sqlmesh.core.config.connection import ConnectionConfig, DuckDBConnectionConfig
 from sqlmesh.core.engine_adapter import DuckDBEngineAdapter, EngineAdapter
 
-from data_platform.lakehouse.stores import SPARK, TEAM
+from data_platform.names import SPARK, TEAM
 
 
 class DuckLakeAdapter(DuckDBEngineAdapter):

@@ -292,6 +292,6 @@ class Production:
             audits,
             {*evaluation.seconds, *(audit.model_name for audit in audits)},
             load.as_of,
-            evaluation.warning_queries if evaluation.has_views else None,
+            evaluation.warning_queries,
             kept=tables.by_name,
         )

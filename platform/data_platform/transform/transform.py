@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from data_platform.ingest.loaded import loaded
 from data_platform.lakehouse.connection import reading
-from data_platform.lakehouse.stores import DUCKDB, SPARK
+from data_platform.names import DUCKDB, SPARK
 from data_platform.project.canary import refuse_untrue
 from data_platform.project.context import open_project
 from data_platform.record.transforms import last_transformed

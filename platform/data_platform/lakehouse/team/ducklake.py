@@ -1,7 +1,7 @@
 """The lakehouse of a team: DuckLake on PostgreSQL, a catalogue of its own for each run."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,8 +99,9 @@ class DuckLake:
             return file_faults(Catalogues(server, lakehouse_name()), settings.catalogue, connection)
 
     def look_again(self, connection: duckdb.DuckDBPyConnection) -> None:
-        connection.rollback()
-        connection.begin()
+        with suppress(duckdb.TransactionException):  # one that writes is in none
+            connection.rollback()
+            connection.begin()
 
     def refuse_query(self, sql: str) -> None:
         refuse_query(sql)
