@@ -103,9 +103,7 @@ def test_every_recipe_that_takes_words_is_among_them() -> None:
         [str(JUST), "--dump", "--dump-format", "json"], cwd=PROJECT, capture_output=True, check=True
     )
     recipes = json.loads(dumped.stdout)["recipes"]
-    taking = {
-        name for name, of in recipes.items() if of["parameters"] and not name.startswith("_")
-    }
+    taking = {name for name, of in recipes.items() if of["parameters"] and not name.startswith("_")}
     # These call several programs.
     assert (
         taking - {"test", "test-models", "bench", "bench-change", "bench-sources"} == RECIPES.keys()
