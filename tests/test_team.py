@@ -353,13 +353,17 @@ def test_who_writes_production_keeps_others_out_and_is_shown(team: Team) -> None
         ("PGPORT", "1", "Connection refused"),
         ("PGDATABASE", "nowhere", 'database "nowhere" does not exist'),
         ("DATA_PLATFORM_TEAM_NAME", "A-b", "is no name"),
+        ("DATA_PLATFORM_TEAM_NAME", "lakehouse_r3", "is like a schema of another kind"),
+        ("DATA_PLATFORM_TEAM_NAME", "public", "is like a schema of another kind"),
+        ("DATA_PLATFORM_TEAM_DATA", "s3://bucket/x", "is to name a folder"),
     ],
 )
 def test_a_server_out_of_reach_is_told_in_a_line(
     team: Team, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    for words in (["run"], ["query", "SELECT 1"], ["status"]):
+    commands = (["run"],) if name.endswith("DATA") else (["run"], ["query", "SELECT 1"], ["status"])
+    for words in commands:
         refused = team.call(*words, check=False)
         assert refused.returncode in (1, 2)
         assert told in refused.stderr
@@ -501,3 +505,45 @@ def differing(
     one: dict[str, tuple[object, Counter]], other: dict[str, tuple[object, Counter]]
 ) -> list[str]:
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+def test_a_folder_is_one_lakehouse_s_whose_files_nobody_else_removes(
+    lived_in: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = lived_in.data.parent / "warehouse"
+    files = sorted(warehouse.rglob("*.parquet"))
+    other = Team(lived_in.data.parent / "other", options=lived_in.options)
+    with monkeypatch.context() as patched:
+        patched.setenv("DATA_PLATFORM_TEAM_NAME", f"o{uuid4().hex[:20]}")
+        refused = other.call("extract", "load", check=False)
+        assert refused.returncode == 1
+        assert "holds the Parquet files of another lakehouse" in refused.stderr
+        patched.setenv("DATA_PLATFORM_TEAM_DATA", str(PROJECT / "models"))
+        assert "but holds others" in other.call("extract", "load", check=False).stderr
+    assert sorted(warehouse.rglob("*.parquet")) == files
+    lived_in.day(NEXT_DAYS[0])
+    lived_in.call("extract", "load")
+    assert ", 0 faults" in lived_in.call("check").stdout
+    warehouse.rename(warehouse.with_name("elsewhere"))
+    told = lived_in.call("query", "SELECT 1", check=False).stderr
+    assert "which is not there; is it mounted?" in told
+
+
+def test_a_team_s_data_folder_is_not_the_default_s(lived_in: Team) -> None:
+    alone = Platform(lived_in.data)
+    refused = alone.call("extract", "load", check=False)
+    assert refused.returncode == 1 and "is of gateway team" in refused.stderr
+    lived_in.call("extract", "load")
+
+
+def test_a_promotion_renews_the_exports_of_whoever_makes_it(team: Team) -> None:
+    team.call("run")
+    other = another(team, "other")
+    other.call("run")
+    team.day(NEXT_DAYS[0])
+    team.call("run")
+    touch(other, "marts.kpi__active_freelancers", *MORE)
+    other.call("plan", "dev")
+    other.call("promote", "dev")
+    for path in (team.data / "exports").iterdir():
+        assert (other.data / "exports" / path.name).read_bytes() == path.read_bytes(), path.name

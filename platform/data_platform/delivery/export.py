@@ -101,6 +101,8 @@ def export(
             cannot be written.
     """
     folder = output_dir or settings.exports_dir
+    if store_of(settings).is_shared:  # the record tells of the files of whoever exported last
+        unchanged = ()
     require(settings)
     with ExitStack() as opened:
         if connection is None and output_dir is not None:

@@ -16,6 +16,8 @@ from data_platform.settings import DATABASE, Settings
 from data_platform.sql import literal, quoted
 
 _POLL_SECONDS = 0.1
+# What a member of a team has in the place of the file.
+TEAM_MARK = "team.txt"
 _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
@@ -68,7 +70,12 @@ class DuckDBFile:
         private.lakehouse.unlink(missing_ok=True)
 
     def refuse_folder(self, settings: Settings) -> None:
-        """A folder without a lakehouse has nothing to lose."""
+        if (settings.lakehouse.parent / TEAM_MARK).exists() and not settings.lakehouse.exists():
+            raise PlatformError(
+                f"the data folder {settings.data_dir} is of gateway team; name that (--gateway), "
+                "take the lakehouse along with: data-platform --gateway team move --to duckdb, or "
+                "choose another --data-dir"
+            )
 
     def faults(self, settings: Settings, connection: duckdb.DuckDBPyConnection) -> list[str]:
         return []  # DuckDB compares each block that it reads with its checksum
@@ -86,7 +93,10 @@ class DuckDBFile:
         return None
 
     def environment(self, settings: Settings) -> dict[str, str]:
-        return {"DATA_PLATFORM_DATA_DIR": str(settings.data_dir)}
+        return {
+            "DATA_PLATFORM_GATEWAY": settings.gateway,
+            "DATA_PLATFORM_DATA_DIR": str(settings.data_dir),
+        }
 
     def published(self, settings: Settings) -> int | None:
         return None

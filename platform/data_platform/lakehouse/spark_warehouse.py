@@ -29,7 +29,6 @@ class SparkWarehouse(DuckDBFile):
     def environment(self, settings: Settings) -> dict[str, str]:
         return {
             **super().environment(settings),
-            "DATA_PLATFORM_GATEWAY": settings.gateway,
             "SPARK_CONF_DIR": os.environ.get("SPARK_CONF_DIR", str(_CONFIGURATION)),
             "DATA_PLATFORM_SPARK_FOLDER": str(settings.warehouse or settings.lakehouse.parent),
         }

@@ -26,7 +26,7 @@ from data_platform.errors import PlatformError, UsageError, one_line
 from data_platform.files import cache_folder
 from data_platform.lakehouse.duckdb_file import refusal
 from data_platform.lakehouse.stores import store_of
-from data_platform.names import SPARK
+from data_platform.names import DUCKDB, SPARK
 from data_platform.project.evaluation import Evaluation, Recorder, place_of, short_name
 from data_platform.project.evaluator import RememberingEvaluator
 from data_platform.project.facts import ModelFacts, facts_of
@@ -188,6 +188,7 @@ def read_project(project_dir: Path) -> Iterator[Context]:
         PlatformError: SQLMesh cannot load the project.
     """
     set_console(NoopConsole())
+    os.environ["DATA_PLATFORM_GATEWAY"] = DUCKDB  # code is the same on all of them
     try:
         context = Context(
             paths=str(project_dir),

@@ -35,6 +35,8 @@ def warehouse(settings: Settings) -> Path:
     if settings.warehouse is not None:
         return settings.warehouse
     named = os.environ.get(DATA)
+    if named and ("://" in named or "'" in named):
+        raise PlatformError(f"{DATA} is to name a folder, without apostrophes, not {named}")
     with Server() as server:
         found = Catalogues(server, lakehouse_name())
         current = found.current
@@ -43,6 +45,10 @@ def warehouse(settings: Settings) -> Path:
         return Path(named).absolute() if named else settings.data_dir / "warehouse"
     if named and Path(named).absolute() != kept:
         raise PlatformError(f"the team's Parquet files lie in {kept}, but {DATA} names {named}")
+    if not kept.is_dir():
+        raise PlatformError(
+            f"the team's Parquet files are to lie in {kept}, which is not there; is it mounted?"
+        )
     return kept
 
 

@@ -56,8 +56,16 @@ class Catalogues:
             "CREATE TABLE IF NOT EXISTS {of}.copies (catalogue TEXT PRIMARY KEY, "
             "release INTEGER, began_at TIMESTAMPTZ NOT NULL DEFAULT NOW())",
             "CREATE SEQUENCE IF NOT EXISTS {of}.runs",
+            "CREATE TABLE IF NOT EXISTS {of}.identity (id UUID NOT NULL)",
+            "INSERT INTO {of}.identity SELECT gen_random_uuid() "
+            "WHERE NOT EXISTS (SELECT 1 FROM {of}.identity)",
         ):
             self.server.execute(statement, of=self.name)
+
+    @property
+    def identity(self) -> str:
+        """What tells this lakehouse from all others, by which it marks its folder."""
+        return str(self.server.value("SELECT id FROM {of}.identity", of=self.name))
 
     def next_run_number(self, known: int) -> int:
         """A number that no run has had, higher than what is known."""

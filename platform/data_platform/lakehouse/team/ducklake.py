@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 
 from data_platform.errors import PlatformError
-from data_platform.files import sync_file, sync_folders
+from data_platform.files import replace_text, sync_file, sync_folders
+from data_platform.lakehouse.duckdb_file import TEAM_MARK
 from data_platform.lakehouse.run_row import BESIDE_PRODUCTION
 from data_platform.lakehouse.team.attachment import (
     ALIAS,
@@ -33,7 +34,12 @@ from data_platform.lakehouse.team.locks import (
     one_at_a_time,
     writer,
 )
-from data_platform.lakehouse.team.maintenance import compact, file_faults, remove_old_releases
+from data_platform.lakehouse.team.maintenance import (
+    claim,
+    compact,
+    file_faults,
+    remove_old_releases,
+)
 from data_platform.lakehouse.team.merge import carry_over
 from data_platform.lakehouse.team.server import Server, lakehouse_name
 from data_platform.settings import Settings
@@ -115,7 +121,7 @@ class DuckLake:
 
     def environment(self, settings: Settings) -> dict[str, str]:
         with Server() as server:
-            address = server.address
+            address, password = server.address, server.password
         return {
             "DATA_PLATFORM_GATEWAY": settings.gateway,
             "DATA_PLATFORM_DATA_DIR": str(settings.data_dir),
@@ -124,6 +130,7 @@ class DuckLake:
             "DATA_PLATFORM_TEAM_STATE": state_of(settings.catalogue),
             "DATA_PLATFORM_SPILL": str(spill_folder(settings)),
             DATA: str(warehouse(settings)),
+            **({"PGPASSWORD": password} if password else {}),
             **{f"DATA_PLATFORM_TEAM_{name}": said for name, said in address.items()},
         }
 
@@ -162,6 +169,7 @@ class DuckLake:
             found, self._session = Catalogues(server, lakehouse_name()), server
             self._keeps_out = keeps_out
             found.prepare()
+            claim(warehouse(settings), found.identity)
             has_one = found.current is not None
             yield stack.enter_context(self.connect(settings, True, False)) if has_one else None
 
@@ -225,6 +233,7 @@ class DuckLake:
 
     def put(self, private: Settings, folder: Path, is_copied: bool) -> None:
         """Make the files that the run has written safe from a loss of power."""
+        replace_text(folder / "lakehouse" / TEAM_MARK, f"{self.place(private)}\n")
         with Server() as server:
             found = Catalogues(server, lakehouse_name())
             if not found.is_there(private.catalogue):

@@ -2,9 +2,11 @@
 
 import os
 import platform
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from data_platform import interruption
 from data_platform.errors import PlatformError
 from data_platform.lakehouse.team.server import Server
 
@@ -31,17 +33,26 @@ def alone(name: str, command: str, wait: float, on_wait: Callable[[str], None]) 
         if not server.value("SELECT pg_try_advisory_lock(hashtext(%s), %s)", [name, _WRITERS]):
             if wait:
                 on_wait(writer(server, name) or "another process is writing")
-            # PostgreSQL's own queue is fair.
-            server.execute(f"SET lock_timeout = {max(1, round(wait * 1000))}")
-            try:
-                server.execute("SELECT pg_advisory_lock(hashtext(%s), %s)", [name, _WRITERS])
-            except TimeoutError:
-                who = writer(server, name) or "another process is writing"
-                raise PlatformError(
-                    f"{who}; wait for it to end, or let --wait SECONDS do so"
-                ) from None
-            server.execute("SET lock_timeout = 0")
+            _queue(server, name, wait)
         yield server
+
+
+def _queue(server: Server, name: str, wait: float) -> None:
+    """Wait in PostgreSQL's own queue, a second at a time, so that Ctrl-C is heard."""
+    until = time.monotonic() + wait
+    while True:
+        left = until - time.monotonic()
+        server.execute(f"SET lock_timeout = {max(1, round(1000 * min(left, _POLL_SECONDS)))}")
+        try:
+            server.execute("SELECT pg_advisory_lock(hashtext(%s), %s)", [name, _WRITERS])
+        except TimeoutError:
+            interruption.check()
+            if time.monotonic() < until:
+                continue
+            who = writer(server, name) or "another process is writing"
+            raise PlatformError(f"{who}; wait for it to end, or let --wait SECONDS do so") from None
+        server.execute("SET lock_timeout = 0")
+        return
 
 
 @contextmanager

@@ -5,12 +5,16 @@ from pathlib import Path
 
 import duckdb
 
+from data_platform.errors import PlatformError
+from data_platform.files import replace_text, writable_folder
 from data_platform.lakehouse.team.catalogue import Catalogues
 from data_platform.lakehouse.team.locks import is_held
 from data_platform.sql import literal
 
 # How far the clocks of two machines may be apart, in seconds.
 _CLOCKS_APART = 600
+# The file that says whose a folder of Parquet files is.
+_MARK = "lakehouse.id"
 # A table of this many files is written anew as few.
 _MANY_FILES = 24
 
@@ -33,6 +37,34 @@ def compact(connection: duckdb.DuckDBPyConnection, alias: str) -> None:
     connection.execute(f"CALL ducklake_expire_snapshots({of}, older_than => NOW())")
 
 
+def owner_of(folder: Path) -> str | None:
+    """The identity of the lakehouse whose Parquet files lie in a folder, None where none does."""
+    mark = folder / _MARK
+    return mark.read_text(encoding="utf-8").strip() if mark.is_file() else None
+
+
+def claim(folder: Path, identity: str) -> None:
+    """Mark a folder as a lakehouse's.
+
+    Raises:
+        PlatformError: it is another's, or holds files of somebody else's.
+    """
+    owner = owner_of(folder)
+    if owner is None and folder.is_dir() and any(folder.iterdir()):
+        raise PlatformError(
+            f"the folder {folder} is to hold the team's Parquet files, but holds others; choose an "
+            "empty one"
+        )
+    if owner not in (None, identity):
+        raise PlatformError(
+            f"the folder {folder} holds the Parquet files of another lakehouse; give this one a "
+            "folder of its own"
+        )
+    writable_folder(folder)
+    if owner is None:
+        replace_text(folder / _MARK, f"{identity}\n")
+
+
 def remove_old_releases(found: Catalogues) -> None:
     """Drop the releases that nobody needs, but for the last two, and the files that none names.
 
@@ -51,6 +83,8 @@ def remove_old_releases(found: Catalogues) -> None:
     named = set().union(*(found.files(name) for name in catalogues))
     oldest = min((at.timestamp() for _, at in begun), default=inf) - _CLOCKS_APART
     place = Path(found.data_path(found.release(current)))
+    if owner_of(place) != found.identity:
+        return  # somebody has put another lakehouse's folder there
     for file in place.rglob("ducklake-*.parquet"):
         if file.name not in named and file.stat().st_mtime < oldest:
             file.unlink(missing_ok=True)

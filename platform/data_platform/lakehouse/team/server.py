@@ -21,6 +21,7 @@ except ImportError as error:
 
 # A lakehouse's own name: several may lie in one database.
 _NAME = "DATA_PLATFORM_TEAM_NAME"
+_TAKEN = re.compile(r"_[rw]\d+|_state$|_failed$|_merged$|^pg_|^public$|^information_schema$")
 _SECONDS_TO_CONNECT = 10
 
 
@@ -35,6 +36,8 @@ def lakehouse_name() -> str:
         raise UsageError(
             f"{_NAME}={name!r} is no name; use up to 31 small letters, digits and _, a letter first"
         )
+    if _TAKEN.search(name):  # another lakehouse's release, or the server's own
+        raise UsageError(f"{_NAME}={name!r} is like a schema of another kind; choose another name")
     return name
 
 
@@ -72,6 +75,11 @@ class Server:
         """Where it is and who we are there, without the password."""
         of = self._connection.info
         return {"HOST": of.host, "PORT": str(of.port), "DATABASE": of.dbname, "USER": of.user}
+
+    @property
+    def password(self) -> str | None:
+        """What libpq has found, wherever it was."""
+        return self._connection.info.password or None
 
     @property
     def place(self) -> str:
