@@ -44,6 +44,11 @@ class Platform:
     options: list[str] = field(
         default_factory=lambda: ["--scale", str(SCALE), "--as-of", str(AS_OF)]
     )
+    gateway: str = "duckdb"
+
+    def environment(self) -> dict[str, str]:
+        """What the program finds of its own variables; those of this process are hidden from it."""
+        return {}
 
     def start(
         self,
@@ -53,10 +58,10 @@ class Platform:
         gate: Path | None = None,
     ) -> Started:
         """Start `data-platform` as a process of its own."""
-        command = ["-p", str(self.project), "-d", str(self.data)]
+        command = ["-p", str(self.project), "-d", str(self.data), "--gateway", self.gateway]
         command += [*(self.options if options is None else options), *words]
         folder = self.data.parent
-        return start("data-platform", command, folder, boundary=boundary, gate=gate)
+        return start("data-platform", command, folder, self.environment(), boundary, gate)
 
     def call(
         self, *words: str, check: bool = True, options: Sequence[str] | None = None
@@ -77,7 +82,7 @@ class Platform:
 
     def settings(self, as_of: date = AS_OF) -> Settings:
         """The same as the options, for calls in this process."""
-        return Settings(as_of, self.project, self.data, "duckdb")
+        return Settings(as_of, self.project, self.data, self.gateway)
 
     def rows(self, sql: str) -> list[tuple]:
         """Read the lakehouse."""

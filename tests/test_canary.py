@@ -26,8 +26,11 @@ def test_an_engine_that_restates_a_month_passes_and_nothing_is_left(engine: Engi
 @pytest.mark.parametrize(
     ("condition", "told"),
     [
-        ("TRUE", "holds 2022-02: 10, expected 2022-01: 1, 2022-02: 10, 2022-03: 1"),  # wipes all
-        ("FALSE", "holds 2022-01: 1, 2022-02: 1, 2022-02: 10, 2022-03: 1, expected"),  # keeps all
+        ("TRUE", "holds nothing, expected 2022-01: 1, 2022-02: 10, 2022-04: 1"),  # wipes all
+        (
+            "FALSE",
+            "holds 2022-01: 1, 2022-02: 1, 2022-02: 10, 2022-03: 1, 2022-04: 1, expected",
+        ),  # keeps all
     ],
 )
 def test_an_engine_that_wipes_or_keeps_what_it_should_not_is_refused(

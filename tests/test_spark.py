@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from sqlglot import parse_one
 from comparison import assert_exports_equal_the_reference
 from conftest import PROJECT, Platform, begin, options_of
 from data_platform.project.spark_sql import in_spark
-from forked import Boundary, Started, start
 
 NEXT_DAY = "2024-03-01"
 needs_spark = pytest.mark.skipif(
@@ -26,19 +24,8 @@ needs_spark = pytest.mark.skipif(
 
 
 class OnSpark(Platform):
-    """The program on gateway spark; its own Spark is killed with it."""
-
-    def start(
-        self,
-        *words: str,
-        options: Sequence[str] | None = None,
-        boundary: Boundary | None = None,
-        gate: Path | None = None,
-    ) -> Started:
-        command = ["-p", str(self.project), "-d", str(self.data), "--gateway", "spark"]
-        command += [*(self.options if options is None else options), *words]
-        ours = {"DATA_PLATFORM_SPARK_MASTER": "local[2]"}
-        return start("data-platform", command, self.data.parent, ours, boundary, gate)
+    def environment(self) -> dict[str, str]:
+        return {"DATA_PLATFORM_SPARK_MASTER": "local[2]"}
 
 
 def shown(platform: Platform) -> dict[str, tuple[list[tuple[str, str]], Counter]]:
@@ -76,7 +63,7 @@ def test_spark_shows_what_duckdb_shows_row_for_row(tmp_path: Path) -> None:
     alone = Platform(tmp_path / "alone" / "data")
     alone.data.parent.mkdir()
     begin(alone)
-    spark = OnSpark(tmp_path / "spark" / "data")
+    spark = OnSpark(tmp_path / "spark" / "data", gateway="spark")
     spark.data.parent.mkdir()
     spark.call("run")
     assert_parity(spark, alone)

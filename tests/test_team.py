@@ -5,9 +5,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -16,20 +18,23 @@ from uuid import uuid4
 import pytest
 
 from comparison import assert_exports_equal_the_reference, assert_models_equal_the_reference
-from conftest import AS_OF, PROJECT, SCALE, Platform, begin, options_of
-from data_platform.lakehouse.connection import reading
+from conftest import AS_OF, COMPANY, PROJECT, SCALE, Platform, begin, options_of
+from data_platform.ingest.extract import extract
+from data_platform.ingest.load import load
+from data_platform.lakehouse.connection import reading, writing
 from data_platform.lakehouse.reader_copy import snapshot
+from data_platform.lakehouse.run import running
 from data_platform.lakehouse.team.catalogue import Catalogues
 from data_platform.lakehouse.team.server import Server
 from data_platform.settings import Settings
 from database import PASSWORD, server
 from faults import status_of
-from forked import Boundary, Started, start
+from forked import Boundary
 
 pytestmark = pytest.mark.slow(reason="a PostgreSQL server, and runs on it")
 
 _OURS = "DATA_PLATFORM_TEAM"
-TEAM = ["--gateway", "team", "--scale", str(SCALE), "--as-of"]
+TEAM = ["--scale", str(SCALE), "--as-of"]
 # A change of a model that none of its unit tests sees.
 MORE = (
     "COALESCE(active.freelancers, 0)",
@@ -42,23 +47,11 @@ NEXT_DAYS = ["2024-03-01", "2024-03-02", "2024-03-03"]
 class Team(Platform):
     """A member of the team, with a data folder of its own."""
 
+    def environment(self) -> dict[str, str]:
+        return {name: said for name, said in os.environ.items() if name.startswith(_OURS)}
+
     def day(self, day: str) -> None:
         self.options = [*TEAM, day]
-
-    def start(
-        self,
-        *words: str,
-        options: Sequence[str] | None = None,
-        boundary: Boundary | None = None,
-        gate: Path | None = None,
-    ) -> Started:
-        command = ["-p", str(self.project), "-d", str(self.data)]
-        command += [*(self.options if options is None else options), *words]
-        ours = {name: said for name, said in os.environ.items() if name.startswith(_OURS)}
-        return start("data-platform", command, self.data.parent, ours, boundary, gate)
-
-    def settings(self, as_of: date = AS_OF) -> Settings:
-        return Settings(as_of, self.project, self.data, "team")
 
     def rows(self, sql: str) -> list[tuple]:
         with reading(self.settings(), locked_down=False) as connection:
@@ -85,21 +78,14 @@ def team(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
         "DATA_PLATFORM_TEAM_NAME": f"t{uuid4().hex[:20]}",
     }.items():
         monkeypatch.setenv(name, value)
-    return Team(tmp_path / "data", options=[*TEAM, str(AS_OF)])
-
-
-class Alone(Team):
-    """Who is on the default's gateway, and knows of the team's server."""
-
-    def settings(self, as_of: date = AS_OF) -> Settings:
-        return Platform.settings(self, as_of)
+    return Team(tmp_path / "data", options=[*TEAM, str(AS_OF)], gateway="team")
 
 
 def another(team: Team, name: str) -> Team:
     """Another member, who has a working tree of their own."""
     folder = team.data.parent / name
     folder.mkdir()
-    member = Team(folder / "data", folder / "project", team.options)
+    member = Team(folder / "data", folder / "project", team.options, "team")
     member.copy_project()
     return member
 
@@ -230,15 +216,17 @@ def assert_models_equal_the_reference_with_its_log(team: Team) -> None:
 
 
 @contextmanager
-def standing_before_its_publication(member: Team, *words: str) -> Iterator[None]:
-    gate = member.data.parent / "gate"
+def standing_before_its_publication(member: Team, *words: str, refusal: str = "") -> Iterator[None]:
+    """A command at work beside the block, which is published, or refused, after it."""
+    gate = member.data.parent / f"gate-{uuid4().hex}"
     boundary = Boundary("lakehouse.team.ducklake", "one_at_a_time")
     started = member.start(*words, boundary=boundary, gate=gate)
     started.reach(gate)
     yield
     gate.touch()
     code = started.join()
-    assert code == 0, started.stdout + started.stderr
+    assert code == bool(refusal), started.stdout + started.stderr
+    assert refusal in started.stderr
 
 
 def test_analysts_plan_while_the_daily_run_goes_on(team: Team) -> None:
@@ -293,15 +281,10 @@ def test_two_plans_of_one_environment_at_once_are_not_mixed(team: Team) -> None:
         "::DECIMAL(6, 2)::DECIMAL(5, 2) AS nps",
     )
     touch(omar, "marts.kpi__active_freelancers", *MORE)
-    gate = anna.data.parent / "gate"
-    boundary = Boundary("lakehouse.team.ducklake", "one_at_a_time")
-    started = anna.start("plan", "dev", boundary=boundary, gate=gate)
-    started.reach(gate)
-    omar.call("plan", "dev")
-    planned = team.rows("SELECT SUM(active) FROM marts__dev.kpi__active_freelancers")
-    gate.touch()
-    assert started.join() == 1
-    assert "environment dev was changed by somebody else meanwhile" in started.stderr
+    refusal = "environment dev was changed by somebody else meanwhile"
+    with standing_before_its_publication(anna, "plan", "dev", refusal=refusal):
+        omar.call("plan", "dev")
+        planned = team.rows("SELECT SUM(active) FROM marts__dev.kpi__active_freelancers")
     assert team.rows("SELECT SUM(active) FROM marts__dev.kpi__active_freelancers") == planned
 
 
@@ -344,6 +327,64 @@ def test_who_writes_production_keeps_others_out_and_is_shown(team: Team) -> None
     gate.touch()
     assert started.join() == 0
     assert status_of(other)["writer"] is None
+
+
+def test_who_waits_for_a_writer_hears_an_interruption(team: Team) -> None:
+    team.call("extract", "load")
+    gate = team.data.parent / "gate"
+    boundary = Boundary("ingest.load", "verify_file")
+    writing = team.start("load", boundary=boundary, gate=gate)
+    writing.reach(gate)
+    waiting = another(team, "other").start("load", "--wait", "3600")
+    while "waits" not in waiting.stdout + waiting.stderr and waiting.is_running:
+        if "has been writing" in waiting.stdout + waiting.stderr:
+            break
+        time.sleep(0.1)
+    waiting.send(signal.SIGINT)
+    assert waiting.join() == 130  # while the other still writes
+    assert writing.is_running
+    gate.touch()
+    assert writing.join() == 0
+
+
+def test_a_run_that_publishes_in_between_tells_of_itself_once(team: Team) -> None:
+    with running(team.settings(), COMPANY, "backfill") as run:
+        extract(run.settings, COMPANY)
+        run.wait_for_lakehouse()
+        load(run.settings)
+        with writing(run.settings) as connection:
+            run.publish(connection)
+        next_day = replace(run.settings, as_of=date.fromisoformat(NEXT_DAYS[0]))
+        extract(next_day, COMPANY)
+        load(next_day)
+    loads = team.rows("SELECT load_number, table_name FROM ops.loads")
+    assert len(loads) == len(set(loads)) and {number for number, _ in loads} == {1, 2}
+    assert team.rows("SELECT outcome, release FROM ops.runs") == [("succeeded", 2)]
+
+
+def test_a_service_and_a_password_file_of_libpq_s_do_as_well(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = team.data.parent / "services"
+    named = {name: os.environ[name] for name in ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD")}
+    lines = [f"{name.removeprefix('PG').lower()}={said}" for name, said in named.items()]
+    service.write_text("\n".join(["[lake]", *lines, "dbname=postgres", ""]))
+    for name in (*named, "PGDATABASE"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PGSERVICEFILE", str(service))
+    monkeypatch.setenv("PGSERVICE", "lake")
+    team.call("run")
+    assert_exports_equal_the_reference(team)
+
+
+def test_the_option_names_the_gateway_whatever_the_environment_does(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(platform)
+    surroundings = {"DATA_PLATFORM_GATEWAY": "team"}
+    monkeypatch.setattr(Platform, "environment", lambda self: surroundings)
+    platform.call("transform", "export")
+    assert "kpi__nps" in platform.call("lineage", "marts.kpi__nps").stdout
 
 
 @pytest.mark.parametrize(
@@ -468,7 +509,7 @@ def test_a_check_reads_all_and_finds_what_is_damaged(lived_in: Team) -> None:
 
 
 def test_a_lakehouse_moves_to_the_team_and_back(team: Team, tmp_path: Path) -> None:
-    alone = Alone(team.data)
+    alone = Team(team.data)  # on the default's gateway, who knows of the server
     begin(alone)
     refused = team.call("run", check=False)
     assert "has a lakehouse of gateway duckdb" in refused.stderr
@@ -512,7 +553,7 @@ def test_a_folder_is_one_lakehouse_s_whose_files_nobody_else_removes(
 ) -> None:
     warehouse = lived_in.data.parent / "warehouse"
     files = sorted(warehouse.rglob("*.parquet"))
-    other = Team(lived_in.data.parent / "other", options=lived_in.options)
+    other = Team(lived_in.data.parent / "other", options=lived_in.options, gateway="team")
     with monkeypatch.context() as patched:
         patched.setenv("DATA_PLATFORM_TEAM_NAME", f"o{uuid4().hex[:20]}")
         refused = other.call("extract", "load", check=False)

@@ -17,7 +17,6 @@ from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluato
 
 from data_platform.errors import is_about_values, without_values
 from data_platform.project.gateways import DuckLakeAdapter
-from data_platform.project.spark_sql import in_spark
 from data_platform.record.rows import KEYS_SHOWN
 
 # The column by which an audit that stops nothing says in a sentence what it found, the same in each
@@ -153,9 +152,7 @@ class RememberingEvaluator(SnapshotEvaluator):
             sampled = (
                 sample(query) if is_ours else select("COUNT(*)").from_(query.subquery("audit"))
             )
-            if adapter.dialect == "spark":
-                sampled = in_spark(sampled)
-            self._audits[key] = query, sampled.sql(adapter.dialect, identify=True), template
+            self._audits[key] = query, adapter._to_sql(sampled), template
         query, sampling, template = self._audits[key]
         is_blocking = audit.blocking if blocking is None else blocking == exp.true()
         result = SampledResult(

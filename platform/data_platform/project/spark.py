@@ -19,7 +19,7 @@ from data_platform.sql import literal, quoted
 
 
 class SparkAdapter(SparkEngineAdapter):
-    """Overwrites exactly the partitions of a window, those that get no row any longer too."""
+    """Restates a window exactly, and says in Spark's words what SQLGlot does not."""
 
     def _to_sql(self, expression: exp.Expression, *args: Any, **options: Any) -> str:
         sql: str = super()._to_sql(in_spark(expression), *args, **options)

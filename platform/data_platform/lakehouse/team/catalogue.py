@@ -75,6 +75,58 @@ class Catalogues:
             self.server.execute("SELECT setval(%s, %s)", [f"{self.name}.runs", number])
         return number
 
+    def run_of(self, private: str) -> int:
+        """The number of the run whose private copy has a catalogue."""
+        return int(private.rpartition("_w")[2].removesuffix("_merged"))
+
+    def base_of(self, private: str) -> int | None:
+        """The release that a private copy was made of, None where there was none yet."""
+        number: int | None = self.server.value(
+            "SELECT release FROM {of}.copies WHERE catalogue = %s", [private], of=self.name
+        )
+        return number
+
+    def note_copy(self, private: str, base: int | None) -> None:
+        """Note what a private copy is made of, so that it stays there."""
+        self.server.execute(
+            "INSERT INTO {of}.copies (catalogue, release) VALUES (%s, %s) "
+            "ON CONFLICT (catalogue) DO UPDATE SET release = EXCLUDED.release",
+            [private, base],
+            of=self.name,
+        )
+
+    def drop_copy(self, private: str) -> None:
+        """Drop a private copy, and forget what it was made of."""
+        self.drop(private)
+        self.server.execute("DELETE FROM {of}.copies WHERE catalogue = %s", [private], of=self.name)
+
+    def publish(self, private: str, number: int, is_copied: bool) -> None:
+        """Put a private copy in force as a release.
+
+        Args:
+            is_copied: the run goes on in it, from that release on.
+        """
+        if is_copied:
+            self.copy(private, self.release(number))
+            self.note_copy(private, number)
+        else:
+            self.rename(private, self.release(number))
+            self.drop_copy(private)
+        self.server.execute(
+            "INSERT INTO {of}.releases VALUES (%s, %s)",
+            [number, self.run_of(private)],
+            of=self.name,
+        )
+
+    def release_of(self, private: str) -> int | None:
+        """The last release that a private copy became, None before."""
+        number: int | None = self.server.value(
+            "SELECT MAX(number) FROM {of}.releases WHERE run_number = %s",
+            [self.run_of(private)],
+            of=self.name,
+        )
+        return number
+
     def is_there(self, schema: str, table: str = "ducklake_metadata") -> bool:
         """Whether a catalogue is there, or a table of a schema."""
         found = self.server.value("SELECT to_regclass(format('%%I.%%I', %s, %s))", [schema, table])

@@ -46,6 +46,13 @@ from data_platform.settings import Settings
 from data_platform.sql import literal
 
 
+@contextmanager
+def _catalogues() -> Iterator[Catalogues]:
+    """The lakehouse's catalogues, over a connection of the block's own."""
+    with Server() as server:
+        yield Catalogues(server, lakehouse_name())
+
+
 class DuckLake:
     """A store of Parquet files, with the catalogues and SQLMesh's states in PostgreSQL."""
 
@@ -61,8 +68,7 @@ class DuckLake:
             return f"{server.place}/{settings.catalogue or lakehouse_name()}"
 
     def exists(self, settings: Settings) -> bool:
-        with Server() as server:
-            found = Catalogues(server, lakehouse_name())
+        with _catalogues() as found:
             if settings.catalogue:
                 return found.is_there(settings.catalogue)
             return found.current is not None
@@ -88,10 +94,8 @@ class DuckLake:
         connection.execute(attach_statement(settings, is_read_only=True, alias=alias))
 
     def clear(self, private: Settings) -> None:
-        with Server() as server:
-            found = Catalogues(server, lakehouse_name())
-            with server.transaction():
-                found.drop(private.catalogue)
+        with _catalogues() as found:
+            found.drop(private.catalogue)
 
     def refuse_folder(self, settings: Settings) -> None:
         if settings.lakehouse.exists():
@@ -101,8 +105,10 @@ class DuckLake:
             )
 
     def faults(self, settings: Settings, connection: duckdb.DuckDBPyConnection) -> list[str]:
-        with Server() as server:
-            return file_faults(Catalogues(server, lakehouse_name()), settings.catalogue, connection)
+        with _catalogues() as found:
+            return file_faults(
+                found, settings.catalogue, connection, lambda: self.look_again(connection)
+            )
 
     def look_again(self, connection: duckdb.DuckDBPyConnection) -> None:
         with suppress(duckdb.TransactionException):  # one that writes is in none
@@ -135,24 +141,21 @@ class DuckLake:
         }
 
     def published(self, settings: Settings) -> int | None:
-        with Server() as server:
-            return Catalogues(server, lakehouse_name()).current
+        with _catalogues() as found:
+            return found.current
 
     def release_of(self, private: Settings) -> int | None:
-        with Server() as server:
-            number: int | None = server.value(
-                "SELECT MAX(number) FROM {of}.releases WHERE run_number = %s",
-                [private.catalogue.rpartition("_w")[2]],
-                of=lakehouse_name(),
-            )
-            return number
+        with _catalogues() as found:
+            return found.release_of(private.catalogue)
 
     def private(self, settings: Settings, folder: Path, run_number: int) -> Settings:
-        name = f"{lakehouse_name()}_w{run_number}"
+        with _catalogues() as found:
+            name = found.private(run_number)
         return replace(in_place(settings), data_dir=folder, catalogue=name)
 
     def kept(self, settings: Settings, folder: Path) -> Settings:
-        name = f"{lakehouse_name()}_failed"
+        with _catalogues() as found:
+            name = found.failed
         return replace(in_place(settings), data_dir=folder, catalogue=name)
 
     @contextmanager
@@ -182,10 +185,7 @@ class DuckLake:
 
     def _catch_up(self, found: Catalogues, private: Settings) -> None:
         """Take into a private copy what others have published since it was made."""
-        of, current = found.name, found.current
-        base = found.server.value(
-            "SELECT release FROM {of}.copies WHERE catalogue = %s", [private.catalogue], of=of
-        )
+        base, current = found.base_of(private.catalogue), found.current
         if base == current or current is None:
             return
         if base is None:
@@ -203,9 +203,7 @@ class DuckLake:
             with found.server.transaction():
                 found.drop(mine)
                 found.rename(merged.catalogue, mine)
-        found.server.execute(
-            "UPDATE {of}.copies SET release = %s WHERE catalogue = %s", [current, mine], of=of
-        )
+        found.note_copy(mine, current)
 
     def next_run_number(self, settings: Settings, known: int) -> int:
         assert self._session is not None
@@ -215,17 +213,11 @@ class DuckLake:
 
     def begin(self, settings: Settings, private: Settings) -> None:
         """Copy the catalogue, which takes no time worth telling."""
-        with Server() as server:
-            found = Catalogues(server, lakehouse_name())
-            with server.transaction():
-                number = found.current
-                server.execute(
-                    "INSERT INTO {of}.copies (catalogue, release) VALUES (%s, %s)",
-                    [private.catalogue, number],
-                    of=found.name,
-                )
-                if number is not None:
-                    found.copy(found.release(number), private.catalogue)
+        with _catalogues() as found, found.server.transaction():
+            number = found.current
+            found.note_copy(private.catalogue, number)
+            if number is not None:
+                found.copy(found.release(number), private.catalogue)
 
     def settle(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Compact it; never by CHECKPOINT, which removes files that other releases name."""
@@ -234,8 +226,7 @@ class DuckLake:
     def put(self, private: Settings, folder: Path, is_copied: bool) -> None:
         """Make the files that the run has written safe from a loss of power."""
         replace_text(folder / "lakehouse" / TEAM_MARK, f"{self.place(private)}\n")
-        with Server() as server:
-            found = Catalogues(server, lakehouse_name())
+        with _catalogues() as found:
             if not found.is_there(private.catalogue):
                 return
             number, fresh = found.current, found.files(private.catalogue)
@@ -249,48 +240,32 @@ class DuckLake:
             sync_folders(place)
 
     def commit(self, settings: Settings, private: Settings, number: int, is_copied: bool) -> None:
-        with Server() as server:
-            found = Catalogues(server, lakehouse_name())
+        with _catalogues() as found:
             if not found.is_there(private.catalogue):
                 return
-            with server.transaction():
-                move = found.copy if is_copied else found.rename
-                move(private.catalogue, found.release(number))
-                server.execute(
-                    "INSERT INTO {of}.releases VALUES (%s, %s)",
-                    [number, private.catalogue.rpartition("_w")[2]],
-                    of=found.name,
-                )
-                if not is_copied:
-                    self._forget(found, private.catalogue)
+            with found.server.transaction():
+                found.publish(private.catalogue, number, is_copied)
             remove_old_releases(found)
 
     def discard(self, private: Settings) -> None:
-        with Server() as server:
-            found = Catalogues(server, lakehouse_name())
-            found.drop(private.catalogue)
-            self._forget(found, private.catalogue)
+        with _catalogues() as found:
+            found.drop_copy(private.catalogue)
 
     def keep_failed(self, private: Settings, kept: Settings) -> None:
-        with Server() as server:
-            found = Catalogues(server, lakehouse_name())
-            with server.transaction():
-                found.drop(kept.catalogue)
-                found.rename(private.catalogue, kept.catalogue)
+        with _catalogues() as found, found.server.transaction():
+            found.drop(kept.catalogue)
+            found.rename(private.catalogue, kept.catalogue)
 
     def forget_failed(self, kept: Settings) -> None:
-        with Server() as server:
-            Catalogues(server, lakehouse_name()).drop(kept.catalogue)
+        with _catalogues() as found:
+            found.drop(kept.catalogue)
 
     def tidy(self, settings: Settings) -> None:
         """Drop the private copies of runs that were killed."""
-        with Server() as server:
-            found = Catalogues(server, lakehouse_name())
+        with _catalogues() as found:
             for left in found.schemas("w"):
-                number = int(left.rpartition("_w")[2].removesuffix("_merged"))
-                if not is_run_alive(server, found.name, number):
-                    found.drop(left)
-                    self._forget(found, left)
+                if not is_run_alive(found.server, found.name, found.run_of(left)):
+                    found.drop_copy(left)
 
     @contextmanager
     def snapshot(self, settings: Settings, place: Path) -> Iterator[Settings]:
@@ -301,17 +276,12 @@ class DuckLake:
         with self._pinned(settings) as pinned:
             yield replace(pinned, data_dir=place)
 
-    def _forget(self, found: Catalogues, private: str) -> None:
-        server = found.server
-        server.execute("DELETE FROM {of}.copies WHERE catalogue = %s", [private], of=found.name)
-
     @contextmanager
     def _pinned(self, settings: Settings) -> Iterator[Settings]:
         """The settings of the release in force, which is not removed during the block."""
-        with Server() as server:
-            found = Catalogues(server, lakehouse_name())
+        with _catalogues() as found:
             while (number := found.current) is not None:
-                hold_release(server, found.name, number)
+                hold_release(found.server, found.name, number)
                 if found.is_there(found.release(number)):
                     yield replace(in_place(settings), catalogue=found.release(number))
                     return

@@ -1,5 +1,6 @@
 """What keeps a team's lakehouse small: compaction, and what no catalogue names goes."""
 
+from collections.abc import Callable
 from math import inf
 from pathlib import Path
 
@@ -91,38 +92,43 @@ def remove_old_releases(found: Catalogues) -> None:
 
 
 def file_faults(
-    found: Catalogues, catalogue: str, connection: duckdb.DuckDBPyConnection
+    found: Catalogues,
+    catalogue: str,
+    connection: duckdb.DuckDBPyConnection,
+    look_again: Callable[[], None],
 ) -> list[str]:
-    """Files that are missing, or have not the size, rows and bounds that a catalogue says."""
+    """Files that are missing, or have not the size and rows that a catalogue says.
+
+    Args:
+        look_again: lets the connection go on after a query that failed.
+    """
     place, faults = Path(found.data_path(catalogue)), []
     rows = found.server.rows(
-        "SELECT s.path || t.path || f.path, f.file_size_bytes, f.record_count, f.kind FROM ("
-        "SELECT table_id, path, file_size_bytes, record_count, 'data' AS kind FROM "
+        "SELECT s.path || t.path || f.path, f.file_size_bytes, f.number_of_rows FROM ("
+        "SELECT table_id, path, file_size_bytes, record_count AS number_of_rows FROM "
         "{of}.ducklake_data_file WHERE end_snapshot IS NULL UNION ALL SELECT table_id, path, "
-        "file_size_bytes, delete_count, 'delete' FROM {of}.ducklake_delete_file "
+        "file_size_bytes, delete_count FROM {of}.ducklake_delete_file "
         "WHERE end_snapshot IS NULL) AS f JOIN {of}.ducklake_table AS t "
         "ON t.table_id = f.table_id AND t.end_snapshot IS NULL JOIN {of}.ducklake_schema AS s "
         "ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL",
         of=catalogue,
     )
-    for path, size, records, _ in rows:
+    for path, size, number in rows:
         file = place / path
         if not file.is_file():
             faults.append(f"{path} is missing")
-        elif file.stat().st_size != size:
+            continue
+        if file.stat().st_size != size:
             faults.append(f"{path} has {file.stat().st_size:,} bytes, its catalogue says {size:,}")
-        else:
-            try:
-                row = connection.execute(
-                    "SELECT SUM(num_rows)::BIGINT FROM parquet_file_metadata(?)", [str(file)]
-                ).fetchone()
-            except duckdb.Error:
-                faults.append(f"{path} is no Parquet file any longer")
-                connection.rollback()
-                connection.begin()
-                continue
-            if row is None or row[0] != records:
-                faults.append(
-                    f"{path} has {row[0] if row else 0:,} rows, its catalogue says {records:,}"
-                )
+            continue
+        try:
+            row = connection.execute(
+                "SELECT SUM(num_rows)::BIGINT FROM parquet_file_metadata(?)", [str(file)]
+            ).fetchone()
+        except duckdb.Error:
+            faults.append(f"{path} is no Parquet file any longer")
+            look_again()
+            continue
+        if row is not None and row[0] != number:
+            faults.append(f"{path} has {row[0]:,} rows, its catalogue says {number:,}")
     return faults
