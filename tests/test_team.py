@@ -25,8 +25,10 @@ from data_platform.lakehouse.connection import reading, writing
 from data_platform.lakehouse.reader_copy import snapshot
 from data_platform.lakehouse.run import running
 from data_platform.lakehouse.team.catalogue import Catalogues
+from data_platform.lakehouse.team.merge import _STATE_KEYS, carry_over
 from data_platform.lakehouse.team.server import Server
 from data_platform.settings import Settings
+from data_platform.sql import has_table
 from database import PASSWORD, server
 from faults import status_of
 from forked import Boundary
@@ -269,6 +271,55 @@ def test_analysts_plan_while_the_daily_run_goes_on(team: Team) -> None:
     assert team.rows("SELECT COUNT(*) FROM ops.model_tables GROUP BY physical_name") == (
         [(1,)] * len(team.rows("FROM ops.model_tables"))
     )
+
+
+def test_of_what_both_sides_have_changed_ours_stands(lived_in: Team) -> None:
+    settings = replace(lived_in.settings(), warehouse=lived_in.data.parent / "warehouse")
+    with Server() as found:
+        of = Catalogues(found, os.environ["DATA_PLATFORM_TEAM_NAME"])
+        (release,) = of.schemas("r")
+        base, theirs, ours = (of.private(number) for number in (901, 902, 903))
+        state = [f'"{release}_state"."{table}"' for table in _STATE_KEYS]
+        found.execute(f'CREATE SCHEMA IF NOT EXISTS "{release}_state"')
+        for table, keys in zip(state, _STATE_KEYS.values(), strict=True):
+            columns = ", ".join(f"{key} TEXT" for key in (*keys, "said"))
+            found.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+        found.execute(f"INSERT INTO {state[0]} VALUES ('both', '1', 'before'), ('kept', '1', '')")
+        of.copy(release, base)
+        with writing(replace(settings, catalogue=base)) as connection:
+            connection.execute("CREATE TABLE sources.both AS SELECT 'before' AS said")
+            connection.execute("CREATE TABLE sources.gone AS SELECT 1 AS number")
+            connection.execute("INSERT INTO ops.model_tables VALUES ('both', 1), ('mine', 1)")
+        of.copy(base, theirs)
+        of.copy(base, ours)
+        with writing(replace(settings, catalogue=theirs)) as connection:
+            connection.execute("UPDATE sources.both SET said = 'theirs'")
+            connection.execute("DROP TABLE sources.gone")
+            connection.execute("CREATE TABLE sources.fresh AS SELECT 'theirs' AS said")
+            connection.execute("CREATE VIEW sources.b AS FROM sources.fresh")
+            connection.execute("CREATE VIEW sources.a AS FROM sources.b")
+            connection.execute("UPDATE ops.model_tables SET load_number = 2")
+        found.execute(f'UPDATE "{theirs}_state"."_snapshots" SET said = \'theirs\'')
+        with writing(replace(settings, catalogue=ours)) as connection:
+            connection.execute("UPDATE sources.both SET said = 'ours'")
+            connection.execute(
+                "UPDATE ops.model_tables SET load_number = 3 WHERE physical_name = 'both'"
+            )
+        found.execute(
+            f"UPDATE \"{ours}_state\".\"_snapshots\" SET said = 'ours' WHERE name = 'both'"
+        )
+        with writing(replace(settings, catalogue=ours)) as connection:
+            carry_over(of, connection, base, theirs, ours)
+        with reading(replace(settings, catalogue=ours)) as connection:
+            assert connection.execute("FROM sources.both").fetchall() == [("ours",)]
+            assert connection.execute("FROM sources.a").fetchall() == [("theirs",)]
+            assert not has_table(connection, "sources", "gone")
+            rows = connection.execute("FROM ops.model_tables ORDER BY 1").fetchall()
+            assert rows == [("both", 3), ("mine", 2)]
+        assert found.rows(f'SELECT name, said FROM "{ours}_state"."_snapshots" ORDER BY 1') == [
+            ("both", "ours"),
+            ("kept", "theirs"),
+        ]
 
 
 def test_two_plans_of_one_environment_at_once_are_not_mixed(team: Team) -> None:

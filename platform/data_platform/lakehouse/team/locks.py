@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from data_platform import interruption
 from data_platform.errors import PlatformError
 from data_platform.lakehouse.team.server import Server
 
@@ -46,7 +45,6 @@ def _queue(server: Server, name: str, wait: float) -> None:
         try:
             server.execute("SELECT pg_advisory_lock(hashtext(%s), %s)", [name, _WRITERS])
         except TimeoutError:
-            interruption.check()
             if time.monotonic() < until:
                 continue
             who = writer(server, name) or "another process is writing"
