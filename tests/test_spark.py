@@ -97,6 +97,33 @@ def test_what_is_put_in_spark_s_words_means_the_same_there() -> None:
     assert done.stdout.strip() == str([*expected])
 
 
+@needs_spark
+@pytest.mark.slow(reason="Spark's own session")
+def test_spark_restates_months_and_empties_a_table(tmp_path: Path) -> None:
+    code = """
+from sqlglot import exp
+from data_platform.project.canary import refuse_untrue
+from data_platform.project.spark import SparkConnection
+config = {"spark.master": "local[1]", "spark.ui.enabled": False}
+adapter = SparkConnection(config=config).create_engine_adapter()
+refuse_untrue(adapter, "spark")
+adapter.create_schema("some")
+adapter.ctas("some.table", exp.select("1 AS number"))
+adapter.delete_from("some.table", exp.true())
+print(adapter.fetchall("SELECT * FROM some.table"))
+try:
+    adapter.delete_from("some.table", "number = 1")
+except NotImplementedError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.stdout.splitlines() == ["[]", "delete from some.table where number = 1"], (
+        done.stderr
+    )
+
+
 def test_without_spark_or_java_a_run_says_what_to_install(tmp_path: Path) -> None:
     for hidden, told in (("pyspark", "just setup-spark"), ("java", "openjdk-17-jre-headless")):
         code = (

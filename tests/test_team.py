@@ -480,6 +480,7 @@ def test_a_catalogue_of_a_newer_ducklake_is_refused(team: Team) -> None:
     "sql",
     [
         "COPY (SELECT 1) TO '{folder}/x.csv'",
+        "EXPORT DATABASE '{folder}/x.csv'",
         "EXPLAIN ANALYZE COPY (SELECT 1) TO '{folder}/x.csv'",
         "SELECT * FROM postgres_query('__ducklake_metadata_lakehouse', 'SELECT 1 AS a')",
         "FROM __ducklake_metadata_lakehouse.pg_catalog.pg_authid",

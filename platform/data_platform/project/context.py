@@ -147,6 +147,12 @@ def open_project(
     except Exception as error:  # whatever a model makes SQLMesh or SQLGlot raise
         if isinstance(error, SQLMeshError) and "gateway" in str(error).lower():
             raise UsageError(f"no gateway {settings.gateway} in config.yaml") from error
+        if settings.gateway == SPARK and "org.apache.spark" in str(error):
+            master = os.environ.get("DATA_PLATFORM_SPARK_MASTER", "local[*]")
+            raise PlatformError(
+                f"Spark does not start on {master} (DATA_PLATFORM_SPARK_MASTER); is that master "
+                "there, and this machine reachable from it?"
+            ) from error
         raise _unloadable(error) from error
     evaluation.places = {short_name(fqn): place_of(m) for fqn, m in context.models.items()}
     first_day = to_date(context.config.model_defaults.start)
