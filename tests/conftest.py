@@ -18,7 +18,7 @@ from hypothesis import settings
 import forked
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
-from forked import Boundary, Started, collect_rarely, start
+from forked import PATIENCE, Boundary, Started, collect_rarely, start
 
 # Time is never asserted.
 settings.register_profile("platform", deadline=None)
@@ -45,6 +45,7 @@ class Platform:
         default_factory=lambda: ["--scale", str(SCALE), "--as-of", str(AS_OF)]
     )
     gateway: str = "duckdb"
+    patience: float = PATIENCE
 
     def environment(self) -> dict[str, str]:
         """What the program finds of its own variables; those of this process are hidden from it."""
@@ -67,7 +68,7 @@ class Platform:
         self, *words: str, check: bool = True, options: Sequence[str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run `data-platform` as a process to its end, output captured."""
-        return _ended(self.start(*words, options=options), words, check)
+        return _ended(self.start(*words, options=options), words, check, self.patience)
 
     def start_sqlmesh(self, *words: str) -> Started:
         """Start SQLMesh's own program in the project's folder, as an analyst does."""
@@ -109,8 +110,10 @@ class Platform:
         shutil.copytree(PROJECT / "tests", self.project / "tests", ignore=only_tests_of_models)
 
 
-def _ended(started: Started, words: Sequence[str], check: bool) -> subprocess.CompletedProcess[str]:
-    code = started.join()
+def _ended(
+    started: Started, words: Sequence[str], check: bool, patience: float = PATIENCE
+) -> subprocess.CompletedProcess[str]:
+    code = started.join(patience)
     done = subprocess.CompletedProcess(words, code, started.stdout, started.stderr)
     if check:
         assert done.returncode == 0, done.stdout + done.stderr

@@ -150,9 +150,9 @@ class Started:
             except ProcessLookupError:  # it has made no group of its own yet
                 os.kill(self.process.pid, number)
 
-    def join(self) -> int:
+    def join(self, patience: float = PATIENCE) -> int:
         """Wait for the end; the exit code, or less than 0 by the signal that killed it."""
-        self.process.join(PATIENCE)
+        self.process.join(patience)
         assert self.process.exitcode is not None, f"stuck: {self.stdout}{self.stderr}"
         return self.process.exitcode
 

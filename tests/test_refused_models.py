@@ -138,6 +138,14 @@ REFUSED = {
         model("kind FULL", "SELECT ROW_NUMBER() OVER () AS at FROM intermediate.clients"),
         "ROW_NUMBER without ORDER BY",
     ),
+    "a window over all rows": (
+        model("kind FULL", "SELECT COUNT(*) OVER () AS at FROM intermediate.clients"),
+        "OVER .. over all rows: DuckDB before 1.5.6",
+    ),
+    "a named window over all rows": (
+        model("kind FULL", "SELECT COUNT(*) OVER w AS at FROM intermediate.clients WINDOW w AS ()"),
+        "OVER .. over all rows: DuckDB before 1.5.6",
+    ),
     "any value": (
         model("kind FULL", "SELECT ANY_VALUE(name) AS at FROM intermediate.clients"),
         "ANY_VALUE without ORDER BY",
@@ -224,6 +232,8 @@ ACCEPTED = {
     "a common table": "WITH a AS (SELECT sk FROM intermediate.clients) SELECT sk AS at FROM a",
     "a window": "SELECT ROW_NUMBER() OVER (ORDER BY name) AS at FROM intermediate.clients",
     "a sum over a window": "SELECT SUM(1) OVER (PARTITION BY name) AS at FROM intermediate.clients",
+    "a named window": "SELECT ROW_NUMBER() OVER w AS at FROM intermediate.clients "
+    "WINDOW w AS (PARTITION BY name ORDER BY sk)",
     "the first ones": "SELECT sk AS at FROM intermediate.clients ORDER BY name LIMIT 3",
     "a union": "SELECT name AS at FROM intermediate.clients UNION ALL SELECT 'x' AS at",
     "values": "SELECT v AS at FROM (VALUES (1), (2)) AS t(v)",

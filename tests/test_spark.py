@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,7 +24,11 @@ needs_spark = pytest.mark.skipif(
 )
 
 
+@dataclass
 class OnSpark(Platform):
+    gateway: str = "spark"
+    patience: float = 900.0  # a minute and a half on two idle cores
+
     def environment(self) -> dict[str, str]:
         return {"DATA_PLATFORM_SPARK_MASTER": "local[2]"}
 
@@ -63,7 +68,7 @@ def test_spark_shows_what_duckdb_shows_row_for_row(tmp_path: Path) -> None:
     alone = Platform(tmp_path / "alone" / "data")
     alone.data.parent.mkdir()
     begin(alone)
-    spark = OnSpark(tmp_path / "spark" / "data", gateway="spark")
+    spark = OnSpark(tmp_path / "spark" / "data")
     spark.data.parent.mkdir()
     spark.call("run")
     assert_parity(spark, alone)

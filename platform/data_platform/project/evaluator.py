@@ -33,10 +33,13 @@ def split(query: exp.Query) -> tuple[exp.Query, str | None]:
     return query.select(*kept, append=False), str(found[0].unalias().name)
 
 
-def sample(query: exp.Query) -> exp.Query:
-    """How many rows a query has in all, beside the first few of them, by their first columns."""
-    counted = select("COUNT(*) OVER () AS number_of_rows", "audit.*").from_(query.subquery("audit"))
-    return counted.order_by("2").limit(KEYS_SHOWN)
+def _count(query: exp.Query) -> exp.Query:
+    return select("COUNT(*)").from_(query.subquery("audit"))
+
+
+def _sample(query: exp.Query) -> exp.Query:
+    """The first few rows of a query, by their first columns."""
+    return select("*").from_(query.subquery("audit")).order_by("1").limit(KEYS_SHOWN)
 
 
 class SampledResult(AuditResult):
@@ -65,7 +68,7 @@ class RememberingEvaluator(SnapshotEvaluator):
         )
         self._on_audits = on_audits
         self._queries: dict[Any, list[exp.Query]] = {}
-        self._audits: dict[Any, tuple[exp.Query, str, str | None]] = {}
+        self._audits: dict[Any, tuple[exp.Query, str, str | None, str | None]] = {}
         self._uses_execution_time: dict[Any, bool] = {}
 
     def create(self, *args: Any, **options: Any) -> Any:
@@ -149,11 +152,9 @@ class RememberingEvaluator(SnapshotEvaluator):
             # SQLMesh's own audits select whole rows, which may be personal; ours select keys.
             is_ours = audit.name in snapshot.model.audit_definitions
             query, template = split(query)
-            sampled = (
-                sample(query) if is_ours else select("COUNT(*)").from_(query.subquery("audit"))
-            )
-            self._audits[key] = query, adapter._to_sql(sampled), template
-        query, sampling, template = self._audits[key]
+            sampling = adapter._to_sql(_sample(query)) if is_ours else None
+            self._audits[key] = query, adapter._to_sql(_count(query)), sampling, template
+        query, counting, sampling, template = self._audits[key]
         is_blocking = audit.blocking if blocking is None else blocking == exp.true()
         result = SampledResult(
             audit=audit,
@@ -165,7 +166,11 @@ class RememberingEvaluator(SnapshotEvaluator):
             template=template,
         )
         try:
-            rows = adapter.fetchall(sampling)
+            # Two queries, since most audits find nothing: a window over all rows would hold them
+            # all, and DuckDB before 1.5.6 dies of one now and then (duckdb/duckdb#22352).
+            result.count = adapter.fetchone(counting)[0]
+            if result.count and sampling:
+                result.sample = tuple(map(tuple, adapter.fetchall(sampling)))
         except Exception as error:  # whatever an engine may raise
             if is_blocking or not is_about_values(str(error)):
                 raise
@@ -173,8 +178,6 @@ class RememberingEvaluator(SnapshotEvaluator):
             if isinstance(adapter, DuckLakeAdapter):
                 adapter.look_again()
             return result
-        result.count = rows[0][0] if rows else 0
-        result.sample = tuple(tuple(row[1:]) for row in rows)
         if result.count and not is_blocking:
             is_deployable = options["deployability_index"].is_deployable(snapshot)
             table = exp.to_table(snapshot.table_name(is_deployable), dialect=adapter.dialect)
