@@ -262,6 +262,36 @@ setup-team: (_add "requirements-team.lock")
 [group('upkeep')]
 setup-spark: (_add "requirements-spark.lock")
 
+# Start or stop a Spark cluster on this machine: a master and two workers, one core each (docs/scaling.md)
+[group('upkeep')]
+spark-cluster action: setup
+    #!/usr/bin/env sh
+    set -eu
+    umask 077
+    SPARK_HOME=$({{ bin }}/python -c 'import pyspark; print(*pyspark.__path__)')
+    folder=${SPARK_CLUSTER_DIR:-$PWD/.cache/spark-cluster} port=${SPARK_MASTER_PORT:-7077}
+    export SPARK_HOME SPARK_IDENT_STRING=jump SPARK_LOCAL_IP=127.0.0.1
+    export SPARK_LOG_DIR="$folder/logs" SPARK_PID_DIR="$folder" SPARK_LOCAL_DIRS="$folder/local"
+    daemon() { bash "$SPARK_HOME/sbin/spark-daemon.sh" "$@"; }
+    master=org.apache.spark.deploy.master.Master worker=org.apache.spark.deploy.worker.Worker
+    case "$1" in
+    start)
+        mkdir -p "$folder"
+        daemon start $master 1 --host 127.0.0.1 --port "$port" --webui-port 0
+        for number in 1 2; do
+            daemon start $worker $number --host 127.0.0.1 --webui-port 0 --cores 1 --memory 1g \
+                --work-dir "$folder/work-$number" "spark://127.0.0.1:$port"
+        done
+        echo "To compute on it: export DATA_PLATFORM_SPARK_MASTER=spark://127.0.0.1:$port" ;;
+    stop)
+        for number in 1 2; do daemon stop $worker $number; done
+        daemon stop $master 1
+        rm -rf "$folder" ;;
+    *)
+        echo "spark-cluster: expected start or stop, found $1" >&2
+        exit 2 ;;
+    esac
+
 _add file: setup
     #!/usr/bin/env sh
     set -eu

@@ -1,10 +1,16 @@
 """The same project on Spark, in local mode: every table as on DuckDB."""
 
+import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +22,7 @@ from sqlglot import parse_one
 from comparison import assert_exports_equal_the_reference
 from conftest import PROJECT, Platform, begin, options_of
 from data_platform.project.spark_sql import in_spark
+from editing import double_the_turnover, total
 
 NEXT_DAY = "2024-03-01"
 needs_spark = pytest.mark.skipif(
@@ -28,9 +35,10 @@ needs_spark = pytest.mark.skipif(
 class OnSpark(Platform):
     gateway: str = "spark"
     patience: float = 900.0  # a minute and a half on two idle cores
+    master: str = "local[2]"
 
     def environment(self) -> dict[str, str]:
-        return {"DATA_PLATFORM_SPARK_MASTER": "local[2]"}
+        return {"DATA_PLATFORM_SPARK_MASTER": self.master}
 
 
 def shown(platform: Platform) -> dict[str, tuple[list[tuple[str, str]], Counter]]:
@@ -63,12 +71,13 @@ def assert_parity(ours: Platform, theirs: Platform) -> None:
 
 
 @needs_spark
-@pytest.mark.slow(reason="two runs on Spark, minutes each")
+@pytest.mark.slow(reason="runs on Spark, a minute each")
 def test_spark_shows_what_duckdb_shows_row_for_row(tmp_path: Path) -> None:
-    alone = Platform(tmp_path / "alone" / "data")
+    alone = Platform(tmp_path / "alone" / "data", tmp_path / "project")
+    alone.copy_project()
     alone.data.parent.mkdir()
     begin(alone)
-    spark = OnSpark(tmp_path / "spark" / "data")
+    spark = OnSpark(tmp_path / "spark" / "data", alone.project)
     spark.data.parent.mkdir()
     spark.call("run")
     assert_parity(spark, alone)
@@ -77,7 +86,87 @@ def test_spark_shows_what_duckdb_shows_row_for_row(tmp_path: Path) -> None:
     spark.options = options_of(NEXT_DAY)
     done = spark.call("run").stdout
     assert "restated" in done
-    alone.call("run", options=options_of(NEXT_DAY))
+    alone.options = options_of(NEXT_DAY)
+    alone.call("run")
+    assert_parity(spark, alone)
+
+    # A change of the models, compared, promoted and rolled back, on both.
+    before = total(spark, "marts")
+    double_the_turnover(spark)
+    compared = []
+    for platform in (alone, spark):
+        planned = platform.call("plan", "dev", "--format", "json").stdout
+        differing = platform.call("diff", "dev", "--format", "json").stdout
+        compared.append((json.loads(planned)["models"], json.loads(differing)))
+    assert compared[0] == compared[1]
+    assert (total(spark, "marts"), total(spark, "marts__dev")) == (before, 2 * before)
+    for platform in (alone, spark):
+        platform.call("promote", "dev")
+    assert total(spark, "marts") == 2 * before
+    assert_parity(spark, alone)
+    for platform in (alone, spark):
+        platform.call("rollback")
+    assert total(spark, "marts") == before
+    assert_parity(spark, alone)
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[str]:
+    """A master and two workers, as the recipe starts and stops them; the master's address."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "SPARK_CLUSTER_DIR": str(folder), "SPARK_MASTER_PORT": str(port)}
+
+    def recipe(action: str) -> None:
+        command = [str(Path(sys.executable).with_name("just")), "spark-cluster", action]
+        silent = subprocess.DEVNULL
+        subprocess.run(command, cwd=PROJECT, env=environment, check=True, stdout=silent)
+
+    try:
+        recipe("start")
+        yield f"spark://127.0.0.1:{port}"
+    finally:
+        recipe("stop")
+        assert not folder.exists()
+
+
+def tasks(worker: Path) -> tuple[int, int]:
+    """How many tasks a worker has begun, and how many it has finished."""
+    said = "".join(log.read_text() for log in worker.glob("app-*/*/stderr"))
+    return said.count("Running task "), said.count("Finished task ")
+
+
+def kill(worker: int) -> None:
+    """End a worker and what it has started at once, as a machine does that loses its power."""
+    found = subprocess.run(["pgrep", "-P", str(worker)], capture_output=True, text=True)
+    for process in (worker, *map(int, found.stdout.split())):
+        os.kill(process, signal.SIGKILL)
+
+
+@needs_spark
+@pytest.mark.slow(reason="a run on a Spark cluster, minutes")
+def test_a_run_survives_a_worker_that_is_killed_in_the_middle_of_a_stage(tmp_path: Path) -> None:
+    spark = OnSpark(tmp_path / "spark" / "data")
+    spark.data.parent.mkdir()
+    folder = tmp_path / "cluster"
+    with cluster(folder) as spark.master:
+        (of_second,) = folder.glob("*Worker-2.pid")
+        started = spark.start("run")
+        while True:
+            assert started.is_running, started.stderr
+            begun, finished = tasks(folder / "work-2")
+            if finished > 100 and begun > finished:
+                break
+            time.sleep(0.05)
+        kill(int(of_second.read_text()))
+        begun, finished = tasks(folder / "work-2")
+        assert begun > finished  # it had a task in its hands
+        assert started.join(spark.patience) == 0, started.stderr
+        assert tasks(folder / "work-1")[1] > 100
+    alone = Platform(tmp_path / "alone" / "data")
+    alone.data.parent.mkdir()
+    begin(alone)
     assert_parity(spark, alone)
 
 
@@ -100,6 +189,54 @@ def test_what_is_put_in_spark_s_words_means_the_same_there() -> None:
     )
     assert expected is not None
     assert done.stdout.strip() == str([*expected])
+
+
+UNIT_TESTS = """
+import sys
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from sqlmesh.core.test.definition import ModelTest
+
+from data_platform.project.context import open_project
+from data_platform.project.spark_sql import in_spark
+from data_platform.settings import Settings
+
+# SQLMesh's tests write SQL past the adapter, and compare with what DuckDB's data frames hold.
+generate, execute = ModelTest._generate_sql, ModelTest._execute
+ModelTest._generate_sql = lambda self, query: generate(self, in_spark(query))
+ModelTest._execute = lambda self, query: execute(self, query).map(
+    lambda value: float(value) if isinstance(value, Decimal) else value
+)
+project, data = map(Path, sys.argv[1:])
+settings = Settings(date(2024, 2, 29), project, data, "spark")
+settings.lakehouse.parent.mkdir(parents=True)
+with open_project(settings) as opened:
+    gateway = opened.context.config.gateways["spark"]
+    gateway.test_connection = gateway.connection
+    result = opened.context.test()
+print(result.testsRun)
+for test, said in [*result.failures, *result.errors]:
+    print(test, said)
+"""
+
+
+@needs_spark
+@pytest.mark.slow(reason="each unit test of the models, on Spark")
+def test_the_models_unit_tests_hold_on_spark(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", UNIT_TESTS, str(PROJECT), str(tmp_path / "data")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "DATA_PLATFORM_SPARK_MASTER": "local[2]"},
+    )
+    written = sum(
+        line.startswith("test_")
+        for path in (PROJECT / "tests").rglob("test_*.yaml")
+        for line in path.read_text().splitlines()
+    )
+    assert done.stdout.split() == [str(written)], done.stdout[-5000:] + done.stderr[-2000:]
 
 
 @needs_spark

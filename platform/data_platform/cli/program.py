@@ -28,7 +28,7 @@ from data_platform.names import SPARK
 from data_platform.settings import Settings, checked_data_dir, find_project, yesterday
 from data_platform.simulation import Simulation
 
-_NOT_ON_SPARK = ("backfill", "plan", "diff", "promote", "rollback", "review", "ui", "move")
+_NOT_ON_SPARK = ("backfill", "review", "ui", "move")
 # What SQLMesh and others put into messages for a terminal.
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -1,6 +1,6 @@
 """What an environment shows that production does not: schemas, rows, values, totals of money.
 
-SQLMesh's table diff compares schemas; its comparison of rows writes to the lakehouse, joins keys
+SQLMesh's comparison of rows writes to the lakehouse, joins keys
 glued to text, rounds to three places and stumbles over a grain that is not unique, as that of an
 export is where two people share a name. Rows are compared here: exactly, and in sets.
 """
@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlglot import exp
 from sqlmesh.core.snapshot import Snapshot
-from sqlmesh.core.table_diff import TableDiff
 
 from data_platform.deployment.code_changes import renamed_columns
 from data_platform.deployment.row_comparison import Pair, Sample, compare_rows
@@ -24,6 +23,7 @@ from data_platform.record.standing_warnings import Beside, warnings_beside
 from data_platform.result import counted
 from data_platform.sql import quoted
 from data_platform.transform.environments import (
+    PROD,
     How,
     differing,
     environments_behind,
@@ -33,6 +33,7 @@ from data_platform.transform.environments import (
 )
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.production import Production
+from data_platform.transform.readers import place_shown
 
 
 @dataclass(frozen=True)
@@ -207,15 +208,17 @@ class _Comparison:
     def run(self) -> ModelDiff:
         before, after = (t.by_name.get(self.name) for t in (self.theirs, self.ours))
         sides = [
-            None if snapshot is None else self._count(tables.table(snapshot))
-            for tables, snapshot in ((self.theirs, before), (self.ours, after))
+            None if snapshot is None else self._count(place)
+            for place, snapshot in zip(self._places, (before, after), strict=True)
         ]
         rows = (sides[0], sides[1])
         if before is None or after is None:
             totals = {
                 column: tuple(
-                    None if snapshot is None else self._total(tables, snapshot, column)
-                    for tables, snapshot in ((self.theirs, before), (self.ours, after))
+                    None if snapshot is None else self._total(tables, place, column)
+                    for tables, place, snapshot in zip(
+                        (self.theirs, self.ours), self._places, (before, after), strict=True
+                    )
                 )
                 for column in sorted(self._lineage_of(before, after)[0].money(self.name))
             }
@@ -231,10 +234,9 @@ class _Comparison:
     ) -> ModelDiff:
         one, other = self.theirs.lineage, self.ours.lineage
         old, new = one.models[self.name], other.models[self.name]
-        places = self.theirs.table(before), self.ours.table(after)
-        schemas = TableDiff(self.project.context.engine_adapter, *places, on=[]).schema_diff()
-        added = {name: type_.sql(dialect="duckdb") for name, type_ in schemas.added}
-        removed = {name: type_.sql(dialect="duckdb") for name, type_ in schemas.removed}
+        were, are = map(self._types, self._places)
+        added = {name: type_ for name, type_ in are.items() if name not in were}
+        removed = {name: type_ for name, type_ in were.items() if name not in are}
         renamed = {
             here: there
             for here, there in renamed_columns(old, new).items()
@@ -242,7 +244,10 @@ class _Comparison:
         }
         pairs = {**{c: c for c in old.types if c not in removed}, **renamed}
         totals = {
-            there: (self._total(self.theirs, before, here), self._total(self.ours, after, there))
+            there: (
+                self._total(self.theirs, self._places[0], here),
+                self._total(self.ours, self._places[1], there),
+            )
             for here, there in pairs.items()
             if here in one.money(self.name) and there in other.money(self.name)
         }
@@ -250,7 +255,7 @@ class _Comparison:
         personal = one.personal(self.name) | other.personal(self.name)
         compared = compare_rows(
             self.project.cursor,
-            places,
+            self._places,
             keys,
             {here: there for here, there in pairs.items() if here not in keys},
             ("only in production", f"only in {self.environment}"),
@@ -262,23 +267,32 @@ class _Comparison:
             {name: type_ for name, type_ in added.items() if name not in renamed.values()},
             {name: type_ for name, type_ in removed.items() if name not in renamed},
             renamed,
-            {
-                name: (was.sql(dialect="duckdb"), is_.sql(dialect="duckdb"))
-                for name, (was, is_) in schemas.modified.items()
-            },
+            {n: (were[n], are[n]) for n in are if n in were and were[n] != are[n]},
             totals=totals,
             **compared,
         )
+
+    @property
+    def _places(self) -> tuple[str, str]:
+        """Where readers find production's, and the environment's."""
+        return place_shown(self.name, PROD), place_shown(self.name, self.environment)
+
+    def _types(self, place: str) -> dict[str, str]:
+        rows = self.project.cursor.execute(f"DESCRIBE {place}").fetchall()
+        return {
+            name: exp.DataType.build(type_, dialect="duckdb").sql(dialect="duckdb")
+            for name, type_, *_ in rows
+        }
 
     def _count(self, table: str) -> int:
         (count,) = self.project.cursor.execute(f"SELECT COUNT(*) FROM {table}").fetchone() or (0,)
         return int(count)
 
-    def _total(self, tables: Tables, snapshot: Snapshot, column: str) -> Decimal | None:
+    def _total(self, tables: Tables, place: str, column: str) -> Decimal | None:
         amount = quoted(column)
         if tables.lineage.models[self.name].types[column] == "TEXT":  # as a French reader sees it
             amount = f"CAST(REPLACE(NULLIF({amount}, ''), ',', '.') AS DECIMAL(38, 2))"
-        sql = f"SELECT SUM({amount}) FROM {tables.table(snapshot)}"
+        sql = f"SELECT SUM({amount}) FROM {place}"
         row = self.project.cursor.execute(sql).fetchone()
         return row[0] if row else None
 

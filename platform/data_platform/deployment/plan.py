@@ -22,6 +22,7 @@ from data_platform.transform.code_history import note_plan
 from data_platform.transform.environments import PROD, differing, own_tables, tables_of
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.production import Production
+from data_platform.transform.readers import show_to_readers
 from data_platform.transform.transformed import failure
 
 
@@ -174,6 +175,7 @@ def _bring_up_to_date(
         raise failure(evaluation)
     tables.mark_as_reflecting(load, own)
     production.note_environments(load)
+    show_to_readers(project)
     return Built(
         computed=tuple(
             short_name(snapshot.name)
@@ -212,14 +214,19 @@ def _code_changes(project: Project, intended: Plan, theirs: Tables) -> CodeChang
 
 
 def _rows(project: Project, theirs: Tables) -> Mapping[str, int]:
-    """How many rows each table of production's models has, by DuckDB's own count."""
+    """How many rows each table of production's models has, by DuckDB's own count.
+
+    Of another engine, DuckDB has the copy that it shows to readers.
+    """
     counted = dict(
         project.cursor.execute(
             "SELECT schema_name || '.' || table_name, estimated_size FROM duckdb_tables()"
         ).fetchall()
     )
-    return {
-        name: counted[place]
+    places = {
+        name: theirs.table(snapshot).replace('"', "").partition(".")[2]
         for name, snapshot in theirs.by_name.items()
-        if (place := theirs.table(snapshot).replace('"', "").partition(".")[2]) in counted
     }
+    if project.record is not None:
+        places = {name: name for name in places}
+    return {name: counted[place] for name, place in places.items() if place in counted}

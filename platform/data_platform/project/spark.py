@@ -12,6 +12,7 @@ from sqlmesh.core.config.connection import SparkConnectionConfig
 from sqlmesh.core.engine_adapter import EngineAdapter, SparkEngineAdapter
 from sqlmesh.utils.date import make_inclusive
 
+from data_platform.names import Layer
 from data_platform.project.spark_sql import in_spark
 from data_platform.settings import Settings
 from data_platform.sources.contract import SCHEMA as SOURCES
@@ -108,32 +109,44 @@ def read_raw_tables(adapter: SparkAdapter, record: duckdb.DuckDBPyConnection, fo
         )
 
 
-def show_to_readers(
+def copy_to_readers(
     adapter: SparkAdapter,
     record: duckdb.DuckDBPyConnection,
-    folder: Path,
-    models: Mapping[str, Mapping[str, exp.DataType]],
+    copied: Mapping[str, Mapping[str, exp.DataType]],
+    shared: Mapping[str, str],
 ) -> None:
     """Copy what Spark shows into the DuckDB file, where readers and exports find it.
 
     Args:
-        models: the columns of each, in order, with the types that they have on DuckDB.
+        copied: the places, as SQL takes them, and of each the columns in order, with the types that
+            they have on DuckDB.
+        shared: places that show what another one does.
     """
-    place = folder / "shown"
-    for name, columns in models.items():
-        schema, _, table = name.partition(".")
-        shutil.rmtree(place, ignore_errors=True)
-        adapter.spark.table(f"{schema}.`{table}`").write.parquet(str(place))
+    row = record.execute("SELECT path FROM duckdb_databases() WHERE NOT internal").fetchone()
+    assert row is not None
+    folder = Path(row[0]).parent / "shown"
+    layers = "|".join(Layer)
+    for (schema,) in record.execute(
+        "SELECT schema_name FROM duckdb_schemas() WHERE regexp_full_match(schema_name, ?)",
+        [f"({layers})(__.*)?"],
+    ).fetchall():
+        record.execute(f"DROP SCHEMA {quoted(schema)} CASCADE")
+    for place in sorted({place.partition(".")[0] for place in (*copied, *shared)}):
+        record.execute(f"CREATE SCHEMA {place}")
+    for place, columns in copied.items():
+        shutil.rmtree(folder, ignore_errors=True)
+        adapter.spark.table(place.replace('"', "`")).write.parquet(str(folder))
         selected = ", ".join(
             f"CAST({quoted(column)} AS {type_.sql(dialect='duckdb')}) AS {quoted(column)}"
             for column, type_ in columns.items()
         )
-        record.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
         record.execute(
-            f"CREATE OR REPLACE TABLE {quoted(schema)}.{quoted(table)} AS SELECT {selected} "
-            f"FROM read_parquet({literal(str(place / '*.parquet'))})"
+            f"CREATE TABLE {place} AS SELECT {selected} "
+            f"FROM read_parquet({literal(str(folder / '*.parquet'))})"
         )
-    shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    for place, other in shared.items():
+        record.execute(f"CREATE VIEW {place} AS SELECT * FROM {other}")
 
 
 def stop(adapter: SparkAdapter) -> None:

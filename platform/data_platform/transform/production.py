@@ -32,6 +32,7 @@ from data_platform.transform.environments import (
     tables_of,
 )
 from data_platform.transform.model_tables import Tables
+from data_platform.transform.readers import show_to_readers
 from data_platform.transform.restatement import Restatement
 from data_platform.transform.transformed import Progress, Refreshed, Transformed, failure
 
@@ -121,6 +122,7 @@ class Production:
     def complete(self, done: Refreshed, load: LastLoad, with_lineage: bool) -> Transformed:
         """Tidy up after the last load of a run, and tell what there is to know afterwards."""
         self.tidy()
+        show_to_readers(self.project)
         remember_models(self.project.context.snapshots.values())
         return Transformed(
             **vars(done),

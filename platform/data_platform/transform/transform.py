@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from data_platform.ingest.loaded import loaded
 from data_platform.lakehouse.connection import reading
-from data_platform.names import DUCKDB, SPARK
+from data_platform.names import DUCKDB
 from data_platform.project.canary import refuse_untrue
 from data_platform.project.context import open_project
 from data_platform.record.transforms import last_transformed
@@ -52,12 +52,4 @@ def transform(
             refuse_untrue(project.context.engine_adapter, settings.gateway)
         production = Production(project, progress)
         done = production.bring_up_to(load, layers, production.working_tree if deploy else None)
-        transformed = production.complete(done, load, with_lineage)
-        if settings.gateway == SPARK:
-            from data_platform.project.spark import show_to_readers
-
-            adapter = project.context.engine_adapter
-            tables = production.tables.by_name if production.tables else {}
-            columns = {name: of.model.columns_to_types or {} for name, of in tables.items()}
-            show_to_readers(adapter, project.cursor, settings.lakehouse.parent, columns)
-        return transformed
+        return production.complete(done, load, with_lineage)
