@@ -174,7 +174,8 @@ def test_a_run_survives_a_worker_that_is_killed_in_the_middle_of_a_stage(tmp_pat
 @pytest.mark.slow(reason="Spark's own session")
 def test_what_is_put_in_spark_s_words_means_the_same_there() -> None:
     query = (
-        "SELECT LISTAGG(b, '-' ORDER BY a) AS joined, MAX(NFC_NORMALIZE(c)) AS composed "
+        "SELECT LISTAGG(b, '-' ORDER BY a) AS joined, MAX(NFC_NORMALIZE(c)) AS composed, "
+        "MAX(MD5(b)::UUID)::TEXT AS key "
         "FROM (VALUES (2, 'x', 'ee\u0301E\u0302\u0301'), (10, 'y', ''), (1, 'z', '')) AS t(a, b, c)"
     )
     expected = duckdb.sql(query).fetchone()

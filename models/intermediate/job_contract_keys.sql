@@ -20,7 +20,7 @@ MODEL (
   )
 );
 
-/* Engines without a UUID type write a key without dashes; a contract's key is the same on all. */
+/* A contract's key is made of the digits of its freelancer's, however an engine writes those. */
 WITH signed AS (
   SELECT
     contracts.id,

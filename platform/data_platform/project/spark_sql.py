@@ -7,11 +7,13 @@ from sqlglot import exp, parse_one
 
 # Marks that follow the letter which they belong to.
 _MARKS = "[\u0300-\u036f]"
+# A UUID as text, as every engine writes one.
+_UUID = "REGEXP_REPLACE(digest, '^(.{8})(.{4})(.{4})(.{4})(.{12})$', '$1-$2-$3-$4-$5')"
 
 
 def in_spark(expression: exp.Expression) -> exp.Expression:
     """An expression of DuckDB's with what Spark lacks put in its words."""
-    if not expression.find(exp.Anonymous, exp.GroupConcat):
+    if not expression.find(exp.Anonymous, exp.GroupConcat, exp.MD5):
         return expression
     return expression.transform(_put)
 
@@ -19,6 +21,8 @@ def in_spark(expression: exp.Expression) -> exp.Expression:
 def _put(node: exp.Expression) -> exp.Expression:
     if isinstance(node, exp.Anonymous) and str(node.this).upper() == "NFC_NORMALIZE":
         return _composed(node.expressions[0])
+    if isinstance(node, exp.Cast) and isinstance(node.this, exp.MD5) and node.is_type("uuid"):
+        return _filled(_UUID, digest=node.this)
     if isinstance(node, exp.GroupConcat) and isinstance(node.this, exp.Order):
         return _joined(node.this, node.args.get("separator"))
     return node
@@ -49,7 +53,7 @@ def _filled(template: str, **parts: exp.Expression) -> exp.Expression:
     found = _parsed(template).copy()
     for column in list(found.find_all(exp.Column)):
         if column.name in parts:
-            column.replace(parts[column.name].copy())
+            column.replace(in_spark(parts[column.name].copy()))
     return found
 
 
