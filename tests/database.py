@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 import polars as pl
 
@@ -53,6 +54,18 @@ def server() -> Iterator[str]:
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], **run)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def libpq(address: str) -> dict[str, str]:
+    """The variables by which libpq finds a server."""
+    of = urlparse(address)
+    return {
+        "PGHOST": of.hostname or "",
+        "PGPORT": str(of.port),
+        "PGUSER": of.username or "",
+        "PGPASSWORD": unquote(of.password or ""),
+        "PGDATABASE": "postgres",
+    }
 
 
 def execute(address: str, *statements: str) -> None:

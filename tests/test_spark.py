@@ -1,6 +1,5 @@
 """The same project on Spark, in local mode: every table as on DuckDB."""
 
-import json
 import os
 import shutil
 import signal
@@ -8,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -19,12 +17,10 @@ import duckdb
 import pytest
 from sqlglot import parse_one
 
-from comparison import assert_exports_equal_the_reference
-from conftest import PROJECT, Platform, begin, options_of
+from conftest import PROJECT, Platform, begin
 from data_platform.project.spark_sql import in_spark
-from editing import double_the_turnover, total
+from parity import assert_follows_duckdb, assert_parity, assert_unit_tests_hold
 
-NEXT_DAY = "2024-03-01"
 needs_spark = pytest.mark.skipif(
     find_spec("pyspark") is None or shutil.which("java") is None,
     reason="no pyspark or no Java: just setup-spark",
@@ -41,73 +37,15 @@ class OnSpark(Platform):
         return {"DATA_PLATFORM_SPARK_MASTER": self.master}
 
 
-def shown(platform: Platform) -> dict[str, tuple[list[tuple[str, str]], Counter]]:
-    """Every table of the sources and models: columns and types, and its rows."""
-    found = {}
-    with duckdb.connect(str(platform.settings().lakehouse), read_only=True) as connection:
-        names = connection.execute(
-            "SELECT table_schema || '.' || table_name FROM information_schema.tables "
-            "WHERE table_schema IN "
-            "('sources', 'staging', 'intermediate', 'marts', 'exports', 'report') ORDER BY 1"
-        ).fetchall()
-        for (name,) in names:
-            described = connection.execute(f"DESCRIBE {name}").fetchall()
-            types = [(of[0], of[1]) for of in described]
-            columns = "* EXCLUDE (loaded_at)" if name == "sources.platform__extracts" else "*"
-            rows = connection.execute(f"SELECT {columns} FROM {name}").fetchall()
-            found[name] = types, Counter(tuple(map(str, row)) for row in rows)
-    return found
-
-
-def assert_parity(ours: Platform, theirs: Platform) -> None:
-    one, other = shown(ours), shown(theirs)
-    assert one.keys() == other.keys()
-    for name, (types, rows) in one.items():
-        assert types == other[name][0], name
-        found = [*(rows - other[name][1])][:3], [*(other[name][1] - rows)][:3]
-        assert found == ([], []), name
-    for path in sorted((theirs.data / "exports").iterdir()):
-        assert (ours.data / "exports" / path.name).read_bytes() == path.read_bytes(), path.name
-
-
 @needs_spark
 @pytest.mark.slow(reason="runs on Spark, a minute each")
 def test_spark_shows_what_duckdb_shows_row_for_row(tmp_path: Path) -> None:
     alone = Platform(tmp_path / "alone" / "data", tmp_path / "project")
     alone.copy_project()
-    alone.data.parent.mkdir()
-    begin(alone)
     spark = OnSpark(tmp_path / "spark" / "data", alone.project)
-    spark.data.parent.mkdir()
-    spark.call("run")
-    assert_parity(spark, alone)
-    assert_exports_equal_the_reference(spark)
-
-    spark.options = options_of(NEXT_DAY)
-    done = spark.call("run").stdout
-    assert "restated" in done
-    alone.options = options_of(NEXT_DAY)
-    alone.call("run")
-    assert_parity(spark, alone)
-
-    # A change of the models, compared, promoted and rolled back, on both.
-    before = total(spark, "marts")
-    double_the_turnover(spark)
-    compared = []
     for platform in (alone, spark):
-        planned = platform.call("plan", "dev", "--format", "json").stdout
-        differing = platform.call("diff", "dev", "--format", "json").stdout
-        compared.append((json.loads(planned)["models"], json.loads(differing)))
-    assert compared[0] == compared[1]
-    assert (total(spark, "marts"), total(spark, "marts__dev")) == (before, 2 * before)
-    for platform in (alone, spark):
-        platform.call("promote", "dev")
-    assert total(spark, "marts") == 2 * before
-    assert_parity(spark, alone)
-    for platform in (alone, spark):
-        platform.call("rollback")
-    assert total(spark, "marts") == before
-    assert_parity(spark, alone)
+        platform.data.parent.mkdir()
+    assert_follows_duckdb(spark, alone)
 
 
 @contextmanager
@@ -192,52 +130,11 @@ def test_what_is_put_in_spark_s_words_means_the_same_there() -> None:
     assert done.stdout.strip() == str([*expected])
 
 
-UNIT_TESTS = """
-import sys
-from datetime import date
-from decimal import Decimal
-from pathlib import Path
-
-from sqlmesh.core.test.definition import ModelTest
-
-from data_platform.project.context import open_project
-from data_platform.project.spark_sql import in_spark
-from data_platform.settings import Settings
-
-# SQLMesh's tests write SQL past the adapter, and compare with what DuckDB's data frames hold.
-generate, execute = ModelTest._generate_sql, ModelTest._execute
-ModelTest._generate_sql = lambda self, query: generate(self, in_spark(query))
-ModelTest._execute = lambda self, query: execute(self, query).map(
-    lambda value: float(value) if isinstance(value, Decimal) else value
-)
-project, data = map(Path, sys.argv[1:])
-settings = Settings(date(2024, 2, 29), project, data, "spark")
-settings.lakehouse.parent.mkdir(parents=True)
-with open_project(settings) as opened:
-    gateway = opened.context.config.gateways["spark"]
-    gateway.test_connection = gateway.connection
-    result = opened.context.test()
-print(result.testsRun)
-for test, said in [*result.failures, *result.errors]:
-    print(test, said)
-"""
-
-
 @needs_spark
 @pytest.mark.slow(reason="each unit test of the models, on Spark")
 def test_the_models_unit_tests_hold_on_spark(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", UNIT_TESTS, str(PROJECT), str(tmp_path / "data")],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "DATA_PLATFORM_SPARK_MASTER": "local[2]"},
-    )
-    written = sum(
-        line.startswith("test_")
-        for path in (PROJECT / "tests").rglob("test_*.yaml")
-        for line in path.read_text().splitlines()
-    )
-    assert done.stdout.split() == [str(written)], done.stdout[-5000:] + done.stderr[-2000:]
+    here = {**os.environ, "DATA_PLATFORM_SPARK_MASTER": "local[2]"}
+    assert_unit_tests_hold("spark", tmp_path, here)
 
 
 @needs_spark

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 from uuid import uuid4
 
 import pytest
@@ -22,16 +21,17 @@ from conftest import AS_OF, COMPANY, PROJECT, SCALE, Platform, begin, options_of
 from data_platform.ingest.extract import extract
 from data_platform.ingest.load import load
 from data_platform.lakehouse.connection import reading, writing
+from data_platform.lakehouse.postgres_server import Server
 from data_platform.lakehouse.reader_copy import snapshot
 from data_platform.lakehouse.run import running
 from data_platform.lakehouse.team.catalogue import Catalogues
 from data_platform.lakehouse.team.merge import _STATE_KEYS, carry_over
-from data_platform.lakehouse.team.server import Server
 from data_platform.settings import Settings
 from data_platform.sql import has_table
-from database import PASSWORD, server
+from database import PASSWORD, libpq, server
 from faults import status_of
 from forked import Boundary
+from parity import assert_parity, shown
 
 pytestmark = pytest.mark.slow(reason="a PostgreSQL server, and runs on it")
 
@@ -69,13 +69,8 @@ def address() -> Iterator[str]:
 @pytest.fixture
 def team(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
     """A team without a lakehouse yet."""
-    of = urlparse(address)
     for name, value in {
-        "PGHOST": of.hostname or "",
-        "PGPORT": str(of.port),
-        "PGUSER": of.username or "",
-        "PGPASSWORD": unquote(of.password or ""),
-        "PGDATABASE": "postgres",
+        **libpq(address),
         "DATA_PLATFORM_TEAM_DATA": str(tmp_path / "warehouse"),
         "DATA_PLATFORM_TEAM_NAME": f"t{uuid4().hex[:20]}",
     }.items():
@@ -102,39 +97,6 @@ def touch(member: Team, model: str, old: str, new: str) -> None:
 def catalogues(kind: str) -> list[str]:
     with Server() as found:
         return Catalogues(found, os.environ["DATA_PLATFORM_TEAM_NAME"]).schemas(kind)
-
-
-def shown(platform: Platform) -> dict[str, tuple[object, Counter]]:
-    """Every table and view of the sources and models: its columns with their types, its rows."""
-    found: dict[str, tuple[object, Counter]] = {}
-    with reading(platform.settings(), locked_down=False) as connection:
-        names = connection.execute(
-            "SELECT table_schema || '.' || table_name FROM information_schema.tables "
-            "WHERE table_schema IN "
-            "('sources', 'staging', 'intermediate', 'marts', 'exports', 'report') ORDER BY 1"
-        ).fetchall()
-        for (name,) in names:
-            types = connection.execute(f"DESCRIBE {name}").fetchall()
-            columns = "* EXCLUDE (loaded_at)" if name == "sources.platform__extracts" else "*"
-            rows = connection.execute(f"SELECT {columns} FROM {name}").fetchall()
-            found[name] = [of[:2] for of in types], Counter(map(str, rows))
-    return found
-
-
-def differences(one: tuple[object, Counter], other: tuple[object, Counter]) -> list[object]:
-    """The first of what two tables differ by, in types or rows."""
-    if one[0] != other[0]:
-        return [one[0], other[0]]
-    return [*(one[1] - other[1]), *(other[1] - one[1])][:6]
-
-
-def assert_parity(team: Team, alone: Platform) -> None:
-    ours, theirs = shown(team), shown(alone)
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        assert differences(ours[name], theirs[name]) == [], name
-    for path in sorted((alone.data / "exports").iterdir()):
-        assert (team.data / "exports" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def test_a_team_s_lakehouse_is_the_default_s_row_for_row(team: Team, tmp_path: Path) -> None:

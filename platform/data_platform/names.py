@@ -17,8 +17,10 @@ class Layer(StrEnum):
 
 
 # The gateways of config.yaml that the platform knows; a lakehouse moves between the first two.
-DUCKDB, TEAM, SPARK = "duckdb", "team", "spark"
+DUCKDB, TEAM, SPARK, POSTGRES = "duckdb", "team", "spark", "postgres"
 MOVABLE = (DUCKDB, TEAM)
+# Engines that compute beside the DuckDB file of the record.
+BESIDE_DUCKDB = (SPARK, POSTGRES)
 
 # Layers of views that only format what a mart shows, for readers.
 SHOWN_TO_READERS = (Layer.EXPORTS, Layer.REPORT)

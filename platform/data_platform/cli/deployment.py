@@ -106,7 +106,7 @@ def _diff(
     with call.reporter.busy("comparing"), snapshot(call.settings) as copy:
         with reading(copy) as connection:
             load = loaded(connection, copy)
-        with open_project(copy, with_unit_tests=False) as project:
+        with open_project(copy, with_unit_tests=False, computes=False) as project:
             found = diff(
                 project,
                 environment,

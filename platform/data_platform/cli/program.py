@@ -24,11 +24,12 @@ from data_platform.cli.action import Action, Call
 from data_platform.cli.telling import tell_catalogue
 from data_platform.cli.terminal import Reporter
 from data_platform.errors import PlatformError, UsageError, one_line, without_values
-from data_platform.names import SPARK
+from data_platform.names import BESIDE_DUCKDB
 from data_platform.settings import Settings, checked_data_dir, find_project, yesterday
 from data_platform.simulation import Simulation
 
-_NOT_ON_SPARK = ("backfill", "review", "ui", "move")
+# What needs the default's store, or a team's.
+_NOT_BESIDE_DUCKDB = ("backfill", "review", "ui", "move")
 # What SQLMesh and others put into messages for a terminal.
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -136,11 +137,8 @@ def _refuse_elsewhere(gateway: str, name: str) -> None:
         UsageError: it does not.
     """
     command = name.partition(" ")[0]
-    if gateway == SPARK and command in _NOT_ON_SPARK:
-        raise UsageError(
-            f"{command} is not offered on gateway spark, which computes and exports alone "
-            "(docs/scaling.md)"
-        )
+    if gateway in BESIDE_DUCKDB and command in _NOT_BESIDE_DUCKDB:
+        raise UsageError(f"{command} is not offered on gateway {gateway} (docs/scaling.md)")
 
 
 def _call(

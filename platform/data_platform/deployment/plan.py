@@ -226,6 +226,7 @@ def _rows(project: Project, theirs: Tables) -> Mapping[str, int]:
     places = {
         name: theirs.table(snapshot).replace('"', "").partition(".")[2]
         for name, snapshot in theirs.by_name.items()
+        if not snapshot.model.kind.is_view
     }
     if project.record is not None:
         places = {name: name for name in places}

@@ -18,6 +18,8 @@ from data_platform.sql import literal, quoted
 _POLL_SECONDS = 0.1
 # What a member of a team has in the place of the file.
 TEAM_MARK = "team.txt"
+# What lies beside the file where another engine computes: PostgreSQL's database, Spark's catalogue.
+DATABASE_MARK, SPARK_CATALOGUE = "postgres.txt", "metastore"
 _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
@@ -70,6 +72,13 @@ class DuckDBFile:
         private.lakehouse.unlink(missing_ok=True)
 
     def refuse_folder(self, settings: Settings) -> None:
+        beside = {DATABASE_MARK: "postgres", SPARK_CATALOGUE: "spark"}
+        for mark, gateway in beside.items():
+            if (settings.lakehouse.parent / mark).exists():
+                raise PlatformError(
+                    f"the data folder {settings.data_dir} is of gateway {gateway}; name that "
+                    "(--gateway), or choose another --data-dir"
+                )
         if (settings.lakehouse.parent / TEAM_MARK).exists() and not settings.lakehouse.exists():
             raise PlatformError(
                 f"the data folder {settings.data_dir} is of gateway team; name that (--gateway), "

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from data_platform.errors import PlatformError
 from data_platform.lakehouse.copying import Copying
-from data_platform.lakehouse.duckdb_file import DuckDBFile
+from data_platform.lakehouse.duckdb_file import SPARK_CATALOGUE, DuckDBFile
 from data_platform.settings import Settings
 
-_TABLES, _CATALOGUE = "warehouse", "metastore"
+_TABLES = "warehouse"
 # Keeps Spark's own log to errors.
 _CONFIGURATION = Path(__file__).with_name("spark_conf")
 
@@ -53,7 +53,7 @@ class SparkWarehouse(DuckDBFile):
                 "JAVA_HOME"
             )
         folder = settings.lakehouse.parent
-        if settings.lakehouse.exists() and not (folder / _CATALOGUE).is_dir():
+        if settings.lakehouse.exists() and not (folder / SPARK_CATALOGUE).is_dir():
             raise PlatformError(
                 f"the data folder {settings.data_dir} has a lakehouse of another gateway; choose "
                 "another --data-dir"
@@ -80,8 +80,8 @@ def _copy(source: Path, target: Path) -> None:
     """Copy Spark's tables by links, and its catalogue, which is written in place."""
     if (source / _TABLES).is_dir():
         shutil.copytree(source / _TABLES, target / _TABLES, copy_function=_link, symlinks=True)
-    if (source / _CATALOGUE).is_dir():
-        shutil.copytree(source / _CATALOGUE, target / _CATALOGUE)
+    if (source / SPARK_CATALOGUE).is_dir():
+        shutil.copytree(source / SPARK_CATALOGUE, target / SPARK_CATALOGUE)
 
 
 def _link(source: str, target: str) -> str:

@@ -3,7 +3,7 @@
 from data_platform.lakehouse.duckdb_file import DuckDBFile
 from data_platform.lakehouse.spark_warehouse import SparkWarehouse
 from data_platform.lakehouse.store import Store
-from data_platform.names import SPARK, TEAM
+from data_platform.names import POSTGRES, SPARK, TEAM
 from data_platform.settings import Settings
 
 
@@ -14,4 +14,8 @@ def store_of(settings: Settings) -> Store:
         from data_platform.lakehouse.team.ducklake import DuckLake
 
         return DuckLake()
+    if settings.gateway == POSTGRES:
+        from data_platform.lakehouse.postgres_databases import PostgresDatabases
+
+        return PostgresDatabases()
     return SparkWarehouse() if settings.gateway == SPARK else DuckDBFile()

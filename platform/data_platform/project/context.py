@@ -26,7 +26,8 @@ from data_platform.errors import PlatformError, UsageError, one_line
 from data_platform.files import cache_folder
 from data_platform.lakehouse.duckdb_file import refusal
 from data_platform.lakehouse.stores import store_of
-from data_platform.names import DUCKDB, SPARK
+from data_platform.names import BESIDE_DUCKDB, DUCKDB, SPARK
+from data_platform.project.beside import beside
 from data_platform.project.evaluation import Evaluation, Recorder, place_of, short_name
 from data_platform.project.evaluator import RememberingEvaluator
 from data_platform.project.facts import ModelFacts, facts_of
@@ -65,7 +66,8 @@ class Project:
     context: Context
     evaluation: Evaluation
     evaluator: RememberingEvaluator
-    # To the DuckDB file of the record, where the engine is another one.
+    lakehouse: Path  # the DuckDB file of the record
+    # To that file, where the engine is another one.
     record: duckdb.DuckDBPyConnection | None = None
 
     @property
@@ -84,7 +86,7 @@ class Project:
         catalog = self.context.default_catalog
         return [
             f"{catalog}.{schema}.{found.name}"
-            for (schema,) in adapter.fetchall("SHOW DATABASES LIKE 'sqlmesh__*'")
+            for schema in adapter.physical_schemas()
             for found in adapter.get_data_objects(schema)
         ]
 
@@ -119,12 +121,14 @@ def open_project(
     settings: Settings,
     progress: Callable[[int, int, str], None] = lambda done, total, model: None,
     with_unit_tests: bool = True,
+    computes: bool = True,
 ) -> Iterator[Project]:
     """Open the project's SQLMesh context on the settings' lakehouse, and close it after the block.
 
     Args:
         progress: called with (models done, models in all, model) as models are computed.
         with_unit_tests: load the models' unit tests, which plans run and the linter looks for.
+        computes: False where the engine is not to do anything.
 
     Raises:
         UsageError: there is no such gateway.
@@ -168,12 +172,10 @@ def open_project(
     with ExitStack() as stack:
         stack.callback(context.close)
         record = None
-        if settings.gateway == SPARK:
-            from data_platform.project.spark import beside_spark
-
-            record = stack.enter_context(beside_spark(context.engine_adapter, settings))
+        if settings.gateway in BESIDE_DUCKDB:
+            record = stack.enter_context(beside(context.engine_adapter, settings, computes))
             evaluation.has_views = False
-        yield Project(context, evaluation, evaluator, record)
+        yield Project(context, evaluation, evaluator, settings.lakehouse, record)
 
 
 def _configs(project_dir: Path) -> dict[Path, Config]:

@@ -16,7 +16,7 @@ from sqlmesh.core.model.definition import AuditResult
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
 
 from data_platform.errors import is_about_values, without_values
-from data_platform.project.gateways import DuckLakeAdapter
+from data_platform.project.gateways import DuckLakeAdapter, Resilient
 from data_platform.record.rows import KEYS_SHOWN
 
 # The column by which an audit that stops nothing says in a sentence what it found, the same in each
@@ -175,7 +175,7 @@ class RememberingEvaluator(SnapshotEvaluator):
             if is_blocking or not is_about_values(str(error)):
                 raise
             result.failure = without_values(str(error))
-            if isinstance(adapter, DuckLakeAdapter):
+            if isinstance(adapter, Resilient):
                 adapter.look_again()
             return result
         if result.count and not is_blocking:

@@ -2,13 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from sqlmesh.core.config import Config
 from sqlmesh.core.config.connection import ConnectionConfig, DuckDBConnectionConfig
 from sqlmesh.core.engine_adapter import DuckDBEngineAdapter, EngineAdapter
 
-from data_platform.names import SPARK, TEAM
+from data_platform.names import POSTGRES, SPARK, TEAM
+
+
+@runtime_checkable
+class Resilient(Protocol):
+    """An adapter whose transaction ends by a query that fails."""
+
+    def look_again(self) -> None:
+        """Go on after a query that failed."""
 
 
 class DuckLakeAdapter(DuckDBEngineAdapter):
@@ -76,12 +84,23 @@ class _DuckLakeConnection(DuckDBConnectionConfig):
 
 
 def adapt(config: Config) -> None:
-    """Let the gateway of a team, where config.yaml has it, connect in the platform's way."""
-    if (gateway := config.gateways.get(TEAM)) is not None:
-        said = gateway.connection.dict(exclude={"shared_connection"})
-        gateway.connection = _DuckLakeConnection(**said)
-    if (gateway := config.gateways.get(SPARK)) is not None:
+    """Let the gateways that config.yaml has connect in the platform's way."""
+    for name, gateway in config.gateways.items():
+        kind = _connection_of(name)
+        if kind is not None:
+            gateway.connection = kind(**gateway.connection.dict(exclude={"shared_connection"}))
+
+
+def _connection_of(gateway: str) -> type[ConnectionConfig] | None:
+    """The connection of ours that a gateway has; nobody pays for another one's drivers."""
+    if gateway == TEAM:
+        return _DuckLakeConnection
+    if gateway == POSTGRES:
+        from data_platform.project.postgres import PostgresConnection
+
+        return PostgresConnection
+    if gateway == SPARK:
         from data_platform.project.spark import SparkConnection
 
-        said = gateway.connection.dict(exclude={"shared_connection"})
-        gateway.connection = SparkConnection(**said)
+        return SparkConnection
+    return None

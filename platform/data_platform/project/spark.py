@@ -1,8 +1,7 @@
-"""Spark as SQLMesh's engine: its session, the raw tables that it reads, what readers get of it."""
+"""Spark as SQLMesh's engine."""
 
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,7 @@ from sqlmesh.core.config.connection import SparkConnectionConfig
 from sqlmesh.core.engine_adapter import EngineAdapter, SparkEngineAdapter
 from sqlmesh.utils.date import make_inclusive
 
-from data_platform.names import Layer
 from data_platform.project.spark_sql import in_spark
-from data_platform.settings import Settings
 from data_platform.sources.contract import SCHEMA as SOURCES
 from data_platform.sql import literal, quoted
 
@@ -70,6 +67,41 @@ class SparkAdapter(SparkEngineAdapter):
         )
         self.drop_table(whole)
 
+    def begin(self, record: duckdb.DuckDBPyConnection) -> None:
+        """Make the schema of the raw tables."""
+        self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {SOURCES}")
+
+    def take(self, record: duckdb.DuckDBPyConnection, folder: Path, table: str) -> None:
+        """Let Spark read a raw table from a file."""
+        place = folder / table
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True, mode=0o700)
+        file = literal(str(place / "part-0.parquet"))
+        record.execute(f"COPY {SOURCES}.{quoted(table)} TO {file} (FORMAT parquet)")
+        self.spark.sql(f"DROP TABLE IF EXISTS {SOURCES}.`{table}`")
+        self.spark.sql(
+            f"CREATE TABLE {SOURCES}.`{table}` USING parquet LOCATION {literal(str(place))}"
+        )
+
+    def give(self, record: duckdb.DuckDBPyConnection, folder: Path, place: str) -> str:
+        """Files that Spark writes of a table or view."""
+        shutil.rmtree(folder, ignore_errors=True)
+        self.spark.table(place.replace('"', "`")).write.parquet(str(folder))
+        return f"read_parquet({literal(str(folder / '*.parquet'))})"
+
+    def physical_schemas(self) -> list[str]:
+        """The databases that hold SQLMesh's physical tables."""
+        return [schema for (schema,) in self.fetchall("SHOW DATABASES LIKE 'sqlmesh__*'")]
+
+    def end(self, record: duckdb.DuckDBPyConnection) -> None:
+        """End Spark and its catalogue, so that all that it wrote is in its files."""
+        spark = self.spark
+        with suppress(Exception):  # Derby says by an exception that it has ended
+            spark.sparkContext._jvm.java.sql.DriverManager.getConnection(
+                "jdbc:derby:;shutdown=true"
+            )
+        spark.stop()
+
 
 class SparkConnection(SparkConnectionConfig):
     """Spark's connection of config.yaml, with the adapter of ours."""
@@ -77,81 +109,3 @@ class SparkConnection(SparkConnectionConfig):
     @property
     def _engine_adapter(self) -> type[EngineAdapter]:
         return SparkAdapter
-
-
-@contextmanager
-def beside_spark(adapter: SparkAdapter, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the record while Spark computes, which reads the raw tables from files."""
-    with closing(duckdb.connect(str(settings.lakehouse))) as record:
-        try:
-            read_raw_tables(adapter, record, settings.lakehouse.parent)
-            yield record
-        finally:
-            stop(adapter)
-
-
-def read_raw_tables(adapter: SparkAdapter, record: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Let Spark read the raw tables as the last load has left them."""
-    place = folder / "raw"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True, mode=0o700)
-    adapter.spark.sql(f"CREATE DATABASE IF NOT EXISTS {SOURCES}")
-    names = record.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE schema_name = ? ORDER BY 1", [SOURCES]
-    ).fetchall()
-    for (name,) in names:
-        (place / name).mkdir(mode=0o700)
-        file = place / name / "part-0.parquet"
-        record.execute(f"COPY {SOURCES}.{quoted(name)} TO {literal(str(file))} (FORMAT parquet)")
-        adapter.spark.sql(f"DROP TABLE IF EXISTS {SOURCES}.`{name}`")
-        adapter.spark.sql(
-            f"CREATE TABLE {SOURCES}.`{name}` USING parquet LOCATION {literal(str(place / name))}"
-        )
-
-
-def copy_to_readers(
-    adapter: SparkAdapter,
-    record: duckdb.DuckDBPyConnection,
-    copied: Mapping[str, Mapping[str, exp.DataType]],
-    shared: Mapping[str, str],
-) -> None:
-    """Copy what Spark shows into the DuckDB file, where readers and exports find it.
-
-    Args:
-        copied: the places, as SQL takes them, and of each the columns in order, with the types that
-            they have on DuckDB.
-        shared: places that show what another one does.
-    """
-    row = record.execute("SELECT path FROM duckdb_databases() WHERE NOT internal").fetchone()
-    assert row is not None
-    folder = Path(row[0]).parent / "shown"
-    layers = "|".join(Layer)
-    for (schema,) in record.execute(
-        "SELECT schema_name FROM duckdb_schemas() WHERE regexp_full_match(schema_name, ?)",
-        [f"({layers})(__.*)?"],
-    ).fetchall():
-        record.execute(f"DROP SCHEMA {quoted(schema)} CASCADE")
-    for place in sorted({place.partition(".")[0] for place in (*copied, *shared)}):
-        record.execute(f"CREATE SCHEMA {place}")
-    for place, columns in copied.items():
-        shutil.rmtree(folder, ignore_errors=True)
-        adapter.spark.table(place.replace('"', "`")).write.parquet(str(folder))
-        selected = ", ".join(
-            f"CAST({quoted(column)} AS {type_.sql(dialect='duckdb')}) AS {quoted(column)}"
-            for column, type_ in columns.items()
-        )
-        record.execute(
-            f"CREATE TABLE {place} AS SELECT {selected} "
-            f"FROM read_parquet({literal(str(folder / '*.parquet'))})"
-        )
-    shutil.rmtree(folder, ignore_errors=True)
-    for place, other in shared.items():
-        record.execute(f"CREATE VIEW {place} AS SELECT * FROM {other}")
-
-
-def stop(adapter: SparkAdapter) -> None:
-    """End Spark and its catalogue, so that all that it wrote is in its files."""
-    spark = adapter.spark
-    with suppress(Exception):  # Derby says by an exception that it has ended
-        spark.sparkContext._jvm.java.sql.DriverManager.getConnection("jdbc:derby:;shutdown=true")
-    spark.stop()

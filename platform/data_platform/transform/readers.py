@@ -1,10 +1,12 @@
 """What readers get of an engine that they do not reach: copies in the lakehouse's DuckDB file."""
 
+import shutil
 from collections.abc import Mapping
 
 from sqlglot import exp
 from sqlmesh.core.snapshot import Snapshot
 
+from data_platform.project.beside import copy_to_readers
 from data_platform.project.context import Project
 from data_platform.sql import quoted
 from data_platform.transform.environments import PROD, own_tables, tables_of
@@ -24,8 +26,6 @@ def show_to_readers(project: Project) -> None:
     """
     if project.record is None:
         return
-    from data_platform.project.spark import copy_to_readers
-
     production = tables_of(project, PROD)
     if production is None:
         return
@@ -42,7 +42,9 @@ def show_to_readers(project: Project) -> None:
                 copied[place] = _columns(snapshot)
             else:
                 shared[place] = place_shown(name, PROD)
-    copy_to_readers(project.context.engine_adapter, project.record, copied, shared)
+    folder = project.lakehouse.parent / "shown"
+    copy_to_readers(project.context.engine_adapter, project.record, folder, copied, shared)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _columns(snapshot: Snapshot) -> Mapping[str, exp.DataType]:

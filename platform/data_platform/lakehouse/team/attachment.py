@@ -11,9 +11,10 @@ import duckdb
 
 from data_platform.errors import PlatformError, one_line
 from data_platform.files import writable_folder
+from data_platform.lakehouse.extensions import extension_folder
+from data_platform.lakehouse.postgres_server import Server
 from data_platform.lakehouse.team.catalogue import Catalogues
-from data_platform.lakehouse.team.extensions import extension_folder
-from data_platform.lakehouse.team.server import Server, lakehouse_name
+from data_platform.lakehouse.team.naming import lakehouse_name
 from data_platform.settings import Settings
 from data_platform.sql import literal
 

@@ -12,7 +12,7 @@ shared by all that name them. One row more in `releases` puts a release in force
 
 from dataclasses import dataclass
 
-from data_platform.lakehouse.team.server import Server
+from data_platform.lakehouse.postgres_server import Server
 
 _STATE = "_state"
 

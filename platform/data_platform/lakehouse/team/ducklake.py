@@ -10,6 +10,8 @@ import duckdb
 from data_platform.errors import PlatformError
 from data_platform.files import replace_text, sync_file, sync_folders
 from data_platform.lakehouse.duckdb_file import TEAM_MARK
+from data_platform.lakehouse.extensions import extension_folder
+from data_platform.lakehouse.postgres_server import Server
 from data_platform.lakehouse.run_row import BESIDE_PRODUCTION
 from data_platform.lakehouse.team.attachment import (
     ALIAS,
@@ -24,7 +26,6 @@ from data_platform.lakehouse.team.attachment import (
     warehouse,
 )
 from data_platform.lakehouse.team.catalogue import Catalogues, state_of
-from data_platform.lakehouse.team.extensions import extension_folder
 from data_platform.lakehouse.team.locks import (
     alone,
     application,
@@ -41,7 +42,7 @@ from data_platform.lakehouse.team.maintenance import (
     remove_old_releases,
 )
 from data_platform.lakehouse.team.merge import carry_over
-from data_platform.lakehouse.team.server import Server, lakehouse_name
+from data_platform.lakehouse.team.naming import lakehouse_name
 from data_platform.settings import Settings
 from data_platform.sql import literal
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from data_platform.errors import PlatformError
-from data_platform.lakehouse.team.server import Server
+from data_platform.lakehouse.postgres_server import Server
 
 # What is locked, beside the numbers of releases that readers hold: production, from the beginning
 # of a run to its end; a publication; and, from here downwards, that a run is alive.

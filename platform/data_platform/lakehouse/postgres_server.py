@@ -1,44 +1,21 @@
-"""The team's PostgreSQL server, named by libpq's own environment variables (PGHOST, PGUSER, …).
+"""A PostgreSQL server, named by libpq's own environment variables (PGHOST, PGUSER, …).
 
 No password is ever part of an address of ours: libpq takes it from PGPASSWORD or ~/.pgpass.
 """
 
-import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from data_platform.errors import PlatformError, UsageError, one_line
+from data_platform.errors import PlatformError, one_line
 
 try:
     import psycopg2
     from psycopg2 import sql
 except ImportError as error:
-    raise PlatformError(
-        "gateway team needs drivers that are not installed: pip install '.[team]'"
-    ) from error
+    raise PlatformError("PostgreSQL's drivers are not installed: pip install '.[team]'") from error
 
-# A lakehouse's own name: several may lie in one database.
-_NAME = "DATA_PLATFORM_TEAM_NAME"
-_TAKEN = re.compile(r"_[rw]\d+|_state$|_failed$|_merged$|^pg_|^public$|^information_schema$")
 _SECONDS_TO_CONNECT = 10
-
-
-def lakehouse_name() -> str:
-    """The name of the team's lakehouse in the database.
-
-    Raises:
-        UsageError: it cannot begin the name of a schema.
-    """
-    name = os.environ.get(_NAME) or "lakehouse"
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name):
-        raise UsageError(
-            f"{_NAME}={name!r} is no name; use up to 31 small letters, digits and _, a letter first"
-        )
-    if _TAKEN.search(name):  # another lakehouse's release, or the server's own
-        raise UsageError(f"{_NAME}={name!r} is like a schema of another kind; choose another name")
-    return name
 
 
 class Server:
@@ -59,7 +36,7 @@ class Server:
             )
         except psycopg2.Error as error:
             raise PlatformError(
-                f"the team's PostgreSQL: {_said(error)}; PGHOST, PGPORT, PGUSER, PGPASSWORD and "
+                f"PostgreSQL: {_said(error)}; PGHOST, PGPORT, PGUSER, PGPASSWORD and "
                 "PGDATABASE name it"
             ) from error
         self._connection.autocommit = True
@@ -120,7 +97,7 @@ class Server:
         except psycopg2.errors.LockNotAvailable as error:
             raise TimeoutError from error
         except psycopg2.Error as error:
-            raise PlatformError(f"the team's PostgreSQL: {_said(error)}") from error
+            raise PlatformError(f"PostgreSQL: {_said(error)}") from error
 
     def value(self, statement: str, values: Sequence[Any] = (), **names: str) -> Any:
         """The first value of the first row that a statement gives, None where it gives none."""

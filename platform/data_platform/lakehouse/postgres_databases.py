@@ -1,0 +1,114 @@
+"""The lakehouse of gateway `postgres`: a database of the server's beside the DuckDB file.
+
+The file holds the raw tables, the record and SQLMesh's state, and what PostgreSQL has computed for
+readers. A private copy is a database of its own, made of the published one by the server; a file
+beside the DuckDB file names it, so that one rename puts both in force.
+"""
+
+import socket
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+from data_platform.errors import PlatformError
+from data_platform.files import replace_text, writable_folder
+from data_platform.lakehouse.copying import Copying
+from data_platform.lakehouse.duckdb_file import DATABASE_MARK, DuckDBFile
+from data_platform.lakehouse.extensions import extension_folder
+from data_platform.lakehouse.postgres_server import Server
+from data_platform.settings import Settings
+
+
+class PostgresDatabases(DuckDBFile):
+    """A store of one DuckDB file and one database, put in force together."""
+
+    scheme = "postgres"
+
+    def environment(self, settings: Settings) -> dict[str, str]:
+        with Server() as server:
+            address, password = server.address, server.password
+        address["DATABASE"] = settings.catalogue or _named(settings) or address["DATABASE"]
+        return {
+            **super().environment(settings),
+            "DATA_PLATFORM_EXTENSIONS": str(extension_folder()),
+            **({"PGPASSWORD": password} if password else {}),
+            **{f"DATA_PLATFORM_POSTGRES_{name}": said for name, said in address.items()},
+        }
+
+    def private(self, settings: Settings, folder: Path, run_number: int) -> Settings:
+        return replace(settings, data_dir=folder, catalogue=f"data_platform_{uuid4().hex[:16]}")
+
+    def refuse_folder(self, settings: Settings) -> None:
+        """Refuse to begin what can't be done here.
+
+        Raises:
+            PlatformError: the server is out of reach, has lost the database, or the folder's
+                lakehouse is another gateway's.
+        """
+        name = _named(settings)
+        if settings.lakehouse.exists() and name is None:
+            raise PlatformError(
+                f"the data folder {settings.data_dir} has a lakehouse of another gateway; choose "
+                "another --data-dir"
+            )
+        with Server() as server:
+            if name and not server.value("SELECT 1 FROM pg_database WHERE datname = %s", [name]):
+                raise PlatformError(
+                    f"the server {server.place} has no database {name}, in which the lakehouse of "
+                    f"{settings.data_dir} was computed; name the right server, or choose another "
+                    "--data-dir"
+                )
+
+    def begin(self, settings: Settings, private: Settings) -> Copying | None:
+        folder = writable_folder(private.lakehouse.parent)
+        replace_text(folder / DATABASE_MARK, f"{private.catalogue}\n")
+        published = _named(settings)
+        with Server() as server:
+            if published:
+                server.execute(
+                    "CREATE DATABASE {new} TEMPLATE {old}", new=private.catalogue, old=published
+                )
+            else:  # texts are compared by their bytes, as DuckDB compares them
+                server.execute(
+                    "CREATE DATABASE {new} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' "
+                    "LC_CTYPE 'C.UTF-8'",
+                    new=private.catalogue,
+                )
+            server.execute(
+                "COMMENT ON DATABASE {new} IS %s", [_owner(settings)], new=private.catalogue
+            )
+        return super().begin(settings, private)
+
+    def discard(self, private: Settings) -> None:
+        with Server() as server:
+            _drop(server, private.catalogue)
+
+    def keep_failed(self, private: Settings, kept: Settings) -> None:
+        """The DuckDB file alone is kept: it has what readers look at."""
+        self.discard(private)
+
+    def tidy(self, settings: Settings) -> None:
+        """Drop the databases of killed runs, and of the releases before the one in force."""
+        published = _named(settings)
+        with Server() as server:
+            for (name,) in server.rows(
+                "SELECT datname FROM pg_database WHERE shobj_description(oid, 'pg_database') = %s",
+                [_owner(settings)],
+            ):
+                if name != published:
+                    _drop(server, name)
+
+
+def _named(settings: Settings) -> str | None:
+    """The database that lies behind a lakehouse, None where there is none."""
+    mark = settings.lakehouse.parent / DATABASE_MARK
+    return mark.read_text().strip() if mark.exists() else None
+
+
+def _owner(settings: Settings) -> str:
+    """What a database of the data folder's bears as its comment."""
+    return f"data-platform: {settings.data_dir.resolve()} on {socket.gethostname()}"
+
+
+def _drop(server: Server, name: str) -> None:
+    server.execute("DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=name)
