@@ -75,11 +75,11 @@ def tasks(worker: Path) -> tuple[int, int]:
     return said.count("Running task "), said.count("Finished task ")
 
 
-def kill(worker: int) -> None:
-    """End a worker and what it has started at once, as a machine does that loses its power."""
+def signal_all(worker: int, number: signal.Signals) -> None:
+    """Signal a worker and what it has started."""
     found = subprocess.run(["pgrep", "-P", str(worker)], capture_output=True, text=True)
     for process in (worker, *map(int, found.stdout.split())):
-        os.kill(process, signal.SIGKILL)
+        os.kill(process, number)
 
 
 @needs_spark
@@ -91,15 +91,18 @@ def test_a_run_survives_a_worker_that_is_killed_in_the_middle_of_a_stage(tmp_pat
     with cluster(folder) as spark.master:
         (of_second,) = folder.glob("*Worker-2.pid")
         started = spark.start("run")
+        worker = int(of_second.read_text())
         while True:
             assert started.is_running, started.stderr
+            time.sleep(0.05)
             begun, finished = tasks(folder / "work-2")
             if finished > 100 and begun > finished:
-                break
-            time.sleep(0.05)
-        kill(int(of_second.read_text()))
-        begun, finished = tasks(folder / "work-2")
-        assert begun > finished  # it had a task in its hands
+                signal_all(worker, signal.SIGSTOP)
+                begun, finished = tasks(folder / "work-2")
+                if begun > finished:  # it has a task in its hands
+                    break
+                signal_all(worker, signal.SIGCONT)
+        signal_all(worker, signal.SIGKILL)  # as a machine that loses its power
         assert started.join(spark.patience) == 0, started.stderr
         assert tasks(folder / "work-1")[1] > 100
     alone = Platform(tmp_path / "alone" / "data")
