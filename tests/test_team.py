@@ -602,3 +602,21 @@ def test_a_promotion_renews_the_exports_of_whoever_makes_it(team: Team) -> None:
     other.call("promote", "dev")
     for path in (team.data / "exports").iterdir():
         assert (other.data / "exports" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_a_model_that_fails_undoes_no_other(lived_in: Team) -> None:
+    member = another(lived_in, "nina")
+    touch(member, "marts.kpi__active_freelancers", *MORE)
+    path = member.project / "models/marts/sales__crm_matches.sql"
+    text = path.read_text(encoding="utf-8")
+    broken = text.replace("COUNT_IF(is_in_crm) OVER (PARTITION BY email)", "LN(-1)::INT", 1)
+    assert broken != text
+    path.write_text(broken, encoding="utf-8")
+    failed = member.call("transform", "--deploy", check=False)
+    assert failed.returncode == 1
+    assert "marts.sales__crm_matches" in failed.stderr
+    assert "kpi__active_freelancers" not in failed.stderr  # nor what reads what was undone
+    versions = "SELECT COUNT(*) AS n FROM duckdb_tables() WHERE table_name LIKE '{}%'"
+    for name, number in (("marts__kpi__active", "2"), ("marts__sales__crm_matches", "1")):
+        told = member.call("query", "--failed", "--format", "csv", versions.format(name))
+        assert told.stdout.split() == ["n", number], name

@@ -107,7 +107,8 @@ def plan(
             if _computes_aside(intended):
                 project.context.apply(_intended(project, environment, load, is_empty=True))
                 intended = _intended(project, environment, load)
-            project.context.apply(intended)
+            with project.evaluator.at_once():
+                project.context.apply(intended)
         except SQLMeshError as error:
             raise failure(evaluation, error) from error
         built = _bring_up_to_date(project, production, environment, load, known_tables, progress)

@@ -9,6 +9,19 @@ from data_platform.errors import PlatformError
 from data_platform.files import user_cache, writable_folder
 
 _NEEDED = ("ducklake", "postgres_scanner")
+# Whether DuckDB has compared its signatures of them in this process; each time takes 0.1 s.
+_compared = False
+
+
+def are_compared() -> bool:
+    """Whether DuckDB has compared its signatures of these very files in this process."""
+    return _compared
+
+
+def note_compared() -> None:
+    """DuckDB has loaded them, and compares its signatures before it does."""
+    global _compared
+    _compared = True
 
 
 def extension_folder() -> Path:

@@ -5,8 +5,9 @@ on small data takes far longer than to run them. A backfill asks the same of eac
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from typing import Any, cast
 
 from sqlglot import exp, select
 from sqlmesh import Context
@@ -70,6 +71,8 @@ class RememberingEvaluator(SnapshotEvaluator):
         self._queries: dict[Any, list[exp.Query]] = {}
         self._audits: dict[Any, tuple[exp.Query, str, str | None, str | None]] = {}
         self._uses_execution_time: dict[Any, bool] = {}
+        # What the transaction has computed so far; None where each is a transaction of its own.
+        self._gathered: list[Callable[[], Any]] | None = None
 
     def create(self, *args: Any, **options: Any) -> Any:
         """Make the tables of models, in one transaction where that pays."""
@@ -90,6 +93,50 @@ class RememberingEvaluator(SnapshotEvaluator):
         """A plan of SQLMesh's asks for an evaluator that marks its queries; this one goes on."""
         return self
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What the block computes and audits is one transaction, where that pays.
+
+        A query that fails ends it; what was computed before is then computed again, alone.
+        """
+        if not isinstance(self.adapter, DuckLakeAdapter) or self._gathered is not None:
+            yield
+            return
+        self._gathered = []
+        try:
+            yield
+        finally:
+            self._gathered = None
+            self.adapter.settle()
+
+    def empty(self, table: str) -> None:
+        """Delete all rows of a table."""
+        self._gather(partial(self.adapter.delete_from, table, exp.true()))
+
+    def evaluate(self, *args: Any, **options: Any) -> Any:
+        """Compute a model."""
+        return self._gather(partial(super().evaluate, *args, **options))
+
+    def _gather(self, compute: Callable[[], Any]) -> Any:
+        if self._gathered is None or not isinstance(self.adapter, DuckLakeAdapter):
+            return compute()
+        self.adapter.gather()
+        try:
+            computed = compute()
+        except Exception:
+            self._compute_again()
+            raise
+        self._gathered.append(compute)
+        return computed
+
+    def _compute_again(self) -> None:
+        """Do again, and for good, what a failed transaction has undone."""
+        assert isinstance(self.adapter, DuckLakeAdapter)
+        self.adapter.forget()
+        gathered, self._gathered = self._gathered or [], []
+        for compute in gathered:
+            compute()
+
     def audit(self, snapshot: Snapshot, **options: Any) -> list[SampledResult]:
         """Audit a model, in a plan of SQLMesh's or outside of one, and tell the results."""
         results = self.audit_untold(snapshot, **options)
@@ -99,8 +146,7 @@ class RememberingEvaluator(SnapshotEvaluator):
     def audit_untold(self, snapshot: Snapshot, **options: Any) -> list[SampledResult]:
         """Audit a model, and tell nobody the results."""
         with self._together():
-            results: list[SampledResult] = super().audit(snapshot, **options)
-        return results
+            return cast(list[SampledResult], super().audit(snapshot, **options))
 
     def _render_snapshot_for_evaluation(
         self,
@@ -175,7 +221,9 @@ class RememberingEvaluator(SnapshotEvaluator):
             if is_blocking or not is_about_values(str(error)):
                 raise
             result.failure = without_values(str(error))
-            if isinstance(adapter, Resilient):
+            if self._gathered:
+                self._compute_again()
+            elif isinstance(adapter, Resilient):
                 adapter.look_again()
             return result
         if result.count and not is_blocking:

@@ -1,13 +1,16 @@
 """What SQLMesh needs to know of a gateway beyond config.yaml."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
+import duckdb
 from sqlmesh.core.config import Config
 from sqlmesh.core.config.connection import ConnectionConfig, DuckDBConnectionConfig
 from sqlmesh.core.engine_adapter import DuckDBEngineAdapter, EngineAdapter
 
+from data_platform.lakehouse.extensions import are_compared
 from data_platform.names import POSTGRES, SPARK, TEAM
 
 
@@ -39,6 +42,22 @@ class DuckLakeAdapter(DuckDBEngineAdapter):
             self._connection_pool.rollback()
             raise
         self._connection_pool.commit()
+
+    def gather(self) -> None:
+        """Make what follows one transaction, until it is settled."""
+        if not self._connection_pool.is_transaction_active:
+            self._connection_pool.begin()
+
+    def settle(self) -> None:
+        """Make what was gathered safe."""
+        if self._connection_pool.is_transaction_active:
+            self._connection_pool.commit()
+
+    def forget(self) -> None:
+        """Undo what was gathered."""
+        if self._connection_pool.is_transaction_active:
+            self._connection_pool.rollback()
+        self._clear_data_object_cache()
 
     def look_again(self) -> None:
         """Go on after a query that failed, which has ended a transaction that wrote nothing."""
@@ -76,6 +95,10 @@ class _DuckLakeConnection(DuckDBConnectionConfig):
     @property
     def _engine_adapter(self) -> type[EngineAdapter]:
         return DuckLakeAdapter
+
+    @property
+    def _connection_factory(self) -> Callable[..., duckdb.DuckDBPyConnection]:
+        return partial(duckdb.connect, config={"allow_unsigned_extensions": are_compared()})
 
     def create_engine_adapter(self, *args: Any, **options: Any) -> EngineAdapter:
         """An adapter that no other context has."""

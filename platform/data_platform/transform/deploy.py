@@ -38,26 +38,27 @@ def apply_code(
     """
     context = project.context
     try:
-        if deployment.action is Action.DEPLOYED:
-            context.plan(
-                PROD,
-                execution_time=load.execution_time,
-                select_models=[f"+{layer}.*" for layer in layers] or None,
-                skip_tests=True,
-                no_prompts=True,
-                auto_apply=True,
-            )
-        else:  # SQLMesh's plans are of the working tree
-            difference = context._context_diff(PROD, dict(deployment.snapshots))
-            builder = PlanBuilder(
-                difference,
-                execution_time=load.execution_time,
-                default_start=context.config.model_defaults.start,
-                environment_suffix_target=context.config.environment_suffix_target,
-                environment_catalog_mapping=context.config.environment_catalog_mapping,
-                console=context.console,
-            )
-            context.apply(builder.build())
+        with project.evaluator.at_once():
+            if deployment.action is Action.DEPLOYED:
+                context.plan(
+                    PROD,
+                    execution_time=load.execution_time,
+                    select_models=[f"+{layer}.*" for layer in layers] or None,
+                    skip_tests=True,
+                    no_prompts=True,
+                    auto_apply=True,
+                )
+            else:  # SQLMesh's plans are of the working tree
+                difference = context._context_diff(PROD, dict(deployment.snapshots))
+                builder = PlanBuilder(
+                    difference,
+                    execution_time=load.execution_time,
+                    default_start=context.config.model_defaults.start,
+                    environment_suffix_target=context.config.environment_suffix_target,
+                    environment_catalog_mapping=context.config.environment_catalog_mapping,
+                    console=context.console,
+                )
+                context.apply(builder.build())
     except SQLMeshError as error:
         raise failure(project.evaluation, error) from error
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from sqlglot import exp
 from sqlmesh.core.scheduler import parent_snapshots_by_name
 from sqlmesh.core.snapshot import (
     DeployabilityIndex,
@@ -153,6 +152,17 @@ class Tables:
             ignore_audits_of: models whose audits run, but neither stop anything nor are recorded.
             audits_only: compute nothing.
         """
+        with self.project.evaluator.at_once():
+            self._compute(restatements, load, ignore_audits_of, progress, audits_only)
+
+    def _compute(
+        self,
+        restatements: Mapping[str, Restatement],
+        load: LastLoad,
+        ignore_audits_of: Collection[str],
+        progress: Callable[[int, int, str], None],
+        audits_only: bool,
+    ) -> None:
         evaluator = self.project.evaluator
         evaluation = self.project.evaluation
         execution_time = load.execution_time
@@ -180,9 +190,7 @@ class Tables:
                     # As a full rebuild does it, in which nothing is left and no day is to come.
                     window["end"] = load.as_of
                     if not audits_only:
-                        self.project.context.engine_adapter.delete_from(
-                            self.table(snapshot), exp.true()
-                        )
+                        evaluator.empty(self.table(snapshot))
                 if restatement.kind is not Kind.VIEW and not audits_only:
                     evaluator.evaluate(
                         snapshot,

@@ -11,7 +11,7 @@ import duckdb
 
 from data_platform.errors import PlatformError, one_line
 from data_platform.files import writable_folder
-from data_platform.lakehouse.extensions import extension_folder
+from data_platform.lakehouse.extensions import are_compared, extension_folder, note_compared
 from data_platform.lakehouse.postgres_server import Server
 from data_platform.lakehouse.team.catalogue import Catalogues
 from data_platform.lakehouse.team.naming import lakehouse_name
@@ -79,12 +79,14 @@ def attached(settings: Settings, is_read_only: bool) -> duckdb.DuckDBPyConnectio
         config={
             "extension_directory": str(extension_folder()),
             "autoinstall_known_extensions": "false",
+            "allow_unsigned_extensions": str(are_compared()).lower(),
             "temp_directory": str(spill_folder(settings)),
         }
     )
     try:
         connection.execute(attach_statement(settings, is_read_only))
         connection.execute(f"USE {ALIAS}")
+        note_compared()
     except duckdb.Error as error:
         connection.close()
         raise PlatformError(f"cannot open the team's lakehouse: {one_line(str(error))}") from error
