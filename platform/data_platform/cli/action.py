@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class Findings:
     """What a step has found out that later steps of the run, or its end, need to know."""
 
+    # Models whose code in the working tree is not production's.
+    undeployed: tuple[str, ...] = ()
     # The lineage of the models that ran.
     lineage: "Lineage | None" = None
     # Whether raw tables have followed the contract.
@@ -63,6 +65,9 @@ class Action:
     writes: bool
     # Refuses what cannot be, before anything begins.
     check: Callable[[Call], None] = lambda call: None
+    # What decides about a run's result besides the settings, by which one that would do the same
+    # again is known; None where each has to run.
+    asked: object = None
 
 
 def run_of(call: Call) -> "Run":

@@ -249,7 +249,9 @@ def run_command(
     said = [
         word for word, is_said in (("--deploy", deploy), ("--start-over", start_over)) if is_said
     ]
-    return Action(" ".join(["run", *said]), act, True, check)
+    asked = (sources, pristine, kinds, layers, wanted, no_report)
+    each_time = accept_new_columns or start_over or deploy or output_dir
+    return Action(" ".join(["run", *said]), act, True, check, None if each_time else asked)
 
 
 @click.command("backfill", cls=parsing.Command)

@@ -7,11 +7,12 @@ import signal
 import sys
 import time
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import date
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,12 +22,16 @@ from data_platform.cli import moving, options, sharding, upkeep
 from data_platform.cli import pipeline as writers
 from data_platform.cli import reading as readers
 from data_platform.cli.action import Action, Call
-from data_platform.cli.telling import tell_catalogue
+from data_platform.cli.telling import tell_catalogue, tell_settled
 from data_platform.cli.terminal import Reporter
 from data_platform.errors import PlatformError, UsageError, one_line, without_values
 from data_platform.names import BESIDE_DUCKDB
 from data_platform.settings import Settings, checked_data_dir, find_project, yesterday
 from data_platform.simulation import Simulation
+
+if TYPE_CHECKING:
+    from data_platform.operations.standing import Standing
+    from data_platform.record.rows import RunRow
 
 # What needs the default's store, or a team's.
 _NOT_BESIDE_DUCKDB = ("backfill", "review", "ui", "move")
@@ -103,9 +108,13 @@ def _take(began: float | None, /, actions: list[Action], **options: Any) -> int:
     )
     codes = [0]
     if last_writer:
+        words = " ".join(action.name for action in actions[:last_writer])
+        standing = _standing(call, actions)
+        if standing is not None and _all_stands(call, standing, words):
+            call.reporter.summary(time.perf_counter() - (began or arrived))
+            return 0
         from data_platform.lakehouse.run import running
 
-        words = " ".join(action.name for action in actions[:last_writer])
         run = None
         try:
             with ExitStack() as stack:
@@ -118,6 +127,7 @@ def _take(began: float | None, /, actions: list[Action], **options: Any) -> int:
                             call.wait,
                             call.reporter.waits_for,
                             call.reporter.show,
+                            after=partial(_note, call, standing),
                         )
                     )
                 codes += [action.act(call.within(run)) or 0 for action in actions[:last_writer]]
@@ -128,6 +138,31 @@ def _take(began: float | None, /, actions: list[Action], **options: Any) -> int:
     codes += [action.act(call) or 0 for action in actions[last_writer:]]
     call.reporter.summary(time.perf_counter() - (began or arrived))
     return max(codes)
+
+
+def _standing(call: Call, actions: list[Action]) -> "Standing | None":
+    """What a run is asked for, where one that has done it before could be known."""
+    if len(actions) != 1 or actions[0].asked is None or call.settings.tells_lineage:
+        return None
+    from data_platform.operations.standing import Standing
+
+    return Standing(call.settings, call.company, actions[0].asked)
+
+
+def _note(call: Call, standing: "Standing | None", row: "RunRow") -> None:
+    if standing is not None:
+        with suppress(OSError):  # what is not noted is done again
+            standing.note(row, call.findings.undeployed)
+
+
+def _all_stands(call: Call, standing: "Standing", words: str) -> bool:
+    """Record and tell that there is nothing to do, where that is proven."""
+    from data_platform.operations.standing import record_nothing_to_do
+
+    settled = record_nothing_to_do(standing, words, call.wait, call.reporter.waits_for)
+    if settled is not None:
+        tell_settled(call, settled)
+    return settled is not None
 
 
 def _refuse_elsewhere(gateway: str, name: str) -> None:

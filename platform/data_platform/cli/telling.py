@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from data_platform.delivery.export import Exported
     from data_platform.ingest.load import Loaded
     from data_platform.lakehouse.run import Run
+    from data_platform.operations.standing import Settled
     from data_platform.record.rows import FailedAudit
     from data_platform.transform.transformed import Transformed
 
@@ -34,6 +35,7 @@ def tell_step(call: Call, done: "Loaded | Transformed | Exported") -> None:
             )
     else:
         call.findings.lineage = done.lineage
+        call.findings.undeployed = done.undeployed
         for model in done.ran:
             why = done.restated.get(model.model_name)
             reason = f", {why}" if why else ""
@@ -82,12 +84,39 @@ def tell_transformed(call: Call, done: "Transformed") -> None:
     """Warn of what audits found, of code that was kept and of environments left behind."""
     standing = [warning for warning in done.warnings if not warning.is_of_a_source]
     tell_warnings(call, done.new_warnings, standing)  # the load has told the others
-    if done.undeployed:
+    _warn_of_undeployed(call, done.undeployed)
+    warn_of_environments(call, done.environments_behind, done.load_number)
+
+
+def _warn_of_undeployed(call: Call, models: Sequence[str]) -> None:
+    if models:
         call.reporter.warn(
             "production keeps its own code where the working tree differs: "
-            f"{', '.join(done.undeployed)}; to change it: just plan, then just promote"
+            f"{', '.join(models)}; to change it: just plan, then just promote"
         )
-    warn_of_environments(call, done.environments_behind, done.load_number)
+
+
+def tell_settled(call: Call, settled: "Settled") -> None:
+    """Tell that there is nothing to do, and of what stands all the same."""
+    from data_platform.lakehouse.connection import reading
+    from data_platform.record.loads import loaded_tables
+    from data_platform.record.standing_warnings import standing_warnings
+    from data_platform.record.transforms import last_transformed, recorded_environments_behind
+
+    with reading(call.settings) as connection:
+        warnings = standing_warnings(connection)
+        behind = recorded_environments_behind(connection)
+        load_number = last_transformed(connection) or 0
+        tables = loaded_tables(connection)
+    as_of = {name.partition("__")[0]: table.batch.as_of for name, table in tables.items()}
+    warn_if_stale(call, as_of)
+    tell_warnings(call, (), warnings)
+    _warn_of_undeployed(call, settled.undeployed)
+    warn_of_environments(call, behind, load_number)
+    call.reporter.say(
+        f"run: nothing to do, all stands since run {settled.run_number} ({settled.at} UTC): "
+        "applications, models, settings and results are the same"
+    )
 
 
 def warn_if_stale(call: Call, as_of: Mapping[str, date]) -> None:

@@ -1,6 +1,7 @@
 """DuckDB's extensions, from the wheels that are installed: nothing is downloaded."""
 
 import importlib.util
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -24,6 +25,7 @@ def note_compared() -> None:
     _compared = True
 
 
+@cache
 def extension_folder() -> Path:
     """A folder in which DuckDB finds the extensions, as links to those of the wheels.
 
@@ -31,7 +33,8 @@ def extension_folder() -> Path:
         PlatformError: a wheel is not installed, or is for another version of DuckDB.
     """
     version = f"v{duckdb.__version__}"
-    platform = duckdb.sql("PRAGMA platform").fetchone()
+    with duckdb.connect() as connection:  # the module's own is not for several threads
+        platform = connection.execute("PRAGMA platform").fetchone()
     folder = user_cache() / "extensions"
     place = writable_folder(folder / version / (platform or [""])[0])
     for name in _NEEDED:

@@ -244,6 +244,7 @@ def running(
     on_wait: Callable[[str], None] = lambda who: None,
     show: Show = nullcontext,
     takes_over: int | None = None,
+    after: Callable[[RunRow], None] = lambda row: None,
 ) -> Iterator[Run]:
     """A run on a private copy of what is published, which the block's end publishes.
 
@@ -257,6 +258,7 @@ def running(
         show: shows each step to a person.
         takes_over: the data folder was another gateway's, whose lakehouse it is to be filled with;
             the number of the last run that did something to that.
+        after: told of the run once it is published, while other writers are still kept out.
 
     Raises:
         PlatformError: another process writes, or the private copy cannot be made.
@@ -287,6 +289,7 @@ def running(
                 run.begin()
                 yield run
                 run.publish()
+                after(run.row)
             except UsageError:
                 run.discard()
                 journal.path.unlink(missing_ok=True)  # nothing ran
