@@ -604,13 +604,24 @@ def test_a_promotion_renews_the_exports_of_whoever_makes_it(team: Team) -> None:
         assert (other.data / "exports" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_a_model_that_fails_undoes_no_other(lived_in: Team) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "lost"),
+    [
+        # That one, and two that read it.
+        ("COUNT_IF(is_in_crm) OVER (PARTITION BY email)", "LN(-1)::INT", 3),
+        # The two that read it.
+        ("  audits (", "  audits (\n    forall(criteria := (LN(-LENGTH(email)) > 0)),", 2),
+    ],
+    ids=["model", "audit"],
+)
+def test_a_model_or_an_audit_that_fails_undoes_no_other(
+    lived_in: Team, old: str, new: str, lost: int
+) -> None:
     member = another(lived_in, "nina")
     path = member.project / "models/marts/sales__crm_matches.sql"
     text = path.read_text(encoding="utf-8")
-    broken = text.replace("COUNT_IF(is_in_crm) OVER (PARTITION BY email)", "LN(-1)::INT", 1)
-    assert broken != text
-    path.write_text(broken, encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
     failed = member.call("transform", "--deploy", check=False)
     assert failed.returncode == 1
     assert "marts.sales__crm_matches" in failed.stderr
@@ -619,4 +630,4 @@ def test_a_model_that_fails_undoes_no_other(lived_in: Team) -> None:
     count = f"SELECT ({known.format('table')}) + ({known.format('view')}) AS n"
     told = member.call("query", "--failed", "--format", "csv", count)
     models = len([*(member.project / "models").rglob("*.sql")])
-    assert told.stdout.split() == ["n", str(models - 3)]  # that one, and two that read it
+    assert told.stdout.split() == ["n", str(models - lost)]

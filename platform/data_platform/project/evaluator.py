@@ -218,13 +218,13 @@ class RememberingEvaluator(SnapshotEvaluator):
             if result.count and sampling:
                 result.sample = tuple(map(tuple, adapter.fetchall(sampling)))
         except Exception as error:  # whatever an engine may raise
-            if is_blocking or not is_about_values(str(error)):
-                raise
-            result.failure = without_values(str(error))
             if self._gathered:
                 self._compute_again()
             elif isinstance(adapter, Resilient):
                 adapter.look_again()
+            if is_blocking or not is_about_values(str(error)):
+                raise
+            result.failure = without_values(str(error))
             return result
         if result.count and not is_blocking:
             is_deployable = options["deployability_index"].is_deployable(snapshot)
