@@ -109,6 +109,18 @@ def test_a_folder_is_of_one_gateway_and_one_server(postgres: Platform, address: 
     assert "has no database data_platform_" in refused.stderr
 
 
+def test_what_is_removed_goes_from_the_server_too(postgres: Platform) -> None:
+    postgres.call("run", "--no-report")
+    other = Platform(postgres.data.parent / "other", gateway="postgres")
+    other.call("extract", "load")
+    refused = Platform(postgres.data).call("clean", "--yes", check=False)
+    assert (refused.returncode, "--gateway postgres clean" in refused.stderr) == (1, True)
+    assert databases(postgres) != []
+    postgres.call("clean", "--yes")
+    assert (databases(postgres), postgres.data.exists()) == ([], False)
+    assert len(databases(other)) == 1  # of another folder
+
+
 def test_no_password_is_told_or_kept(postgres: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     done = postgres.call("-v", "run", "--no-report")
     assert PASSWORD not in done.stdout + done.stderr

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_platform.errors import PlatformError
+from data_platform.lakehouse.duckdb_file import DATABASE_MARK
 from data_platform.lakehouse.lock import writers_lock
 from data_platform.lakehouse.releases import PARTS, Releases
 from data_platform.lakehouse.stores import store_of
+from data_platform.names import POSTGRES
 from data_platform.record.loads import last_load
 from data_platform.result import counted
 from data_platform.settings import Settings
@@ -50,11 +52,16 @@ def _size(path: Path) -> int:
 
 
 def refuse_shared(settings: Settings) -> None:
-    """What belongs to a team is not one member's to remove.
+    """What belongs to a team is not one member's to remove; what lies on a server goes, too.
 
     Raises:
-        PlatformError: the gateway's lakehouse is shared.
+        PlatformError: the gateway's lakehouse is shared, or it is another gateway's, whose
+            databases would stay.
     """
+    if (settings.lakehouse.parent / DATABASE_MARK).exists() and settings.gateway != POSTGRES:
+        raise PlatformError(
+            f"{settings.data_dir} has databases on a server: data-platform --gateway postgres clean"
+        )
     if store_of(settings).is_shared:
         raise PlatformError(
             f"the lakehouse at {store_of(settings).place(settings)} is a team's; whoever keeps the "
@@ -91,6 +98,7 @@ def clean(settings: Settings, wait: float = 0) -> None:
     alone = store_of(settings).alone(settings, "clean", wait, lambda who: None)
     with writers_lock(releases.prepare_runs_dir(), wait), alone:
         _remove(found)
+        store_of(settings).tidy(settings)
     shutil.rmtree(releases.runs_dir, ignore_errors=True)
     if not any(settings.data_dir.iterdir()):
         settings.data_dir.rmdir()
