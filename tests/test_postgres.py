@@ -1,17 +1,20 @@
 """The same project on PostgreSQL as the engine: a database a release, beside the DuckDB file."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from conftest import Platform, begin
+from conftest import Platform, begin, options_of
 from data_platform.lakehouse.postgres_server import Server
 from database import PASSWORD, libpq, server
 from forked import Boundary
-from parity import assert_follows_duckdb, assert_parity, assert_unit_tests_hold
+from parity import NEXT_DAY, assert_follows_duckdb, assert_parity, assert_unit_tests_hold
+from test_schema_changes import USERS, edit_contract
 
 pytestmark = pytest.mark.slow(reason="a PostgreSQL server, and runs on it")
 
@@ -107,6 +110,46 @@ def test_a_folder_is_of_one_gateway_and_one_server(postgres: Platform, address: 
     refused = postgres.call("run", check=False)
     assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
     assert "has no database data_platform_" in refused.stderr
+
+
+def test_raw_tables_follow_the_contract(postgres: Platform, tmp_path: Path) -> None:
+    alone = beside(tmp_path)
+    alone.project = postgres.project = tmp_path / "project"
+    alone.copy_project()
+    begin(alone)
+    postgres.call("run", "--no-report")
+
+    def change(entry: dict) -> None:
+        columns = entry["columns"]
+        entry["columns"] = {"note": "text", **dict(reversed(columns.items()))}
+
+    edit_contract(alone, change, USERS)
+    for platform in (alone, postgres):
+        platform.options = options_of(NEXT_DAY)
+        platform.call("extract")
+        users = tuple(platform.data.glob("sources/app/users/*.parquet"))
+        for path in users or [*platform.data.glob("sources/app/users.parquet")]:
+            frame = pl.read_parquet(path).with_columns(note=pl.lit("new"))
+            frame.write_parquet(path)
+        platform.call("load", "--accept-new-columns")
+        platform.call("transform", "export")
+    assert_parity(postgres, alone)
+
+
+def test_a_copy_of_a_folder_drops_nothing_of_the_original_s(postgres: Platform) -> None:
+    postgres.call("run", "--no-report")
+    copy = Platform(postgres.data.parent / "copy", gateway="postgres")
+    shutil.copytree(postgres.data, copy.data, symlinks=True)
+    # As a volume that is not mounted looks.
+    postgres.data.rename(away := postgres.data.with_name("away"))
+    postgres.call("extract", "load")
+    shutil.rmtree(postgres.data)
+    away.rename(postgres.data)
+    postgres.options = options_of(NEXT_DAY)
+    postgres.call("run", "--no-report")
+    postgres.call("run", "--no-report", "--deploy")
+    refused = copy.call("run", check=False)
+    assert refused.returncode == 1 and "a copy of a data folder has none" in refused.stderr
 
 
 def test_what_is_removed_goes_from_the_server_too(postgres: Platform) -> None:

@@ -526,7 +526,7 @@ def test_a_lakehouse_moves_to_the_team_and_back(team: Team, tmp_path: Path) -> N
     alone = Team(team.data)  # on the default's gateway, who knows of the server
     begin(alone)
     refused = team.call("run", check=False)
-    assert "has a lakehouse of gateway duckdb" in refused.stderr
+    assert "is of gateway duckdb" in refused.stderr
     before = shown(alone)
     alone.call("plan", "dev")
     told = alone.call("move", "--to", "team").stdout

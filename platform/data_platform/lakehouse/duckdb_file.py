@@ -12,14 +12,11 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 from data_platform.errors import LakehouseInUseError, PlatformError, one_line
 from data_platform.files import sync_file, writable_folder
 from data_platform.lakehouse.copying import Copying, copy_database
+from data_platform.lakehouse.whose import refuse_other
 from data_platform.settings import DATABASE, Settings
 from data_platform.sql import literal, quoted
 
 _POLL_SECONDS = 0.1
-# What a member of a team has in the place of the file.
-TEAM_MARK = "team.txt"
-# What lies beside the file where another engine computes: PostgreSQL's database, Spark's catalogue.
-DATABASE_MARK, SPARK_CATALOGUE = "postgres.txt", "metastore"
 _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
@@ -72,19 +69,7 @@ class DuckDBFile:
         private.lakehouse.unlink(missing_ok=True)
 
     def refuse_folder(self, settings: Settings) -> None:
-        beside = {DATABASE_MARK: "postgres", SPARK_CATALOGUE: "spark"}
-        for mark, gateway in beside.items():
-            if (settings.lakehouse.parent / mark).exists():
-                raise PlatformError(
-                    f"the data folder {settings.data_dir} is of gateway {gateway}; name that "
-                    "(--gateway), or choose another --data-dir"
-                )
-        if (settings.lakehouse.parent / TEAM_MARK).exists() and not settings.lakehouse.exists():
-            raise PlatformError(
-                f"the data folder {settings.data_dir} is of gateway team; name that (--gateway), "
-                "take the lakehouse along with: data-platform --gateway team move --to duckdb, or "
-                "choose another --data-dir"
-            )
+        refuse_other(settings)
 
     def faults(self, settings: Settings, connection: duckdb.DuckDBPyConnection) -> list[str]:
         return []  # DuckDB compares each block that it reads with its checksum
@@ -183,6 +168,8 @@ class DuckDBFile:
     def forget_failed(self, kept: Settings) -> None: ...
 
     def tidy(self, settings: Settings) -> None: ...
+
+    def remove(self, settings: Settings) -> None: ...
 
     @contextmanager
     def snapshot(self, settings: Settings, place: Path) -> Iterator[Settings]:

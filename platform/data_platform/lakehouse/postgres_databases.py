@@ -6,6 +6,7 @@ beside the DuckDB file names it, so that one rename puts both in force.
 """
 
 import socket
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -13,9 +14,10 @@ from uuid import uuid4
 from data_platform.errors import PlatformError
 from data_platform.files import replace_text, writable_folder
 from data_platform.lakehouse.copying import Copying
-from data_platform.lakehouse.duckdb_file import DATABASE_MARK, DuckDBFile
+from data_platform.lakehouse.duckdb_file import DuckDBFile
 from data_platform.lakehouse.extensions import extension_folder
 from data_platform.lakehouse.postgres_server import Server
+from data_platform.lakehouse.whose import DATABASE_MARK, refuse_other
 from data_platform.settings import Settings
 
 
@@ -45,23 +47,20 @@ class PostgresDatabases(DuckDBFile):
             PlatformError: the server is out of reach, has lost the database, or the folder's
                 lakehouse is another gateway's.
         """
+        refuse_other(settings)
         name = _named(settings)
-        if settings.lakehouse.exists() and name is None:
-            raise PlatformError(
-                f"the data folder {settings.data_dir} has a lakehouse of another gateway; choose "
-                "another --data-dir"
-            )
         with Server() as server:
             if name and not server.value("SELECT 1 FROM pg_database WHERE datname = %s", [name]):
                 raise PlatformError(
                     f"the server {server.place} has no database {name}, in which the lakehouse of "
-                    f"{settings.data_dir} was computed; name the right server, or choose another "
-                    "--data-dir"
+                    f"{settings.data_dir} was computed (a copy of a data folder has none of its "
+                    "own); name the right server, or choose another --data-dir"
                 )
 
     def begin(self, settings: Settings, private: Settings) -> Copying | None:
         folder = writable_folder(private.lakehouse.parent)
         replace_text(folder / DATABASE_MARK, f"{private.catalogue}\n")
+        _note(settings, [*_noted(settings), private.catalogue])
         published = _named(settings)
         with Server() as server:
             if published:
@@ -74,10 +73,15 @@ class PostgresDatabases(DuckDBFile):
                     "LC_CTYPE 'C.UTF-8'",
                     new=private.catalogue,
                 )
-            server.execute(
-                "COMMENT ON DATABASE {new} IS %s", [_owner(settings)], new=private.catalogue
-            )
+            whose = f"data-platform: {settings.data_dir.resolve()} on {socket.gethostname()}"
+            server.execute("COMMENT ON DATABASE {new} IS %s", [whose], new=private.catalogue)
         return super().begin(settings, private)
+
+    def put(self, private: Settings, folder: Path, is_copied: bool) -> None:
+        """Close the database too: the next run's is made of it, while nobody is connected."""
+        with Server() as server:
+            server.execute("ALTER DATABASE {name} ALLOW_CONNECTIONS false", name=private.catalogue)
+        super().put(private, folder, is_copied)
 
     def discard(self, private: Settings) -> None:
         with Server() as server:
@@ -88,15 +92,32 @@ class PostgresDatabases(DuckDBFile):
         self.discard(private)
 
     def tidy(self, settings: Settings) -> None:
-        """Drop the databases of killed runs, and of the releases before the one in force."""
-        published = _named(settings)
+        """Drop the databases of killed runs, and of the releases before the one in force.
+
+        Without one in force nothing is dropped: the volume of the data may not be mounted.
+        """
+        if published := _named(settings):
+            self._drop_all(settings, [published])
+
+    def remove(self, settings: Settings) -> None:
+        """Drop every database of the data folder's."""
+        self._drop_all(settings, [])
+
+    def _drop_all(self, settings: Settings, kept: Collection[str]) -> None:
+        """Drop those that were made for the data folder; what the server keeps, it keeps for now.
+
+        By the folder's own list: whoever has copied it, or has one of the same name on another
+        machine, has made others.
+        """
+        left = [*kept]
         with Server() as server:
-            for (name,) in server.rows(
-                "SELECT datname FROM pg_database WHERE shobj_description(oid, 'pg_database') = %s",
-                [_owner(settings)],
-            ):
-                if name != published:
-                    _drop(server, name)
+            for name in _noted(settings):
+                try:
+                    if name not in kept:
+                        _drop(server, name)
+                except PlatformError:  # somebody else's session is in it
+                    left.append(name)
+        _note(settings, left)
 
 
 def _named(settings: Settings) -> str | None:
@@ -105,9 +126,18 @@ def _named(settings: Settings) -> str | None:
     return mark.read_text().strip() if mark.exists() else None
 
 
-def _owner(settings: Settings) -> str:
-    """What a database of the data folder's bears as its comment."""
-    return f"data-platform: {settings.data_dir.resolve()} on {socket.gethostname()}"
+def _list_of(settings: Settings) -> Path:
+    return settings.data_dir / "runs" / "databases.txt"
+
+
+def _noted(settings: Settings) -> list[str]:
+    """The databases that were made for a data folder, each noted before it is made."""
+    place = _list_of(settings)
+    return place.read_text(encoding="utf-8").split() if place.exists() else []
+
+
+def _note(settings: Settings, names: Collection[str]) -> None:
+    replace_text(_list_of(settings), "".join(f"{name}\n" for name in dict.fromkeys(names)))
 
 
 def _drop(server: Server, name: str) -> None:

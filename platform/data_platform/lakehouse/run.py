@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from data_platform import interruption
-from data_platform.errors import UsageError
+from data_platform.errors import PlatformError, UsageError
 from data_platform.lakehouse.connection import writing
 from data_platform.lakehouse.failed_copy import show_failures
 from data_platform.lakehouse.lock import write_holder, writers_lock
@@ -192,12 +192,12 @@ class Run:
             self.row = replace(self.row, release=self._published, error=message_of(error))
             self.row = ended(self.row, outcome_of(error))
             self._journal.note(self.row)
-        with suppress(OSError, duckdb.Error):
+        with suppress(OSError, duckdb.Error, PlatformError):
             if isinstance(error, StoppedError) and not interruption.received():
                 show_failures(self.settings, error)
                 self._store.keep_failed(self.settings, self._kept)
                 self._releases.keep_failed(self.settings.data_dir)
-        with suppress(OSError):
+        with suppress(OSError, PlatformError):
             self.discard()
 
     def discard(self) -> None:

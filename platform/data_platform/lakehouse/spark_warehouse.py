@@ -13,7 +13,8 @@ from pathlib import Path
 
 from data_platform.errors import PlatformError
 from data_platform.lakehouse.copying import Copying
-from data_platform.lakehouse.duckdb_file import SPARK_CATALOGUE, DuckDBFile
+from data_platform.lakehouse.duckdb_file import DuckDBFile
+from data_platform.lakehouse.whose import SPARK_CATALOGUE, refuse_other
 from data_platform.settings import Settings
 
 _TABLES = "warehouse"
@@ -52,12 +53,7 @@ class SparkWarehouse(DuckDBFile):
                 "gateway spark needs Java 17: apt-get install openjdk-17-jre-headless, or set "
                 "JAVA_HOME"
             )
-        folder = settings.lakehouse.parent
-        if settings.lakehouse.exists() and not (folder / SPARK_CATALOGUE).is_dir():
-            raise PlatformError(
-                f"the data folder {settings.data_dir} has a lakehouse of another gateway; choose "
-                "another --data-dir"
-            )
+        refuse_other(settings)
 
     def begin(self, settings: Settings, private: Settings) -> Copying | None:
         _copy(settings.lakehouse.parent, private.lakehouse.parent)

@@ -171,6 +171,9 @@ class Store(Protocol):
     def tidy(self, settings: Settings) -> None:
         """Remove what killed runs left, by who holds the lock of `alone`."""
 
+    def remove(self, settings: Settings) -> None:
+        """Remove what lies outside of the data folder, which goes as a whole."""
+
     def snapshot(self, settings: Settings, place: Path) -> AbstractContextManager[Settings]:
         """What is in force now, for one long-lived reader, whatever is published meanwhile.
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_platform.errors import PlatformError
-from data_platform.lakehouse.duckdb_file import DATABASE_MARK
 from data_platform.lakehouse.lock import writers_lock
 from data_platform.lakehouse.releases import PARTS, Releases
 from data_platform.lakehouse.stores import store_of
+from data_platform.lakehouse.whose import gateway_of
 from data_platform.names import POSTGRES
 from data_platform.record.loads import last_load
 from data_platform.result import counted
@@ -58,7 +58,7 @@ def refuse_shared(settings: Settings) -> None:
         PlatformError: the gateway's lakehouse is shared, or it is another gateway's, whose
             databases would stay.
     """
-    if (settings.lakehouse.parent / DATABASE_MARK).exists() and settings.gateway != POSTGRES:
+    if settings.gateway != POSTGRES and gateway_of(settings) == POSTGRES:
         raise PlatformError(
             f"{settings.data_dir} has databases on a server: data-platform --gateway postgres clean"
         )
@@ -97,8 +97,8 @@ def clean(settings: Settings, wait: float = 0) -> None:
         return
     alone = store_of(settings).alone(settings, "clean", wait, lambda who: None)
     with writers_lock(releases.prepare_runs_dir(), wait), alone:
+        store_of(settings).remove(settings)  # first, while it is known what there is
         _remove(found)
-        store_of(settings).tidy(settings)
     shutil.rmtree(releases.runs_dir, ignore_errors=True)
     if not any(settings.data_dir.iterdir()):
         settings.data_dir.rmdir()

@@ -49,6 +49,7 @@ def destination(settings: Settings, gateway: str) -> tuple[Settings, int]:
         others = ", ".join(sorted({*MOVABLE} - {settings.gateway}))
         raise UsageError(f"--to {gateway}: choose another gateway, {others}")
     target = replace(settings, gateway=gateway)
+    store_of(settings).refuse_folder(settings)
     with reading(settings) as connection:
         ours, number = last_load(connection), last_recorded_number(connection)
     if ours is None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from sqlglot.errors import SqlglotError
 from sqlmesh.core.console import NoopConsole
 from sqlmesh.core.model import Model
@@ -15,6 +14,7 @@ from sqlmesh.utils.date import to_date
 from sqlmesh.utils.errors import NodeAuditsErrors, PythonModelEvalError, SQLMeshError
 
 from data_platform.errors import one_line, without_values
+from data_platform.project.engine_errors import what_an_engine_says
 from data_platform.project.evaluator import SampledResult
 from data_platform.project.kinds import kind_of
 from data_platform.project.window import Kind, Window
@@ -228,8 +228,8 @@ def innermost(error: BaseException) -> str:
     while seen[-1].__cause__ is not None:
         seen.append(seen[-1].__cause__)
     for one in reversed(seen):
-        if isinstance(one, duckdb.Error):
-            return without_values(str(one))
+        if said := what_an_engine_says(one):
+            return said
     # What somebody's Python or a library says may quote the values that it stumbled over.
     if any(isinstance(one, PythonModelEvalError) for one in seen):
         return "an error in its Python; -v shows what it says"

@@ -16,7 +16,7 @@ from sqlmesh.core.macros import RuntimeStage
 from sqlmesh.core.model.definition import AuditResult
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
 
-from data_platform.errors import is_about_values, without_values
+from data_platform.project.engine_errors import what_values_did
 from data_platform.project.gateways import DuckLakeAdapter, Resilient
 from data_platform.record.rows import KEYS_SHOWN
 
@@ -78,6 +78,10 @@ class RememberingEvaluator(SnapshotEvaluator):
         """Make the tables of models, in one transaction where that pays."""
         with self._together():
             return super().create(*args, **options)
+
+    def create_snapshot(self, *args: Any, **options: Any) -> Any:
+        """Make the table of a model."""
+        return self._gather(partial(super().create_snapshot, *args, **options))
 
     def promote(self, *args: Any, **options: Any) -> None:
         """Make the views of an environment, in one transaction where that pays."""
@@ -222,9 +226,10 @@ class RememberingEvaluator(SnapshotEvaluator):
                 self._compute_again()
             elif isinstance(adapter, Resilient):
                 adapter.look_again()
-            if is_blocking or not is_about_values(str(error)):
+            said = what_values_did(error)
+            if is_blocking or said is None:
                 raise
-            result.failure = without_values(str(error))
+            result.failure = said
             return result
         if result.count and not is_blocking:
             is_deployable = options["deployability_index"].is_deployable(snapshot)

@@ -1,17 +1,22 @@
 """PostgreSQL as SQLMesh's engine."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from sqlglot import exp
+from psycopg2.extensions import set_wait_callback
+from psycopg2.extras import wait_select
+from sqlglot import ErrorLevel, exp
 from sqlmesh.core.config.connection import PostgresConnectionConfig
 from sqlmesh.core.engine_adapter import EngineAdapter, PostgresEngineAdapter
 
+from data_platform.errors import PlatformError
+from data_platform.project.engine_errors import what_an_engine_says
 from data_platform.project.postgres_sql import in_postgres
 from data_platform.sources.contract import SCHEMA as SOURCES
-from data_platform.sql import literal, quoted
+from data_platform.sql import literal, quoted, transaction
 
 # What SQLMesh calls the database, whichever it is.
 _CATALOGUE = "lakehouse"
@@ -24,7 +29,7 @@ class PostgresAdapter(PostgresEngineAdapter):
 
     def _to_sql(self, expression: exp.Expression, *args: Any, **options: Any) -> str:
         said = in_postgres(expression, _CATALOGUE)
-        sql: str = super()._to_sql(said, *args, **options)
+        sql: str = super()._to_sql(said, *args, unsupported_level=ErrorLevel.RAISE, **options)
         return sql
 
     def get_current_catalog(self) -> str:
@@ -39,7 +44,8 @@ class PostgresAdapter(PostgresEngineAdapter):
             self._connection_pool.begin()
 
     def begin(self, record: duckdb.DuckDBPyConnection) -> None:
-        """Let DuckDB write to the database, and read it."""
+        """Let DuckDB write to the database, and read it; let Ctrl-C end a query."""
+        set_wait_callback(wait_select)
         folder = os.environ["DATA_PLATFORM_EXTENSIONS"]
         record.execute(f"SET extension_directory = {literal(folder)}")
         record.execute("SET autoinstall_known_extensions = false")
@@ -51,11 +57,47 @@ class PostgresAdapter(PostgresEngineAdapter):
     def take(self, record: duckdb.DuckDBPyConnection, folder: Path, table: str) -> None:
         """Make a raw table what the DuckDB file has under its name; views read it meanwhile."""
         here, there = (f"{place}{SOURCES}.{quoted(table)}" for place in ("", f"{_ATTACHED}."))
-        record.begin()
-        record.execute(f"CREATE TABLE IF NOT EXISTS {there} AS FROM {here} LIMIT 0")
-        record.execute(f"DELETE FROM {there}")
-        record.execute(f"INSERT INTO {there} FROM {here}")
-        record.commit()
+        with transaction(record):
+            record.execute(f"CREATE TABLE IF NOT EXISTS {there} AS FROM {here} LIMIT 0")
+        self._follow(record, table)
+        with transaction(record):
+            record.execute(f"DELETE FROM {there}")
+            record.execute(f"INSERT INTO {there} BY NAME FROM {here}")
+
+    def _follow(self, record: duckdb.DuckDBPyConnection, table: str) -> None:
+        """Give a raw table the columns that the contract says now.
+
+        Raises:
+            PlatformError: a view reads a column that is gone or is of another type.
+        """
+        record.execute("CALL pg_clear_cache()")
+        ours, theirs = (
+            dict(
+                record.execute(
+                    "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = "
+                    f"{catalogue} AND schema_name = ? AND table_name = ?",
+                    [SOURCES, table],
+                ).fetchall()
+            )
+            for catalogue in ("current_database()", literal(_ATTACHED))
+        )
+        changes = [f"DROP COLUMN {quoted(name)}" for name in theirs.keys() - ours.keys()]
+        for name, type_ in ours.items():
+            said = exp.DataType.build(type_, dialect="duckdb").sql(dialect="postgres")
+            if name not in theirs:
+                changes.append(f"ADD COLUMN {quoted(name)} {said}")
+            elif theirs[name] != type_:
+                changes.append(f"ALTER COLUMN {quoted(name)} TYPE {said}")
+        for change in changes:
+            try:
+                self.execute(f"ALTER TABLE {SOURCES}.{quoted(table)} {change}")
+            except Exception as error:  # psycopg2's
+                self.look_again()
+                raise PlatformError(
+                    f"sources.{table}: PostgreSQL refuses to {change.lower()}, which the contract "
+                    f"asks for: {what_an_engine_says(error) or type(error).__name__}; a new "
+                    "--data-dir begins with the new contract"
+                ) from error
 
     def give(self, record: duckdb.DuckDBPyConnection, folder: Path, place: str) -> str:
         """The table or view itself."""
@@ -72,7 +114,8 @@ class PostgresAdapter(PostgresEngineAdapter):
 
     def end(self, record: duckdb.DuckDBPyConnection) -> None:
         """Leave the database, of which others can be made only while nobody is connected."""
-        record.execute(f"DETACH {_ATTACHED}")
+        with suppress(duckdb.Error):  # after an error, which this must not hide
+            record.execute(f"DETACH {_ATTACHED}")
         self.close()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from sqlglot import exp
+from sqlglot import ErrorLevel, exp
 from sqlmesh.core.config.connection import SparkConnectionConfig
 from sqlmesh.core.engine_adapter import EngineAdapter, SparkEngineAdapter
 from sqlmesh.utils.date import make_inclusive
@@ -20,7 +20,8 @@ class SparkAdapter(SparkEngineAdapter):
     """Restates a window exactly, and says in Spark's words what SQLGlot does not."""
 
     def _to_sql(self, expression: exp.Expression, *args: Any, **options: Any) -> str:
-        sql: str = super()._to_sql(in_spark(expression), *args, **options)
+        said = in_spark(expression)
+        sql: str = super()._to_sql(said, *args, unsupported_level=ErrorLevel.RAISE, **options)
         return sql
 
     def delete_from(self, table_name: Any, where: Any = None) -> None:

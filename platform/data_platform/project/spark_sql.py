@@ -5,6 +5,10 @@ from functools import cache
 
 from sqlglot import exp, parse_one
 
+from data_platform.project.translation import difference_of_days, untranslated
+
+_ENGINE = "Spark"
+
 # Marks that follow the letter which they belong to.
 _MARKS = "[\u0300-\u036f]"
 # A UUID as text, as every engine writes one.
@@ -12,9 +16,11 @@ _UUID = "REGEXP_REPLACE(digest, '^(.{8})(.{4})(.{4})(.{4})(.{12})$', '$1-$2-$3-$
 
 
 def in_spark(expression: exp.Expression) -> exp.Expression:
-    """An expression of DuckDB's with what Spark lacks put in its words."""
-    if not expression.find(exp.Anonymous, exp.GroupConcat, exp.MD5):
-        return expression
+    """An expression of DuckDB's with what Spark lacks put in its words.
+
+    Raises:
+        PlatformError: it would mean something else there.
+    """
     return expression.transform(_put)
 
 
@@ -24,19 +30,48 @@ def _put(node: exp.Expression) -> exp.Expression:
     if isinstance(node, exp.Cast) and isinstance(node.this, exp.MD5) and node.is_type("uuid"):
         return _filled(_UUID, digest=node.this)
     if isinstance(node, exp.GroupConcat) and isinstance(node.this, exp.Order):
-        return _joined(node.this, node.args.get("separator"))
+        return _joined(node)
+    if isinstance(node, exp.DateDiff):
+        return difference_of_days(node, _ENGINE)
+    if way_out := _refusal(node):
+        raise untranslated(node, _ENGINE, way_out)
     return node
 
 
-def _joined(values: exp.Order, separator: exp.Expression | None) -> exp.Expression:
-    """Texts joined in an order: Spark's own aggregate knows none."""
+def _refusal(node: exp.Expression) -> str | None:
+    """What to write in the place of what SQLGlot would turn into something else."""
+    if isinstance(node, exp.ArrayAgg) and isinstance(node.this, exp.Order):
+        return "join texts in their order with STRING_AGG, or number the rows with ROW_NUMBER"
+    if isinstance(node, exp.RegexpReplace) and "g" not in str(node.args.get("modifiers") or ""):
+        return "say the option 'g', by which all are replaced"
+    if isinstance(node, exp.DayOfWeek) or (
+        isinstance(node, exp.Extract) and node.name.upper() in ("DOW", "DAYOFWEEK")
+    ):
+        return "use ISODOW"
+    return None
+
+
+def _joined(node: exp.GroupConcat) -> exp.Expression:
+    """Texts joined in an order, which Spark's own aggregate does not know; NULL without any.
+
+    Raises:
+        PlatformError: by more than one column, or of different ones alone.
+    """
+    values = node.this
+    is_part = isinstance(node.parent, exp.Filter | exp.Window)
+    if len(values.expressions) != 1 or isinstance(values.this, exp.Distinct) or is_part:
+        raise untranslated(
+            node, _ENGINE, "order by one column, in a query that has picked the rows"
+        )
     (by,) = values.expressions
+    sorted_ = "ARRAY_SORT(COLLECT_LIST(STRUCT(sorted_by AS sorted_by, joined AS joined)))"
     return _filled(
-        "ARRAY_JOIN(TRANSFORM(ARRAY_SORT(COLLECT_LIST(STRUCT(sorted_by AS sorted_by, "
-        "joined AS joined))), one -> one.joined), separator_between)",
+        "CASE WHEN COUNT(joined) > 0 THEN ARRAY_JOIN(TRANSFORM("
+        f"{f'REVERSE({sorted_})' if by.args.get('desc') else sorted_}, one -> one.joined), "
+        "separator_between) END",
         sorted_by=by.this,
         joined=values.this,
-        separator_between=separator or exp.Literal.string(""),
+        separator_between=node.args.get("separator") or exp.Literal.string(","),
     )
 
 

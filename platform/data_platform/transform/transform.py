@@ -9,15 +9,18 @@ with "nothing missing".
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from data_platform.ingest.loaded import loaded
 from data_platform.lakehouse.connection import reading
 from data_platform.names import DUCKDB
 from data_platform.project.canary import refuse_untrue
 from data_platform.project.context import open_project
+from data_platform.record.rows import StoppedError
 from data_platform.record.transforms import last_transformed
 from data_platform.settings import Settings
 from data_platform.transform.production import Production
+from data_platform.transform.readers import show_to_readers
 from data_platform.transform.transformed import Progress, Transformed
 
 
@@ -51,5 +54,10 @@ def transform(
         if is_first and settings.gateway != DUCKDB:
             refuse_untrue(project.context.engine_adapter, settings.gateway)
         production = Production(project, progress)
-        done = production.bring_up_to(load, layers, production.working_tree if deploy else None)
+        try:
+            done = production.bring_up_to(load, layers, production.working_tree if deploy else None)
+        except StoppedError:
+            with suppress(Exception):  # which must not hide what stopped it
+                show_to_readers(project)
+            raise
         return production.complete(done, load, with_lineage)

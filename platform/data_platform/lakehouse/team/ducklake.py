@@ -9,7 +9,6 @@ import duckdb
 
 from data_platform.errors import PlatformError
 from data_platform.files import replace_text, sync_file, sync_folders
-from data_platform.lakehouse.duckdb_file import TEAM_MARK
 from data_platform.lakehouse.extensions import extension_folder
 from data_platform.lakehouse.postgres_server import Server
 from data_platform.lakehouse.run_row import BESIDE_PRODUCTION
@@ -43,6 +42,7 @@ from data_platform.lakehouse.team.maintenance import (
 )
 from data_platform.lakehouse.team.merge import carry_over
 from data_platform.lakehouse.team.naming import lakehouse_name
+from data_platform.lakehouse.whose import TEAM_MARK, refuse_other
 from data_platform.settings import Settings
 from data_platform.sql import literal
 
@@ -99,11 +99,7 @@ class DuckLake:
             found.drop(private.catalogue)
 
     def refuse_folder(self, settings: Settings) -> None:
-        if settings.lakehouse.exists():
-            raise PlatformError(
-                f"the data folder {settings.data_dir} has a lakehouse of gateway duckdb; take it "
-                "along with: data-platform move --to team, or choose another --data-dir"
-            )
+        refuse_other(settings)
 
     def faults(self, settings: Settings, connection: duckdb.DuckDBPyConnection) -> list[str]:
         with _catalogues() as found:
@@ -260,6 +256,9 @@ class DuckLake:
     def forget_failed(self, kept: Settings) -> None:
         with _catalogues() as found:
             found.drop(kept.catalogue)
+
+    def remove(self, settings: Settings) -> None:
+        """It is not one member's to remove."""
 
     def tidy(self, settings: Settings) -> None:
         """Drop the private copies of runs that were killed."""
