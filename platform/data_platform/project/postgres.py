@@ -13,7 +13,6 @@ from sqlmesh.core.config.connection import PostgresConnectionConfig
 from sqlmesh.core.engine_adapter import EngineAdapter, PostgresEngineAdapter
 
 from data_platform.errors import PlatformError
-from data_platform.project.engine_errors import what_an_engine_says
 from data_platform.project.postgres_sql import in_postgres
 from data_platform.sources.contract import SCHEMA as SOURCES
 from data_platform.sql import literal, quoted, transaction
@@ -90,14 +89,16 @@ class PostgresAdapter(PostgresEngineAdapter):
                 changes.append(f"ALTER COLUMN {quoted(name)} TYPE {said}")
         for change in changes:
             try:
-                self.execute(f"ALTER TABLE {SOURCES}.{quoted(table)} {change}")
-            except Exception as error:  # psycopg2's
-                self.look_again()
+                statement = f"ALTER TABLE {SOURCES}.{quoted(table)} {change}"
+                record.execute(f"CALL postgres_execute('{_ATTACHED}', {literal(statement)})")
+            except duckdb.Error as error:
                 raise PlatformError(
                     f"sources.{table}: PostgreSQL refuses to {change.lower()}, which the contract "
-                    f"asks for: {what_an_engine_says(error) or type(error).__name__}; a new "
-                    "--data-dir begins with the new contract"
+                    "asks for, while a view reads the column; a new --data-dir begins with the new "
+                    "contract"
                 ) from error
+        if changes:
+            record.execute("CALL pg_clear_cache()")
 
     def give(self, record: duckdb.DuckDBPyConnection, folder: Path, place: str) -> str:
         """The table or view itself."""
