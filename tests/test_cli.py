@@ -170,6 +170,7 @@ def test_no_step_leaves_debris(finished: Platform) -> None:
     assert {path.name for path in (finished.data / "runs").iterdir()} <= {
         "lock",
         "holder.json",
+        "standing.json",
         "snapshots",
     }
     assert not list(finished.data.rglob("*.partial"))
