@@ -78,11 +78,14 @@ def assert_nothing_is_lost(
     was_published = expected is days.after
     assert status(platform.settings()).published_by == 1 + was_published
 
-    platform.call(*days.words)
+    again = platform.call(*days.words)
     assert differences(state(platform.data), days.after) == []
     releases = {path.name for path in (platform.data / "releases").iterdir()}
     assert len(releases) == 2
     left = {path.name for path in (platform.data / "runs").iterdir()}
+    if "all stands since run 2" in again.stdout:  # which that one had done whole
+        assert was_published
+        left.remove("3.jsonl")
     assert left - {"standing.json"} == {"lock", "holder.json"}
     outcomes = recorded_outcomes(platform.data)
     assert outcomes[-1] == "succeeded"
@@ -185,6 +188,12 @@ def test_a_run_that_is_killed_at_random_again_and_again_loses_nothing(
     runs: Days, tmp_path: Path, batch: int
 ) -> None:
     end_at_random(tmp_path, runs, 10, signal.SIGKILL)
+
+
+def test_a_run_that_is_killed_when_it_has_noted_that_all_stands(runs: Days, tmp_path: Path) -> None:
+    for is_after in (False, True):
+        noting = Boundary("operations.standing", "Standing.note", is_after)
+        kill_at(begun_in(tmp_path / str(is_after)), runs, noting, is_before=False)
 
 
 def test_a_run_that_is_interrupted_cleans_up_at_once(runs: Days, tmp_path: Path) -> None:
