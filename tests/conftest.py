@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -18,6 +18,7 @@ from hypothesis import settings
 import forked
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
+from database import server
 from forked import PATIENCE, Boundary, Started, collect_rarely, start
 
 # Time is never asserted.
@@ -118,6 +119,13 @@ def _ended(
     if check:
         assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Of a PostgreSQL server of the tests' own."""
+    with server() as found:
+        yield found
 
 
 @pytest.fixture

@@ -3,25 +3,19 @@
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from conftest import Platform, begin, options_of
+from data_platform.errors import PlatformError
 from data_platform.lakehouse.postgres_server import Server
-from database import PASSWORD, libpq, server
+from database import PASSWORD, libpq
 from forked import Boundary
 from parity import NEXT_DAY, assert_follows_duckdb, assert_parity, assert_unit_tests_hold
 from test_schema_changes import CHANGES, INVOICES, USERS, edit_contract
 
 pytestmark = pytest.mark.slow(reason="a PostgreSQL server, and runs on it")
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with server() as found:
-        yield found
 
 
 @pytest.fixture
@@ -93,7 +87,9 @@ def test_a_run_that_fails_drops_its_database(postgres: Platform) -> None:
     assert databases(postgres) == []
 
 
-def test_a_folder_is_of_one_gateway_and_one_server(postgres: Platform, address: str) -> None:
+def test_a_folder_is_of_one_gateway_and_one_server(
+    postgres: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
     postgres.call("run", "--no-report")
     alone = Platform(postgres.data)
     refused = alone.call("run", check=False)
@@ -102,6 +98,12 @@ def test_a_folder_is_of_one_gateway_and_one_server(postgres: Platform, address: 
     # Whoever queries it reads the file alone.
     told = postgres.call("query", "--format", "csv", "SELECT COUNT(*) AS n FROM marts.kpi__nps")
     assert told.stdout.split() == ["n", "1"]
+
+    # Nobody is connected to what the next run's database is made of.
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("PGDATABASE", databases(postgres)[-1])
+        with pytest.raises(PlatformError, match="not currently accepting connections"):
+            Server()
 
     with Server() as found:
         for name in databases(postgres):

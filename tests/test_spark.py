@@ -116,7 +116,9 @@ def test_a_run_survives_a_worker_that_is_killed_in_the_middle_of_a_stage(tmp_pat
 def test_what_is_put_in_spark_s_words_means_the_same_there() -> None:
     query = (
         "SELECT LISTAGG(b, '-' ORDER BY a) AS joined, MAX(NFC_NORMALIZE(c)) AS composed, "
-        "MAX(MD5(b)::UUID)::TEXT AS key "
+        "MAX(MD5(b)::UUID)::TEXT AS key, STRING_AGG(b, '-' ORDER BY a DESC) AS backwards, "
+        "STRING_AGG(b ORDER BY a) AS by_default, STRING_AGG(NULLIF(a, a)::TEXT, '-' ORDER BY a) "
+        "AS nothing, MAX(DATE_DIFF('month', '2024-01-31'::DATE, '2024-02-01'::DATE)) AS months "
         "FROM (VALUES (2, 'x', 'ee\u0301E\u0302\u0301'), (10, 'y', ''), (1, 'z', '')) AS t(a, b, c)"
     )
     expected = duckdb.sql(query).fetchone()

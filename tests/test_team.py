@@ -28,7 +28,7 @@ from data_platform.lakehouse.team.catalogue import Catalogues
 from data_platform.lakehouse.team.merge import _STATE_KEYS, carry_over
 from data_platform.settings import Settings
 from data_platform.sql import has_table
-from database import PASSWORD, libpq, server
+from database import PASSWORD, libpq
 from faults import status_of
 from forked import Boundary
 from parity import assert_parity, shown
@@ -58,12 +58,6 @@ class Team(Platform):
     def rows(self, sql: str) -> list[tuple]:
         with reading(self.settings(), locked_down=False) as connection:
             return connection.execute(sql).fetchall()
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with server() as found:
-        yield found
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """What is said otherwise for other engines, and what is refused there."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import duckdb
 import pytest
 from sqlglot import exp, parse_one
 
 from data_platform.errors import PlatformError
+from data_platform.project.engine_errors import what_an_engine_says, what_values_did
 from data_platform.project.postgres_sql import in_postgres
 from data_platform.project.spark_sql import in_spark
 
@@ -69,3 +71,39 @@ def test_months_are_counted_as_duckdb_counts_them() -> None:
         expected = duckdb.sql(asked.sql("duckdb")).fetchall()
         assert duckdb.sql(in_spark(asked.copy()).sql("duckdb")).fetchall() == expected
         assert isinstance(asked, exp.Select)
+
+
+class FromPostgres(Exception):
+    def __init__(self, code: str, said: str) -> None:
+        super().__init__(said)
+        self.pgcode, self.diag = code, SimpleNamespace(message_primary=said)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_about_values", "said"),
+    [
+        (FromPostgres("22P02", 'invalid syntax: "Anna"'), True, "FromPostgres: the value is not"),
+        (FromPostgres("42883", "function year(date) does not exist"), False, "year(date) does not"),
+        (FromPostgres("57014", "canceling"), False, None),
+        (
+            Exception("[CAST_INVALID_INPUT] The value 'Anna' of"),
+            True,
+            "CAST_INVALID_INPUT: the",
+        ),
+        (Exception("[TABLE_OR_VIEW_NOT_FOUND] no t"), False, None),
+        (
+            duckdb.ConversionException("Conversion Error: 'Anna'"),
+            True,
+            "Conversion Error: the",
+        ),
+        (duckdb.BinderException("Binder Error: no column a"), False, "Binder Error: no column a"),
+        (ValueError("Anna"), False, None),
+    ],
+)
+def test_what_engines_say_of_errors_is_told_without_values(
+    error: Exception, is_about_values: bool, said: str | None
+) -> None:
+    of_values, told = what_values_did(error), what_an_engine_says(error)
+    assert (of_values is not None) is is_about_values
+    assert (told is None) if said is None else (told is not None and said in told)
+    assert "Anna" not in f"{of_values}{told}"

@@ -51,10 +51,7 @@ def _installed(name: str, version: str) -> Path:
     found = importlib.util.find_spec(f"duckdb_extension_{name}")
     folders = found.submodule_search_locations if found else None
     if not folders:
-        raise PlatformError(
-            f"gateway team needs DuckDB's extension {name}, which is not installed: "
-            "pip install '.[team]'"
-        )
+        raise PlatformError(f"DuckDB's extension {name} is not installed: pip install '.[team]'")
     file = Path(next(iter(folders))) / "extensions" / version / f"{name}.duckdb_extension"
     if not file.is_file():
         raise PlatformError(

@@ -27,15 +27,12 @@ class PostgresDatabases(DuckDBFile):
     scheme = "postgres"
 
     def environment(self, settings: Settings) -> dict[str, str]:
+        name = settings.catalogue or _named(settings)
+        database = {"DATABASE": name} if name else {}
         with Server() as server:
-            address, password = server.address, server.password
-        address["DATABASE"] = settings.catalogue or _named(settings) or address["DATABASE"]
-        return {
-            **super().environment(settings),
-            "DATA_PLATFORM_EXTENSIONS": str(extension_folder()),
-            **({"PGPASSWORD": password} if password else {}),
-            **{f"DATA_PLATFORM_POSTGRES_{name}": said for name, said in address.items()},
-        }
+            named = server.environment("DATA_PLATFORM_POSTGRES", **database)
+        folder = str(extension_folder())
+        return {**super().environment(settings), "DATA_PLATFORM_EXTENSIONS": folder, **named}
 
     def private(self, settings: Settings, folder: Path, run_number: int) -> Settings:
         return replace(settings, data_dir=folder, catalogue=f"data_platform_{uuid4().hex[:16]}")

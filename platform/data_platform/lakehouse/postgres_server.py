@@ -58,6 +58,18 @@ class Server:
         """What libpq has found, wherever it was."""
         return self._connection.info.password or None
 
+    def environment(self, prefix: str, **others: str) -> dict[str, str]:
+        """The variables by which config.yaml names the server.
+
+        Args:
+            others: what is to be said in the place of the address's own, like DATABASE.
+        """
+        password = {"PGPASSWORD": self.password} if self.password else {}
+        return {
+            **password,
+            **{f"{prefix}_{name}": said for name, said in {**self.address, **others}.items()},
+        }
+
     @property
     def place(self) -> str:
         """Its address, without user and password."""

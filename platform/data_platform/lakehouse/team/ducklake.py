@@ -124,7 +124,7 @@ class DuckLake:
 
     def environment(self, settings: Settings) -> dict[str, str]:
         with Server() as server:
-            address, password = server.address, server.password
+            named = server.environment("DATA_PLATFORM_TEAM")
         return {
             "DATA_PLATFORM_GATEWAY": settings.gateway,
             "DATA_PLATFORM_DATA_DIR": str(settings.data_dir),
@@ -133,8 +133,7 @@ class DuckLake:
             "DATA_PLATFORM_TEAM_STATE": state_of(settings.catalogue),
             "DATA_PLATFORM_SPILL": str(spill_folder(settings)),
             DATA: str(warehouse(settings)),
-            **({"PGPASSWORD": password} if password else {}),
-            **{f"DATA_PLATFORM_TEAM_{name}": said for name, said in address.items()},
+            **named,
         }
 
     def published(self, settings: Settings) -> int | None:
