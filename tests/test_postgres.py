@@ -80,6 +80,14 @@ def test_a_run_that_is_killed_leaves_what_the_next_can_use(
     assert_parity(postgres, alone)
 
 
+def test_a_first_run_that_is_killed_leaves_what_the_next_drops(postgres: Platform) -> None:
+    boundary = Boundary("transform.readers", "copy_to_readers")
+    assert postgres.start("run", boundary=boundary).join() == -signal.SIGKILL
+    (left,) = databases(postgres)
+    postgres.call("extract", "load")
+    assert len(databases(postgres)) == 1 and left not in databases(postgres)
+
+
 def test_a_run_that_fails_drops_its_database(postgres: Platform) -> None:
     words = ("run", "--no-report", "--inject", "duplicate-references")
     failed = postgres.call(*words, check=False)

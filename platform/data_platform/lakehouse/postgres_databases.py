@@ -89,12 +89,9 @@ class PostgresDatabases(DuckDBFile):
         self.discard(private)
 
     def tidy(self, settings: Settings) -> None:
-        """Drop the databases of killed runs, and of the releases before the one in force.
-
-        Without one in force nothing is dropped: the volume of the data may not be mounted.
-        """
-        if published := _named(settings):
-            self._drop_all(settings, [published])
+        """Drop the databases of killed runs, and of the releases before the one in force."""
+        published = _named(settings)
+        self._drop_all(settings, [published] if published else [])
 
     def remove(self, settings: Settings) -> None:
         """Drop every database of the data folder's."""
