@@ -16,13 +16,9 @@ WITH unknown AS (
     NOT EXISTS(
       SELECT
         1
-      FROM sources.crm__customers AS entries
+      FROM intermediate.customers AS entries
       WHERE
-        freelancers.sk = @person_key(
-          @clean_name(entries.last_name),
-          @clean_name(entries.first_name),
-          @clean_email(entries.email)
-        )
+        freelancers.sk = entries.sk
     )
 )
 SELECT

@@ -6,14 +6,14 @@ AUDIT (
 /* Every payment names an invoice that there is. A warning: what is paid under another number has to be
    assigned by a person, and until then its invoice counts as unpaid. */
 SELECT
-  there.id AS unassigned_payment,
+  payments.id AS unassigned_payment,
   '{count} payments name no invoice, beside {total} that do: their invoices count as unpaid' AS warning
-FROM @there AS there
+FROM @payments AS payments
 WHERE
   NOT EXISTS(
     SELECT
       1
-    FROM @this_model AS here
+    FROM @invoices AS invoices
     WHERE
-      here.sk = @surrogate_key(there.id)
+      payments.invoice_reference = invoices.reference
   )

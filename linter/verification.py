@@ -14,7 +14,7 @@ _CLAIM_UNIQUENESS = {
     "unique_over_time": ("key_column",),
     "months_are_complete": ("month_column", "key_columns"),
 }
-# The model whose audits find it when a row of this one is there twice.
+# The model, below or above, whose audits find it when a row of this one is there twice.
 _AUDITED_BY = "grain_audited_by:"
 
 
@@ -46,12 +46,13 @@ class NoMissingGrainAudit(Rule):
         for tag in model.tags:
             name = tag.removeprefix(_AUDITED_BY)
             other = self.context.get_model(name) if name != tag else None
-            reads_it = other is not None and model.fqn in other.depends_on
-            if other is not None and reads_it and _audits_its_grain(other):
+            if other is None or not _audits_its_grain(other):
+                continue
+            if model.fqn in other.depends_on or other.fqn in model.depends_on:
                 return None
         return self.violation(
             f"No audit of the grain; add one of {', '.join(_CLAIM_UNIQUENESS)}, or where a model "
-            f"that reads this one has it, the tag {_AUDITED_BY}<model>."
+            f"that reads this one, or that it reads, has it, the tag {_AUDITED_BY}<model>."
         )
 
 

@@ -81,6 +81,12 @@ def _seen(name: exp.Expression) -> exp.Expression:
 
 
 @macro()
+def seen_name(evaluator, name):
+    """A name as a person sees it."""
+    return _seen(name)
+
+
+@macro()
 def seen_names(evaluator, names):
     """Names as a person sees them: two that differ in nothing else are most likely one."""
     columns = names.expressions if isinstance(names, exp.Tuple | exp.Array) else [names]

@@ -1,6 +1,6 @@
 MODEL (
   name intermediate.customers,
-  kind VIEW,
+  kind FULL,
   owner sales,
   grain sk,
   tags (
@@ -12,6 +12,7 @@ MODEL (
     last_name = 'Last name.',
     first_name = 'First name.',
     email = 'E-mail address.',
+    satisfaction_score = 'Would you recommend Jump, 0 to 10, null without an answer yet.',
     updated_at = 'Date of the last change of the entry.'
   ),
   audits (
@@ -24,5 +25,6 @@ SELECT
   last_name::TEXT AS last_name,
   first_name::TEXT AS first_name,
   email::TEXT AS email,
+  satisfaction_score::INT AS satisfaction_score,
   updated_at::DATE AS updated_at
 FROM staging.crm__customers

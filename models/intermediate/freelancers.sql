@@ -47,5 +47,5 @@ SELECT
   people.email::TEXT AS email,
   customers.satisfaction_score::INT AS satisfaction_score
 FROM people
-LEFT JOIN staging.crm__customers AS customers
-  ON people.sk = @person_key(customers.last_name, customers.first_name, customers.email)
+LEFT JOIN intermediate.customers AS customers
+  ON people.sk = customers.sk

@@ -18,7 +18,12 @@ MODEL (
     amount = 'Amount in euros.'
   ),
   audits (
-    unique_over_time(here := intermediate.invoices, key_column := sk, shown_column := reference),
+    unique_over_time(
+      here := intermediate.invoices,
+      key_column := sk,
+      shown_column := reference,
+      time_column := issue_date
+    ),
     foreign_key(
       key_column := job_contract_sk,
       parent := intermediate.job_contracts,
@@ -43,17 +48,23 @@ MODEL (
   )
 );
 
+WITH named AS (
+  SELECT
+    id,
+    @client_key(name) AS client_sk
+  FROM staging.app__clients
+)
 SELECT
   @surrogate_key(invoices.reference)::UUID AS sk,
   contracts.job_contract_sk::UUID AS job_contract_sk,
-  @client_key(clients.name)::UUID AS client_sk,
+  named.client_sk::UUID AS client_sk,
   invoices.reference::TEXT AS reference,
   invoices.issue_date::DATE AS issue_date,
   invoices.amount::DECIMAL(10, 2) AS amount
 FROM staging.app__invoices AS invoices
 LEFT JOIN intermediate.job_contract_keys AS contracts
   ON invoices.job_contract_id = contracts.job_contract_id
-LEFT JOIN staging.app__clients AS clients
-  ON invoices.client_id = clients.id
+LEFT JOIN named
+  ON invoices.client_id = named.id
 WHERE
   invoices.issue_date BETWEEN @start_ds::DATE AND @end_ds::DATE

@@ -4,6 +4,9 @@ MODEL (
   owner finance,
   grain sk,
   references invoice_sk,
+  tags (
+    'grain_audited_by:staging.billing__payments' /* and intermediate.invoices: a reference is there once */
+  ),
   description 'One row per payment of an invoice; payments that name no invoice are a warning.',
   column_descriptions (
     sk = 'Surrogate key of the payment: its identifier.',
@@ -12,8 +15,7 @@ MODEL (
     amount = 'Amount in euros.'
   ),
   audits (
-    primary_key(key_columns := sk),
-    payments_match_invoices(there := staging.billing__payments)
+    payments_match_invoices(payments := staging.billing__payments, invoices := intermediate.invoices)
   )
 );
 

@@ -17,61 +17,43 @@ MODEL (
   )
 );
 
-/* A number is as long as it is: it need not fit into an integer. Runs of numbers begin where the one
-   before is missing and end where the one after is: of those there are few to put in order, however many
-   numbers there are. */
-WITH written AS (
+/* A gap lies before the first number of a run that no earlier run has reached. */
+WITH starts AS (
   SELECT
-    CASE
-      WHEN LENGTH(reference) <= 21
-      THEN SUBSTRING(reference, 4)::BIGINT::DECIMAL(38, 0) /* a hundred times faster */
-      ELSE SUBSTRING(reference, 4)::DECIMAL(38, 0)
-    END AS number,
-    LENGTH(reference) - 3 AS digits,
-    issue_date
-  FROM intermediate.invoices
-  WHERE
-    REGEXP_MATCHES(reference, '^JMP[0-9]+$') AND LENGTH(reference) <= 40
-), numbers AS (
-  SELECT
-    number,
+    first_number,
+    MAX(last_number) AS last_number,
     MAX(digits) AS digits,
-    MIN(issue_date) AS first_date,
-    MAX(issue_date) AS last_date
-  FROM written
+    MIN(first_date) AS first_date
+  FROM intermediate.reference_runs
   GROUP BY
-    number
-), starts AS (
-  SELECT
-    numbers.number,
-    numbers.digits,
-    numbers.first_date,
-    ROW_NUMBER() OVER (ORDER BY numbers.number) AS place
-  FROM numbers
-  LEFT JOIN numbers AS before
-    ON before.number = numbers.number - 1
-  WHERE
-    before.number IS NULL
+    first_number
 ), ends AS (
   SELECT
-    numbers.number,
-    numbers.last_date,
-    ROW_NUMBER() OVER (ORDER BY numbers.number) AS place
-  FROM numbers
-  LEFT JOIN numbers AS after
-    ON after.number = numbers.number + 1
-  WHERE
-    after.number IS NULL
+    last_number,
+    MAX(last_date) AS last_date
+  FROM intermediate.reference_runs
+  GROUP BY
+    last_number
+), reached AS (
+  SELECT
+    first_number,
+    digits,
+    first_date,
+    COALESCE(
+      MAX(last_number) OVER (ORDER BY first_number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+      0
+    ) AS number_before
+  FROM starts
 ), gaps AS (
   SELECT
-    COALESCE(ends.number, 0) + 1 AS first_number,
-    starts.number - 1 AS last_number,
-    starts.digits,
+    reached.number_before + 1 AS first_number,
+    reached.first_number - 1 AS last_number,
+    reached.digits,
     ends.last_date AS before_date,
-    starts.first_date AS after_date
-  FROM starts
+    reached.first_date AS after_date
+  FROM reached
   LEFT JOIN ends
-    ON ends.place = starts.place - 1
+    ON reached.number_before = ends.last_number
 )
 SELECT
   CONCAT('JMP', LPAD(first_number::TEXT, digits::INT, '0'))::TEXT AS first_missing,

@@ -3,7 +3,6 @@ MODEL (
   kind FULL,
   owner sales,
   grain person_sk,
-  tags 'anonymous:match',
   description 'One row per person whom the application or the CRM knows: do the two mean the same one?',
   column_descriptions (
     person_sk = 'Surrogate key of the person, by name and address.',
@@ -31,6 +30,7 @@ MODEL (
   )
 );
 
+/* Most people are known on both sides: only the others are looked for by their address and name. */
 WITH people AS (
   SELECT
     COALESCE(freelancers.sk, customers.sk) AS person_sk,
@@ -43,36 +43,64 @@ WITH people AS (
   FROM intermediate.freelancers AS freelancers
   FULL JOIN intermediate.customers AS customers
     ON freelancers.sk = customers.sk
-), compared AS (
+), known AS (
+  SELECT
+    TRUE AS is_freelancer,
+    email,
+    @seen_name(last_name) AS last_name,
+    @seen_name(first_name) AS first_name
+  FROM intermediate.freelancers
+  UNION ALL
+  SELECT
+    FALSE AS is_freelancer,
+    email,
+    @seen_name(last_name) AS last_name,
+    @seen_name(first_name) AS first_name
+  FROM intermediate.customers
+), alone AS (
   SELECT
     person_sk,
-    last_name,
-    first_name,
-    email,
     is_freelancer,
-    is_in_crm,
-    updated_at,
-    COUNT_IF(is_freelancer) OVER (PARTITION BY email) AS freelancers_at_address,
-    COUNT_IF(is_in_crm) OVER (PARTITION BY email) AS entries_at_address,
-    COUNT_IF(is_freelancer) OVER (PARTITION BY @seen_names((last_name, first_name))) AS freelancers_of_name,
-    COUNT_IF(is_in_crm) OVER (PARTITION BY @seen_names((last_name, first_name))) AS entries_of_name
+    email,
+    @seen_name(last_name) AS last_name,
+    @seen_name(first_name) AS first_name
   FROM people
+  WHERE
+    is_freelancer <> is_in_crm
+), at_address AS (
+  SELECT DISTINCT
+    alone.person_sk
+  FROM alone
+  INNER JOIN known
+    ON alone.email = known.email AND alone.is_freelancer <> known.is_freelancer
+), of_name AS (
+  SELECT DISTINCT
+    alone.person_sk
+  FROM alone
+  INNER JOIN known
+    ON alone.last_name = known.last_name
+    AND alone.first_name = known.first_name
+    AND alone.is_freelancer <> known.is_freelancer
 )
 SELECT
-  person_sk::UUID AS person_sk,
-  last_name::TEXT AS last_name,
-  first_name::TEXT AS first_name,
-  email::TEXT AS email,
-  is_freelancer::BOOLEAN AS is_freelancer,
-  is_in_crm::BOOLEAN AS is_in_crm,
+  people.person_sk::UUID AS person_sk,
+  people.last_name::TEXT AS last_name,
+  people.first_name::TEXT AS first_name,
+  people.email::TEXT AS email,
+  people.is_freelancer::BOOLEAN AS is_freelancer,
+  people.is_in_crm::BOOLEAN AS is_in_crm,
   CASE
-    WHEN is_freelancer AND is_in_crm
+    WHEN people.is_freelancer AND people.is_in_crm
     THEN 'both'
-    WHEN CASE WHEN is_freelancer THEN entries_at_address ELSE freelancers_at_address END > 0
+    WHEN NOT at_address.person_sk IS NULL
     THEN 'other name'
-    WHEN CASE WHEN is_freelancer THEN entries_of_name ELSE freelancers_of_name END > 0
+    WHEN NOT of_name.person_sk IS NULL
     THEN 'other address'
     ELSE 'nobody'
   END::TEXT AS match,
-  updated_at::DATE AS updated_at
-FROM compared
+  people.updated_at::DATE AS updated_at
+FROM people
+LEFT JOIN at_address
+  ON people.person_sk = at_address.person_sk
+LEFT JOIN of_name
+  ON people.person_sk = of_name.person_sk

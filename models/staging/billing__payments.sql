@@ -11,7 +11,12 @@ MODEL (
     paid_on = 'Day on which it arrived.'
   ),
   audits (
-    primary_key(key_columns := id),
+    unique_over_time(
+      here := staging.billing__payments,
+      key_column := id,
+      shown_column := id,
+      time_column := paid_on
+    ),
     same_number_of_rows(other := sources.billing__payments)
   )
 );

@@ -4,7 +4,7 @@ MODEL (
   owner data,
   grain (last_name, first_name, email),
   tags (
-    'grain_audited_by:intermediate.freelancers'
+    'grain_audited_by:intermediate.customers'
   ),
   description 'One row per person in the CRM, cleaned: the newest entry of each, without internal test accounts.',
   column_descriptions (

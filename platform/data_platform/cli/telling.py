@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from data_platform.ingest.load import Loaded
     from data_platform.lakehouse.run import Run
     from data_platform.operations.standing import Settled
-    from data_platform.record.rows import FailedAudit
+    from data_platform.record.rows import Audited, FailedAudit
     from data_platform.transform.transformed import Transformed
 
 
@@ -39,8 +39,17 @@ def tell_step(call: Call, done: "Loaded | Transformed | Exported") -> None:
         for model in done.ran:
             why = done.restated.get(model.model_name)
             reason = f", {why}" if why else ""
-            call.reporter.detail(f"  {model.model_name}{reason}: {model.seconds:.2f} s")
+            audits = _seconds_of_audits(done.audits, model.model_name)
+            call.reporter.detail(f"  {model.model_name}{reason}: {model.seconds:.2f} s{audits}")
         tell_transformed(call, done)
+
+
+def _seconds_of_audits(audits: Sequence["Audited"], model: str) -> str:
+    """How long each audit of a model took, the longest first."""
+    seconds = {one.audit: one.seconds or 0 for one in audits if one.model_name == model}
+    by_length = sorted(seconds.items(), key=lambda one: -one[1])
+    told = ", ".join(f"{name} {took:.2f} s" for name, took in by_length)
+    return f" (of which audits {sum(seconds.values()):.2f} s: {told})" if told else ""
 
 
 def _tell_loaded(call: Call, done: "Loaded") -> None:

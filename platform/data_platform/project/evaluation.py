@@ -115,6 +115,7 @@ class Evaluation:
                 number_of_rows=int(result.count or 0),
                 sentence=_sentence(result),
                 is_unknown=result.failure is not None,
+                seconds=result.seconds,
                 keys=tuple(
                     " ".join(str(value) for value in row if value is not None)
                     for row in result.sample

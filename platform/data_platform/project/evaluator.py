@@ -4,6 +4,7 @@ SQLMesh renders the query of a model and of each of its audits every time that i
 on small data takes far longer than to run them. A backfill asks the same of each day of a month.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -15,6 +16,7 @@ from sqlmesh.core.audit import Audit
 from sqlmesh.core.macros import RuntimeStage
 from sqlmesh.core.model.definition import AuditResult
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
+from sqlmesh.utils.date import to_date
 
 from data_platform.project.engine_errors import what_values_did
 from data_platform.project.gateways import DuckLakeAdapter, Resilient
@@ -23,6 +25,9 @@ from data_platform.record.rows import KEYS_SHOWN
 # The column by which an audit that stops nothing says in a sentence what it found, the same in each
 # row: what an audit says beside its query is no part of a model's fingerprint.
 _WARNING = "warning"
+
+# The arguments of an audit that needs to look at what has changed alone.
+_CHANGED = ("changed_from", "changed_to")
 
 
 def split(query: exp.Query) -> tuple[exp.Query, str | None]:
@@ -38,9 +43,17 @@ def _count(query: exp.Query) -> exp.Query:
     return select("COUNT(*)").from_(query.subquery("audit"))
 
 
-def _sample(query: exp.Query) -> exp.Query:
-    """The first few rows of a query, by their first columns."""
-    return select("*").from_(query.subquery("audit")).order_by("1").limit(KEYS_SHOWN)
+def _count_and_sample(query: exp.Query) -> exp.Query:
+    """How many rows a query has, before each of the first few of them, by their first columns.
+
+    One query, which looks once: an audit that warns finds rows each day. Not by a window over all
+    rows, which would hold them all, and of which DuckDB before 1.5.6 dies now and then
+    (duckdb/duckdb#22352).
+    """
+    number = select("COUNT(*)").from_("found").subquery("number_of_rows")
+    first = select("*").from_("found").order_by("1").limit(KEYS_SHOWN).subquery("first")
+    counted = select(number, "first.*").from_(first)
+    return counted.with_("found", as_=query, materialized=True)
 
 
 class SampledResult(AuditResult):
@@ -52,6 +65,7 @@ class SampledResult(AuditResult):
     total: int | None = None
     # Why an audit that stops nothing could not be evaluated.
     failure: str | None = None
+    seconds: float = 0.0
 
 
 # Told of a model, the results of its audits and SQLMesh's options, of which start is one.
@@ -69,7 +83,7 @@ class RememberingEvaluator(SnapshotEvaluator):
         )
         self._on_audits = on_audits
         self._queries: dict[Any, list[exp.Query]] = {}
-        self._audits: dict[Any, tuple[exp.Query, str, str | None, str | None]] = {}
+        self._audits: dict[Any, tuple[exp.Query, str, str | None]] = {}
         self._uses_execution_time: dict[Any, bool] = {}
         # What the transaction has computed so far; None where each is a transaction of its own.
         self._gathered: list[Callable[[], Any]] | None = None
@@ -187,6 +201,7 @@ class RememberingEvaluator(SnapshotEvaluator):
             return super()._audit(audit, audit_args, snapshot, snapshots, **options)
         adapter = self.get_adapter(snapshot.model_gateway)
         blocking = audit_args.pop("blocking", None)
+        audit_args = audit_args | _changed(audit, snapshot, options)
         window = self._window(audit.name, audit.query, options)
         place = _place(options["deployability_index"])
         key = (snapshot.snapshot_id, audit.name, str(audit_args), window, place)
@@ -202,9 +217,9 @@ class RememberingEvaluator(SnapshotEvaluator):
             # SQLMesh's own audits select whole rows, which may be personal; ours select keys.
             is_ours = audit.name in snapshot.model.audit_definitions
             query, template = split(query)
-            sampling = adapter._to_sql(_sample(query)) if is_ours else None
-            self._audits[key] = query, adapter._to_sql(_count(query)), sampling, template
-        query, counting, sampling, template = self._audits[key]
+            asking = (_count_and_sample if is_ours else _count)(query)
+            self._audits[key] = query, adapter._to_sql(asking), template
+        query, asking, template = self._audits[key]
         is_blocking = audit.blocking if blocking is None else blocking == exp.true()
         result = SampledResult(
             audit=audit,
@@ -215,12 +230,11 @@ class RememberingEvaluator(SnapshotEvaluator):
             blocking=is_blocking,
             template=template,
         )
+        started = time.perf_counter()
         try:
-            # Two queries, since most audits find nothing: a window over all rows would hold them
-            # all, and DuckDB before 1.5.6 dies of one now and then (duckdb/duckdb#22352).
-            result.count = adapter.fetchone(counting)[0]
-            if result.count and sampling:
-                result.sample = tuple(map(tuple, adapter.fetchall(sampling)))
+            rows = adapter.fetchall(asking)
+            result.count = rows[0][0] if rows else 0
+            result.sample = tuple(tuple(row[1:]) for row in rows if row[1:])
         except Exception as error:  # whatever an engine may raise
             if self._gathered:
                 self._compute_again()
@@ -235,6 +249,7 @@ class RememberingEvaluator(SnapshotEvaluator):
             is_deployable = options["deployability_index"].is_deployable(snapshot)
             table = exp.to_table(snapshot.table_name(is_deployable), dialect=adapter.dialect)
             result.total = adapter.fetchone(select("COUNT(*)").from_(table))[0]
+        result.seconds = time.perf_counter() - started
         return result
 
     def _window(self, name: Any, query: Any, options: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -243,6 +258,19 @@ class RememberingEvaluator(SnapshotEvaluator):
             self._uses_execution_time[name] = "execution" in str(query).lower()
         moment = options["execution_time"] if self._uses_execution_time[name] else None
         return options["start"], options["end"], moment
+
+
+def _changed(
+    audit: Audit, snapshot: Snapshot, options: Mapping[str, Any]
+) -> dict[str, exp.Expression]:
+    """The days that a load has changed, for an audit of a view that asks for them."""
+    if not (snapshot.model.kind.is_view and {*_CHANGED} <= {*audit.defaults}):
+        return {}
+    days = (to_date(options["start"]), to_date(options["end"]))
+    return {
+        name: exp.cast(exp.Literal.string(str(day)), "date")
+        for name, day in zip(_CHANGED, days, strict=True)
+    }
 
 
 def _place(deployability: DeployabilityIndex) -> tuple[Any, ...]:

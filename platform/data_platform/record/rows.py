@@ -95,6 +95,7 @@ class Audited:
     is_unknown: Annotated[bool, "Whether the audit itself failed: nobody knows if it holds."] = (
         False
     )
+    seconds: Annotated[float | None, "How long it took; null in older rows, and of loads."] = None
 
     @property
     def name(self) -> str:

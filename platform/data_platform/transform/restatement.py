@@ -35,7 +35,8 @@ class Node:
 class Restatement:
     """A model to compute again over a window, because of some source tables.
 
-    For models that are not computed by period, the window is all of time.
+    For models that are not computed by period, the window is all of time; for a view, the months in
+    which what it shows may have changed.
     """
 
     kind: Kind
@@ -90,7 +91,9 @@ def decide(
             window = Window(window.first, all_time.last)
         reached[model.name] = _Reach(reach.sources, window)
         because = tuple(sorted(reach.sources))
-        if model.kind is not Kind.INCREMENTAL:
+        if model.kind is Kind.VIEW:
+            restatements[model.name] = Restatement(model.kind, window or all_time, because)
+        elif model.kind is not Kind.INCREMENTAL:
             restatements[model.name] = Restatement(model.kind, all_time, because)
         elif window:
             restatements[model.name] = Restatement(model.kind, window, because)
