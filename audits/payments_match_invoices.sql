@@ -7,7 +7,7 @@ AUDIT (
    assigned by a person, and until then its invoice counts as unpaid. */
 SELECT
   payments.id AS unassigned_payment,
-  '{count} payments name no invoice, beside {total} that do: their invoices count as unpaid' AS warning
+  '{count} payments name no invoice: what they pay counts as unpaid' AS warning
 FROM @payments AS payments
 WHERE
   NOT EXISTS(

@@ -11,6 +11,7 @@ MODEL (
     paid_on = 'Day on which it arrived.'
   ),
   audits (
+    not_null(columns := id),
     unique_over_time(
       here := staging.billing__payments,
       key_column := id,

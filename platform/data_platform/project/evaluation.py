@@ -133,10 +133,11 @@ def _sentence(result: SampledResult) -> str | None:
     """What a warning says, with a count and a share; None where there is nothing to say."""
     if result.failure:
         return f"{result.audit.name} could not be evaluated: {result.failure}"
-    if not result.count or result.total is None or result.template is None:
+    if not result.count or result.blocking or result.template is None:
         return None
-    share = f"{100 * result.count / result.total:.1f} %" if result.total else "none"
-    return result.template.format(count=f"{result.count:,}", total=f"{result.total:,}", share=share)
+    total = result.total or 0
+    share = f"{100 * result.count / total:.1f} %" if total else "none"
+    return result.template.format(count=f"{result.count:,}", total=f"{total:,}", share=share)
 
 
 def _reads_the_period(result: SampledResult) -> bool:

@@ -4,6 +4,7 @@ SQLMesh renders the query of a model and of each of its audits every time that i
 on small data takes far longer than to run them. A backfill asks the same of each day of a month.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -25,6 +26,8 @@ from data_platform.record.rows import KEYS_SHOWN
 # The column by which an audit that stops nothing says in a sentence what it found, the same in each
 # row: what an audit says beside its query is no part of a model's fingerprint.
 _WARNING = "warning"
+
+_ASKS_FOR_THE_TOTAL = re.compile(r"\{(total|share)\}")
 
 # The arguments of an audit that needs to look at what has changed alone.
 _CHANGED = ("changed_from", "changed_to")
@@ -245,7 +248,7 @@ class RememberingEvaluator(SnapshotEvaluator):
                 raise
             result.failure = said
             return result
-        if result.count and not is_blocking:
+        if result.count and not is_blocking and template and _ASKS_FOR_THE_TOTAL.search(template):
             is_deployable = options["deployability_index"].is_deployable(snapshot)
             table = exp.to_table(snapshot.table_name(is_deployable), dialect=adapter.dialect)
             result.total = adapter.fetchone(select("COUNT(*)").from_(table))[0]
