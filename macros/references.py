@@ -22,9 +22,11 @@ def reference_number(evaluator, reference):
     digits = exp.func("SUBSTRING", reference.copy(), exp.Literal.number(_LETTERS + 1))
     exact = exp.DataType.build("decimal(38, 0)")
     short = exp.cast(exp.cast(digits.copy(), "bigint"), exact)  # a hundred times faster
-    return exp.case().when(
-        _is_shorter(reference, _MOST_DIGITS_OF_AN_INTEGER), short
-    ).else_(exp.cast(digits, exact))
+    return (
+        exp.case()
+        .when(_is_shorter(reference, _MOST_DIGITS_OF_AN_INTEGER), short)
+        .else_(exp.cast(digits, exact))
+    )
 
 
 def _is_shorter(reference: exp.Expression, digits: int) -> exp.Expression:

@@ -4,17 +4,23 @@ import csv
 import os
 import shutil
 import subprocess
+import tempfile
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
+import duckdb
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
 from conftest import Platform, options_of
-from data_platform.delivery import workbook
+from data_platform.delivery import few_values, workbook
 from data_platform.delivery.export import _is_kept, export
+from data_platform.delivery.export_files import Target, write
 from data_platform.errors import PlatformError
 from data_platform.lakehouse.connection import writing
 from data_platform.names import ExportFormat
@@ -210,6 +216,39 @@ REFUSED = {
         ["--csv-dialect", "excel-fr"], "would both be v.excel-fr.csv",
     ),
 }  # fmt: skip
+
+
+_TEXTS = st.one_of(
+    st.none(),
+    st.sampled_from(
+        ["", "-5", "=1+1", "-x", "a,=b", "Ünal", "Zoé", "\t", "2024/01", 'a"b', "a\nb"]
+    ),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=4),
+)
+
+
+@settings(max_examples=60)
+@given(rows=st.lists(st.tuples(_TEXTS, _TEXTS, st.integers(-3, 3)), max_size=30))
+@pytest.mark.parametrize("file_format", [ExportFormat.CSV, ExportFormat.EXCEL_FR])
+def test_a_file_of_many_rows_is_the_same_as_if_they_were_few(
+    rows: list[tuple[str | None, str | None, int]], file_format: ExportFormat
+) -> None:
+    written = []
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA exports; CREATE SCHEMA ops;")
+        connection.execute("CREATE TABLE ops.control_totals (export_name TEXT, column_name TEXT)")
+        connection.execute('CREATE TABLE exports."a ""b" ("x ""y" TEXT, z TEXT, n INTEGER)')
+        for row in rows:
+            connection.execute('INSERT INTO exports."a ""b" VALUES (?, ?, ?)', row)
+        path = Path(folder) / "a"
+        for many, most in ((1, 65_000), (1, 1), (1_000_000, 0)):
+            with patch.multiple(few_values, _MANY_ROWS=many, _MOST_VALUES=most):
+                number, _ = write(connection, Target(path, ('a "b',), file_format), path)
+            assert number == len(rows)
+            written.append(path.read_bytes())
+        left = "SELECT type_name FROM duckdb_types() WHERE type_name LIKE 'values_of%'"
+        assert not connection.execute(f"{left}").fetchall()
+    assert written[0] == written[1] == written[2]
 
 
 @pytest.mark.parametrize("kind", REFUSED)

@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 
 from data_platform.delivery.export_query import export_query, view_name
+from data_platform.delivery.few_values import columns_of_few_values
 from data_platform.delivery.workbook import check_fits, write_workbook
 from data_platform.errors import PlatformError, is_about_values, without_values
 from data_platform.names import ExportFormat
@@ -64,22 +65,31 @@ def write(
     """Write a file: (its rows, the total of its control column as it is read back)."""
     if target.file_format == ExportFormat.XLSX:
         return _write_workbook(connection, target, path)
-    (view,) = target.views
-    query = export_query(connection, view, target.file_format)
-    if target.file_format == ExportFormat.EXCEL_FR:
-        plain = path.with_name(f"{path.name}.plain")
-        try:
-            rows = _copied(connection, query, plain, "FORMAT csv, HEADER true, DELIM ';'")
-            with plain.open("rb") as source, path.open("wb") as marked:
-                marked.write(_BOM)
-                shutil.copyfileobj(source, marked)
-        finally:
-            plain.unlink(missing_ok=True)
+    (view,), file_format = target.views, target.file_format
+    if file_format == ExportFormat.PARQUET:
+        query = export_query(connection, view, file_format)
+        rows = _copied(connection, query, path, "FORMAT parquet")
     else:
-        is_csv = target.file_format == ExportFormat.CSV
-        options = "FORMAT csv, HEADER true" if is_csv else "FORMAT parquet"
-        rows = _copied(connection, query, path, options)
-    return rows, _read_back(connection, view, target.file_format, path, rows)
+        with columns_of_few_values(connection, view_name(view)) as few:
+            query = export_query(connection, view, file_format, few)
+            rows = _write_text(connection, query, file_format, path)
+    return rows, _read_back(connection, view, file_format, path, rows)
+
+
+def _write_text(
+    connection: duckdb.DuckDBPyConnection, query: str, file_format: ExportFormat, path: Path
+) -> int:
+    if file_format != ExportFormat.EXCEL_FR:
+        return _copied(connection, query, path, "FORMAT csv, HEADER true")
+    plain = path.with_name(f"{path.name}.plain")
+    try:
+        rows = _copied(connection, query, plain, "FORMAT csv, HEADER true, DELIM ';'")
+        with plain.open("rb") as source, path.open("wb") as marked:
+            marked.write(_BOM)
+            shutil.copyfileobj(source, marked)
+    finally:
+        plain.unlink(missing_ok=True)
+    return rows
 
 
 def _copied(connection: duckdb.DuckDBPyConnection, query: str, path: Path, options: str) -> int:

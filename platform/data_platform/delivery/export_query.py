@@ -1,9 +1,12 @@
 """The rows of an export, as each format of file takes them: sorted, neutral in a spreadsheet."""
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import duckdb
 
+from data_platform.delivery.few_values import FewValues
 from data_platform.names import ExportFormat, Layer
 from data_platform.sql import literal, quoted
 
@@ -12,6 +15,8 @@ from data_platform.sql import literal, quoted
 # cells begin within a text.
 _STARTS_A_FORMULA = r"[=+\-@＝＋－＠]"
 _UNSEEN = r"[\s\"'\x00\x0B\x{A0}\x{AD}\x{200B}-\x{200F}\x{202F}\x{2060}\x{3000}\x{FEFF}]*"
+# Without any of these there is none: most texts are looked through once.
+_MAY_START_A_FORMULA = r"[\t\r\n=+\-@＝＋－＠]"
 _FORMULA = rf"^[\t\r\n]|^{_UNSEEN}{_STARTS_A_FORMULA}"
 _FORMULA_WITHIN = rf"([,;|\t\r\n]{_UNSEEN})({_STARTS_A_FORMULA})"
 _NUMBER = r"^[+-]?[0-9][0-9 .,]*$"
@@ -35,19 +40,40 @@ def view_name(view: str) -> str:
 
 
 def export_query(
-    connection: duckdb.DuckDBPyConnection, view: str, file_format: ExportFormat
+    connection: duckdb.DuckDBPyConnection,
+    view: str,
+    file_format: ExportFormat,
+    few: Mapping[str, FewValues] = MappingProxyType({}),
 ) -> str:
-    """A query of the view's rows, sorted by its columns from left to right."""
+    """A query of the view's rows, sorted by its columns from left to right.
+
+    Args:
+        few: the text columns of few values, of a file of text.
+    """
     columns = connection.execute(f"DESCRIBE {view_name(view)}").fetchall()
     texts = set()
     if file_format == ExportFormat.XLSX:
         texts = _texts_in_a_sheet(connection, view, {name: type_ for name, type_, *_ in columns})
-    selected = ", ".join(
-        f"{_cell(f'source.{quoted(name)}', type_, file_format, name in texts)} AS {quoted(name)}"
-        for name, type_, *_ in columns
-    )
+    harmless = {name for name, one in few.items() if _is_harmless(connection, one, file_format)}
+    cells, sources = [], []
+    for name, type_, *_ in columns:
+        column, source = quoted(name), f"source.{quoted(name)}"
+        sources.append(f"CAST({column} AS {few[name].type}) AS {column}" if name in few else column)
+        if name in few and name not in harmless:
+            source = f"CAST({source} AS VARCHAR)"
+        cell = source if name in harmless else _cell(source, type_, file_format, name in texts)
+        cells.append(f"{cell} AS {column}")
     order = ", ".join(f"source.{quoted(name)} NULLS FIRST" for name, *_ in columns)
-    return f"SELECT {selected} FROM {view_name(view)} AS source ORDER BY {order}"
+    rows = f"(SELECT {', '.join(sources)} FROM {view_name(view)})" if few else view_name(view)
+    return f"SELECT {', '.join(cells)} FROM {rows} AS source ORDER BY {order}"
+
+
+def _is_harmless(
+    connection: duckdb.DuckDBPyConnection, column: FewValues, file_format: ExportFormat
+) -> bool:
+    """Whether a file of text has the values of a column as they are."""
+    changed = f"SELECT 1 FROM ({column.values}) WHERE {_neutral('value', file_format)} <> value"
+    return not connection.execute(f"{changed} LIMIT 1").fetchall()
 
 
 def _texts_in_a_sheet(
@@ -113,7 +139,8 @@ def _neutral(column: str, file_format: ExportFormat) -> str:
     if file_format != ExportFormat.XLSX:
         neutral = f"REGEXP_REPLACE({column}, {literal(_FORMULA_WITHIN)}, '\\1''\\2', 'g')"
     return (
-        f"CASE WHEN REGEXP_MATCHES({column}, {literal(_NUMBER)}) THEN {column} "
+        f"CASE WHEN NOT REGEXP_MATCHES({column}, {literal(_MAY_START_A_FORMULA)}) THEN {column} "
+        f"WHEN REGEXP_MATCHES({column}, {literal(_NUMBER)}) THEN {column} "
         f"WHEN REGEXP_MATCHES({column}, {literal(_FORMULA)}) THEN '''' || {neutral} "
         f"ELSE {neutral} END"
     )
