@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 from data_platform.sources.simulated.calendar import Settled, month_start, to_dates
 from data_platform.sources.simulated.company import Company, Issued
 from data_platform.sources.simulated.dirt import Dirt, odd_case, stray_ends, stray_spaces
-from data_platform.sources.simulated.draws import chunk_words, fractions, integers, uniform
-from data_platform.sources.simulated.identity import ids, people, uuids
+from data_platform.sources.simulated.draws import (
+    Ints,
+    chunk_words,
+    decimal_bytes,
+    fractions,
+    integers,
+    uniform,
+)
+from data_platform.sources.simulated.identity import ids, people, texts, uuids
 from data_platform.sources.simulated.vocabulary import vocabulary
 from data_platform.sources.source import Part
 
@@ -49,22 +56,20 @@ class App:
         self._warm_up()
         with ThreadPoolExecutor() as pool:
             issued = dict(zip(open_months, pool.map(self.company.issued, open_months), strict=True))
-        rank = noted = 0
+        rank = 0
         for month, name in names.items():
             if month not in issued:
                 rank += settled["invoices", name]
                 continue
-            self.numbers(noted, rank - noted)  # notes the gaps of the settled months before
             yield Part("invoices", name, partial(self.invoices, month, issued[month], rank))
             rank += len(issued[month][0])
-            noted = rank
-        self.numbers(noted, rank - noted)
+        self._note_gaps(rank)
 
     def _warm_up(self) -> None:
         """Compute what all months share before they are made side by side."""
         _ = self.company.contracts, self.contract_ids, self._invoice_clients
 
-    @cached_property
+    @property
     def _accounts(self) -> pl.DataFrame:
         """Every account ever to be opened by the known people, clean, in the order of sign-up.
 
@@ -73,23 +78,29 @@ class App:
         company, seed = self.company, self.company.seed
         truth = company.people
         persons = people(seed, "users", len(truth.signup))
+        first_ids, twice, second_ids = self._account_ids
         first = persons.with_columns(
             person=pl.Series(np.arange(len(truth.signup))),
             is_second=pl.lit(False),
             day=pl.Series(truth.signup),
-            id=ids(seed, "users", len(truth.signup)),
+            id=first_ids,
         )
-        twice = np.flatnonzero(truth.has_second_account)
-        if self.dirt.pristine:
-            twice = twice[:0]
         second = first[twice].with_columns(
-            is_second=pl.lit(True),
-            day=pl.Series(truth.second_signup[twice]),
-            id=ids(seed, "second_accounts", len(twice)),
+            is_second=pl.lit(True), day=pl.Series(truth.second_signup[twice]), id=second_ids
         )
         return pl.concat([first, second])
 
-    @cached_property
+    @property
+    def _account_ids(self) -> tuple[pl.Series, Ints, pl.Series]:
+        """(the id of everybody's account, who has a second one, the ids of those)."""
+        seed, truth = self.company.seed, self.company.people
+        twice = np.flatnonzero(truth.has_second_account)
+        if self.dirt.pristine:
+            twice = twice[:0]
+        first = ids(seed, "users", len(truth.signup))
+        return first, twice, ids(seed, "second_accounts", len(twice))
+
+    @property
     def users(self) -> pl.DataFrame:
         """Table users: people, people who signed up twice, and internal test accounts."""
         dirt, company = self.dirt, self.company
@@ -138,13 +149,12 @@ class App:
         """The identifier of every planned contract."""
         return ids(self.company.seed, "job_contracts", len(self.company.contracts.start))
 
-    @cached_property
+    @property
     def job_contracts(self) -> pl.DataFrame:
         """Table job_contracts: an end is told once it has come."""
         company, contracts = self.company, self.company.contracts
-        accounts = self._accounts.sort("is_second", maintain_order=True)
-        user_ids = accounts.filter(~pl.col("is_second"))["id"].gather(contracts.person)
-        second = accounts.filter("is_second").select("person", second_id="id")
+        first_ids, twice, second_ids = self._account_ids
+        second = pl.DataFrame({"person": twice, "second_id": second_ids})
         ended = contracts.end <= company.as_of_day
         return (
             pl.DataFrame(
@@ -152,7 +162,7 @@ class App:
                     "id": self.contract_ids,
                     "person": contracts.person,
                     "ordinal": contracts.ordinal,
-                    "first_id": user_ids,
+                    "first_id": first_ids.gather(contracts.person),
                     "entity": pl.Series(contracts.is_blue),
                     "start_day": contracts.start,
                     "start_date": to_dates(contracts.start),
@@ -212,7 +222,7 @@ class App:
         twice = self.dirt.rows("clients", "second_client", n, _SECOND_CLIENT_EVERY)
         return pl.concat([first, second.filter(pl.Series(twice))])
 
-    @cached_property
+    @property
     def clients(self) -> pl.DataFrame:
         """Table clients: some are there under two ids, with a spelling of their own."""
         dirt = self.dirt
@@ -240,23 +250,35 @@ class App:
         never = self.company.as_of_day + 1
         return both["id"], both["second_id"], both["second_day"].fill_null(never).to_numpy()
 
-    def numbers(self, first_rank: int, count: int) -> NDArray[np.int64]:
-        """The numbers of invoices by rank; each block has the gap of a cancelled draft."""
-        rank = np.arange(first_rank, first_rank + count)
-        if self.dirt.pristine or count == 0:
+    def numbers(self, rank: Ints) -> Ints:
+        """The numbers of invoices by rank, rising; each block has the gap of a cancelled draft."""
+        if self.dirt.pristine or not len(rank):
             return rank + 1
         block = rank // _GAP_EVERY
-        places = integers(self.company.seed, "invoices", "gap", int(block[-1]) + 1, 1, _GAP_EVERY)
-        skipped = rank % _GAP_EVERY >= places[block]
-        numbers = rank + 1 + block + skipped
-        after_gap = np.flatnonzero(rank % _GAP_EVERY == places[block])
-        self.dirt.truth.note("reference-gaps", self.references(numbers[after_gap] - 1))
+        places = self._gaps(int(block[-1]) + 1)
+        numbers: Ints = rank + 1 + block + (rank % _GAP_EVERY >= places[block])
         return numbers
 
-    def references(self, numbers: NDArray[np.int64]) -> pl.Series:
+    def _gaps(self, blocks: int) -> Ints:
+        """Before which of its invoices each block has its gap."""
+        return integers(self.company.seed, "invoices", "gap", blocks, 1, _GAP_EVERY)
+
+    def _note_gaps(self, invoices: int) -> None:
+        """Note the numbers that are missing among so many invoices."""
+        if self.dirt.pristine or not invoices:
+            return
+        block = np.arange((invoices - 1) // _GAP_EVERY + 1)
+        after_gap = block * _GAP_EVERY + self._gaps(len(block))
+        is_there = after_gap < invoices
+        missing = (after_gap + 1 + block)[is_there]
+        self.dirt.truth.note("reference-gaps", self.references(missing))
+
+    def references(self, numbers: Ints) -> pl.Series:
         """The references that invoices of these numbers bear."""
-        digits = pl.Series(numbers, dtype=pl.Int64).cast(pl.String)
-        return "JMP" + digits.str.zfill(reference_digits(self.company.scale))
+        width = reference_digits(self.company.scale)
+        if len(numbers) and int(numbers[-1]) < 10**width:
+            return texts(decimal_bytes(b"JMP", numbers, width))
+        return "JMP" + pl.Series(numbers, dtype=pl.Int64).cast(pl.String).str.zfill(width)
 
     def invoices(self, month: int, issued: Issued, first_rank: int) -> pl.DataFrame:
         """The rows of table invoices of one month; `first_rank` invoices came before them."""
@@ -272,7 +294,7 @@ class App:
                 "first_client": first_id.gather(batch.client),
                 "second_client": second_id.gather(batch.client),
                 "as_second": as_second,
-                "reference": self.references(self.numbers(first_rank, n)),
+                "reference": self.references(self.numbers(first_rank + np.arange(n))),
                 "cents": batch.cents,
                 "issue_date": to_dates(batch.day),
             }

@@ -107,10 +107,10 @@ class Billing:
             return fractions(chunk_words(seed, "payments", column, month, n))
 
         def one_in(period: int, kind: str) -> Flags:
-            flags: Flags = rank % period == chunk_words(seed, "payments", kind, 0, 1)[0] % period
+            flags: Flags = rank % period == self._first_of(period, kind)
             return flags
 
-        how, speed = draw("how"), draw("delay")
+        how, speed = self._how(month, n), draw("delay")
         in_parts = (how >= _NEVER_RATE) & (how < _NEVER_RATE + _IN_PARTS_RATE)
         soonest, latest = (
             np.where(draw("late") < _LATE_RATE, one, other)
@@ -131,11 +131,9 @@ class Billing:
             is_unknown=one_in(_UNKNOWN_EVERY, "unknown") & ~is_clean,
         )
 
-    def _references(self, paid: _Paid) -> pl.Series:
-        """The references of invoices that follow one another, by their rank."""
-        app, count = self._app, len(paid.rank)
-        first = int(paid.rank[0]) if count else 0
-        return app.references(app.numbers(first, count))
+    def _references(self, rank: Ints) -> pl.Series:
+        """The references of invoices by their rank, rising."""
+        return self._app.references(self._app.numbers(rank))
 
     def _rows(self, month: int, first: int, last: int) -> pl.DataFrame:
         """Columns id, invoice_reference, cents, day: payments of a month's invoices within days."""
@@ -147,7 +145,7 @@ class Billing:
         rows = pl.DataFrame(
             {
                 "id": uuids(np.ascontiguousarray(raw[invoice, nth]).reshape(-1)),
-                "reference": self._references(paid).gather(invoice),
+                "reference": self._references(paid.rank).gather(invoice),
                 "cents": paid.amounts[invoice, nth],
                 "day": paid.days[invoice, nth],
                 "has_spaces": paid.has_spaces[invoice] & (nth == 0),
@@ -166,14 +164,32 @@ class Billing:
             day="day",
         )
 
+    def _how(self, month: int, count: int) -> Floats:
+        """Whether and how each invoice of a month is paid."""
+        return fractions(chunk_words(self.company.seed, "payments", "how", month, count))
+
+    def _first_of(self, period: int, kind: str) -> int:
+        """The rank of the first invoice whose payment is odd in a way."""
+        return int(chunk_words(self.company.seed, "payments", kind, 0, 1)[0] % period)
+
     def _note_dirt(self) -> None:
         """Note the references that are written oddly in a payment, of all months."""
-        for month in range(self.company.as_of_month + 1):
-            paid = self._paid(month)
-            is_there = (paid.amounts[:, 0] > 0) & (paid.days[:, 0] <= self.company.as_of_day)
-            references = self._references(paid)
-            for kind, flags in (
-                ("payments-of-no-invoice", paid.is_unknown),
-                ("spaces-in-payment-references", paid.has_spaces & ~paid.is_unknown),
-            ):
-                self.dirt.truth.note(kind, references.filter(pl.Series(flags & is_there)))
+        unknown, spaces = [], []
+        for month, (issued, first_rank) in enumerate(self._issued):
+            n = len(issued[0])
+            # Of most months, every payment has come that ever will.
+            days = issued[0] + _LATEST if n else issued[0]
+            is_there = self._how(month, n) >= _NEVER_RATE
+            if n and days[-1] > self.company.as_of_day:
+                is_there &= self._paid(month).days[:, 0] <= self.company.as_of_day
+            paid = first_rank + np.flatnonzero(is_there)
+            is_unknown = paid % _UNKNOWN_EVERY == self._first_of(_UNKNOWN_EVERY, "unknown")
+            has_spaces = paid % _SPACES_EVERY == self._first_of(_SPACES_EVERY, "spaces")
+            unknown.append(paid[is_unknown])
+            spaces.append(paid[has_spaces & ~is_unknown])
+        for kind, ranks in (
+            ("payments-of-no-invoice", unknown),
+            ("spaces-in-payment-references", spaces),
+        ):
+            odd = np.concatenate(ranks)[: 0 if self.dirt.pristine else None]
+            self.dirt.truth.note(kind, self._references(odd))

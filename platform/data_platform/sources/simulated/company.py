@@ -10,6 +10,7 @@ end) is known here and must not be told: the applications, `app` and `crm`, see 
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,8 @@ _QUIET_RATE = 0.25
 # How many invoices a contract sends in a month: none, one, two, three.
 _INVOICES_CUMULATIVE = (0.12, 0.80, 0.96)
 MOST_INVOICES = 3
+# The same by the first 16 bits of a draw.
+_COUNTS = np.searchsorted(np.array(_INVOICES_CUMULATIVE) * 2**16, np.arange(2**16), side="right")
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,18 @@ class Contracts:
     is_blue: Flags
     client: Ints  # the contract's main client
     monthly_rate: Floats  # euros
+
+
+# Those that somebody holds: several applications share what they have computed.
+_COMPANIES: "WeakValueDictionary[tuple[int, float, date], Company]" = WeakValueDictionary()
+
+
+def company_of(seed: int, scale: float, as_of: date) -> "Company":
+    """A company as of the end of a day; the same object for all who ask at one time."""
+    company = _COMPANIES.get((seed, scale, as_of))
+    if company is None:
+        company = _COMPANIES[seed, scale, as_of] = Company(seed, scale, as_of)
+    return company
 
 
 # (day, contract) of a month's invoices, in the order of their issue.
@@ -204,7 +219,18 @@ class Company:
         return np.concatenate([[0], np.cumsum(self.people.contracts)])[self._people_by_day]
 
     def issued(self, month: int) -> Issued:
-        """(day, contract) of the month's invoices by the as-of day, in the order of issue.
+        """(day, contract) of the month's invoices by the as-of day, in the order of issue."""
+        if month not in self._issued:
+            self._issued[month] = self._issue(month)
+        return self._issued[month]
+
+    @cached_property
+    def _issued(self) -> dict[int, Issued]:
+        """What was issued in the months that somebody asked for."""
+        return {}
+
+    def _issue(self, month: int) -> Issued:
+        """The month's invoices by the as-of day.
 
         One word a contract and month tells how many invoices, and the day of each: a day outside
         the contract sends none, so that a month half under contract brings half as many.
@@ -218,21 +244,24 @@ class Company:
 
         every_one = self.contracts
         raw = chunk_words(self.seed, "invoices", "issue", month, planned)
-        parts = raw.view(np.uint16).reshape(planned, 4)  # one for the count, one for each day
-        count = np.searchsorted(np.array(_INVOICES_CUMULATIVE) * 2**16, parts[:, 0], side="right")
+        start, end = every_one.start[:planned], every_one.end[:planned]
         silent = (every_one.quiet_from[:planned] <= month) & (month < every_one.quiet_to[:planned])
-        count = np.where(silent, 0, count)
-        day = first + (parts[:, 1:].astype(np.int64) * days_in_month >> 16)
+        sending = np.flatnonzero((start <= last) & (end >= first) & ~silent)
+        # One part for the count, one for each day.
+        parts = raw[sending].view(np.uint16).reshape(-1, 1 + MOST_INVOICES)
+        place = parts[:, 1:].astype(np.uint32) * np.uint32(days_in_month) >> np.uint32(16)
+        earliest = np.maximum(start[sending] - first, 0)
+        latest = np.minimum(end[sending], last) - first
         sent = (
-            (np.arange(MOST_INVOICES) < count[:, None])
-            & (day >= every_one.start[:planned, None])
-            & (day <= every_one.end[:planned, None])
-            & (day <= last)
+            (np.arange(MOST_INVOICES) < _COUNTS[parts[:, 0], None])
+            & (place >= earliest[:, None])
+            & (place <= latest[:, None])
         )
-        contract, nth = np.nonzero(sent)
-        issued = day[contract, nth]
-        order = np.argsort(issued, kind="stable")
-        return issued[order].astype(np.int32), contract[order].astype(np.int32)
+        which, nth = np.nonzero(sent)
+        place = place[which, nth].astype(np.uint8)  # of which there are few: sorted by counting
+        order = np.argsort(place, kind="stable")
+        day = first + place[order].astype(np.int32)
+        return day, sending[which[order]].astype(np.int32)
 
     def invoices(self, month: int, issued: Issued) -> MonthOfInvoices:
         """The invoices of one month; drawn by their rank in the month, so days only append."""

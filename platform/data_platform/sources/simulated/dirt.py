@@ -58,17 +58,15 @@ class Dirt:
 
         The rows whose text really changed are noted under `kind` by their `key`.
         """
-        turn = pl.Series(np.cumsum(flags) % len(spellings))
+        places = np.flatnonzero(flags)
+        clean = frame[places]  # of many rows few are soiled: the others are not looked at
+        turn = pl.Series(np.arange(1, len(places) + 1) % len(spellings))
         spelled = pl.col(column)
         for index, spelling in enumerate(spellings):
-            spelled = (
-                pl.when(pl.lit(pl.Series(flags)) & (turn == index))
-                .then(spelling)
-                .otherwise(spelled)
-            )
-        soiled = frame.with_columns(spelled.alias(column))
-        self.truth.note(kind, frame.filter(soiled[column] != frame[column])[key])
-        return soiled
+            spelled = pl.when(turn == index).then(spelling).otherwise(spelled)
+        soiled = clean.select(spelled.alias(column))[column]
+        self.truth.note(kind, clean.filter(soiled != clean[column])[key])
+        return frame.with_columns(frame[column].scatter(places, soiled))
 
 
 def stray_spaces(column: str) -> list[pl.Expr]:

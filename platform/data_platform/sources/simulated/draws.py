@@ -60,7 +60,11 @@ def every(seed: int, table: str, column: str, count: int, period: int) -> Flags:
     return flags
 
 
-_HEX = np.array([f"{byte:02x}".encode() for byte in range(256)], dtype="S2").view("<u2")
+# The four hexadecimal digits of two bytes, and the four decimal ones of a number, by their value.
+_BYTE = np.array([f"{byte:02x}".encode() for byte in range(256)], dtype="S2").view("<u2")
+_PAIRS = np.arange(65_536)
+_HEX = np.stack([_BYTE[_PAIRS & 0xFF], _BYTE[_PAIRS >> 8]], axis=1).view("<u4")[:, 0]
+_FOUR = np.char.zfill(np.arange(10_000).astype("S4"), 4).view(np.uint8).reshape(-1, 4)
 
 
 def uuid_bytes(raw: Words) -> NDArray[np.uint8]:
@@ -68,8 +72,20 @@ def uuid_bytes(raw: Words) -> NDArray[np.uint8]:
     octets = raw.astype("<u8").view(np.uint8).reshape(-1, 16)
     octets[:, 6] = (octets[:, 6] & 0x0F) | 0x40
     octets[:, 8] = (octets[:, 8] & 0x3F) | 0x80
-    digits = _HEX[octets].view(np.uint8).reshape(-1, 32)
+    digits = _HEX[octets.view("<u2")].view(np.uint8).reshape(-1, 32)
     text = np.full((len(octets), 36), ord("-"), dtype=np.uint8)
     for target, source, length in ((0, 0, 8), (9, 8, 4), (14, 12, 4), (19, 16, 4), (24, 20, 12)):
         text[:, target : target + length] = digits[:, source : source + length]
+    return text
+
+
+def decimal_bytes(prefix: bytes, numbers: Ints, width: int) -> NDArray[np.uint8]:
+    """Numbers below 10 ** width in ASCII, padded with zeros; shape (n, len(prefix) + width)."""
+    text = np.empty((len(numbers), len(prefix) + width), dtype=np.uint8)
+    text[:, : len(prefix)] = np.frombuffer(prefix, dtype=np.uint8)
+    rest = numbers
+    for end in range(width, 0, -4):
+        rest, group = np.divmod(rest, 10_000)
+        first = max(0, end - 4)
+        text[:, len(prefix) + first : len(prefix) + end] = _FOUR[group][:, 4 - (end - first) :]
     return text

@@ -1,6 +1,8 @@
 """Who people are: names and e-mails drawn from the vocabularies, identifiers from the draws."""
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from data_platform.sources.simulated.draws import Words, integers, uuid_bytes, words
 from data_platform.sources.simulated.vocabulary import vocabulary
@@ -8,8 +10,13 @@ from data_platform.sources.simulated.vocabulary import vocabulary
 
 def uuids(raw: Words) -> pl.Series:
     """UUID texts out of pairs of words."""
-    octets = pl.Series(uuid_bytes(raw), dtype=pl.Array(pl.UInt8, 36))
-    return octets.cast(pl.List(pl.UInt8)).cast(pl.Binary).cast(pl.String)
+    return texts(uuid_bytes(raw))
+
+
+def texts(octets: NDArray[np.uint8]) -> pl.Series:
+    """Texts of one length each, by their bytes; shape (n, length)."""
+    series = pl.Series(octets, dtype=pl.Array(pl.UInt8, octets.shape[1]))
+    return series.cast(pl.List(pl.UInt8)).cast(pl.Binary).cast(pl.String)
 
 
 def ids(seed: int, table: str, count: int) -> pl.Series:
