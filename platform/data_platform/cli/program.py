@@ -212,7 +212,7 @@ def _asked(settings: Settings, company: Simulation) -> dict[str, object]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line; exits with 0 (done), 1 (failed) or 2 (usage)."""
-    gc.set_threshold(100_000, 20, 20)  # SQLMesh makes objects by the million; they stay
+    gc.disable()  # until SQLMesh has loaded the project: it makes objects by the million, to stay
     os.umask(0o077)  # what is written may hold personal data
     interruption.listen()
     for stream in (sys.stdout, sys.stderr):

@@ -31,6 +31,7 @@ from data_platform.project.beside import beside
 from data_platform.project.evaluation import Evaluation, Recorder, place_of, short_name
 from data_platform.project.evaluator import RememberingEvaluator
 from data_platform.project.facts import ModelFacts, facts_of
+from data_platform.project.garbage import collect_rarely
 from data_platform.project.gateways import adapt
 from data_platform.project.kinds import kind_of, refuse_unsupported
 from data_platform.project.model_cache import (
@@ -158,6 +159,7 @@ def open_project(
                 "there, and this machine reachable from it?"
             ) from error
         raise _unloadable(error) from error
+    collect_rarely()
     evaluation.places = {short_name(fqn): place_of(m) for fqn, m in context.models.items()}
     first_day = to_date(context.config.model_defaults.start)
 
