@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from operator import is_not
 
 from sqlmesh.core.linter.rule import Rule, RuleViolation
 from sqlmesh.core.model import Model
@@ -19,9 +20,21 @@ class NoUnmarkedPersonalData(Rule):
     def check_model(self, model: Model) -> list[RuleViolation] | None:
         if model.kind.is_external or not model.depends_on <= self.context.models.keys():
             return None  # what is not there has a rule of its own
-        lineage = lineage_of(self.context.models.values(), self.context.default_catalog)
+        lineage = _lineage_of([*self.context.models.values()], self.context.default_catalog)
         found = list(_faults(lineage, short_name(model.fqn)))
         return [self.violation(fault) for fault in found] or None
+
+
+# The models that were looked at last, and their lineage: the rule is asked of each of them.
+_LAST: list[tuple[list[Model], Lineage]] = []
+
+
+def _lineage_of(models: list[Model], catalog: str | None) -> Lineage:
+    known, lineage = _LAST[0] if _LAST else ([], None)
+    if lineage is None or len(known) != len(models) or any(map(is_not, known, models)):
+        lineage = lineage_of(models, catalog)
+        _LAST[:] = [(models, lineage)]
+    return lineage
 
 
 def _faults(lineage: Lineage, name: str) -> t.Iterator[str]:

@@ -34,6 +34,7 @@ from data_platform.project.facts import ModelFacts, facts_of
 from data_platform.project.garbage import collect_rarely
 from data_platform.project.gateways import adapt
 from data_platform.project.kinds import kind_of, refuse_unsupported
+from data_platform.project.lineage.working_tree import keeping_lineage
 from data_platform.project.model_cache import (
     ContentConfig,
     ContentLoader,
@@ -173,6 +174,7 @@ def open_project(
     evaluator = context.evaluator = RememberingEvaluator(context, on_audits)
     with ExitStack() as stack:
         stack.callback(context.close)
+        stack.enter_context(keeping_lineage(settings.project_dir))
         record = None
         if settings.gateway in BESIDE_DUCKDB:
             record = stack.enter_context(beside(context.engine_adapter, settings, computes))
@@ -209,7 +211,8 @@ def read_project(project_dir: Path) -> Iterator[Context]:
     except Exception as error:  # whatever a model makes SQLMesh or SQLGlot raise
         raise _unloadable(error) from error
     try:
-        yield context
+        with keeping_lineage(project_dir):
+            yield context
     finally:
         context.close()
 

@@ -1,8 +1,8 @@
-"""Python's garbage collector, which would look through SQLMesh's millions of objects again and again.
+"""Python's garbage collector, which would look through millions of objects again and again.
 
-A quarter of a first run's time went there, and a third of a day's. The command line starts without
-it; once a project is loaded, what is there stays, and what comes later is looked through rarely, so
-that a backfill of many days stays small.
+SQLMesh makes them, and they stay: a quarter of a first run's time went there, and a third of a
+day's. The command line starts without the collector; once a project is loaded, what is there stays,
+and what comes later is looked through rarely, so that a backfill of many days stays small.
 """
 
 import gc

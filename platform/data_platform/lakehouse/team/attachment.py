@@ -12,6 +12,7 @@ import duckdb
 from data_platform.errors import PlatformError, one_line
 from data_platform.files import writable_folder
 from data_platform.lakehouse.extensions import are_compared, extension_folder, note_compared
+from data_platform.lakehouse.limits import limits
 from data_platform.lakehouse.postgres_server import Server
 from data_platform.lakehouse.team.catalogue import Catalogues
 from data_platform.lakehouse.team.naming import lakehouse_name
@@ -80,7 +81,7 @@ def attached(settings: Settings, is_read_only: bool) -> duckdb.DuckDBPyConnectio
             "extension_directory": str(extension_folder()),
             "autoinstall_known_extensions": "false",
             "allow_unsigned_extensions": str(are_compared()).lower(),
-            "temp_directory": str(spill_folder(settings)),
+            **limits(spill_folder(settings)),
         }
     )
     try:

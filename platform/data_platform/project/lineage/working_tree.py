@@ -7,11 +7,12 @@ the linter, OpenLineage events and the documentation all ask this graph.
 import hashlib
 import json
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data_platform.files import cache_folder, replace_text
 from data_platform.project.lineage.graph import (
@@ -86,7 +87,8 @@ def code_digest(project_dir: Path) -> str:
 def lineage_of(models: Iterable["Model"], catalog: str | None) -> Lineage:
     """The lineage of SQLMesh models; `catalog` is that of names without one.
 
-    What is the same in production and in the working tree is extracted once a process.
+    What is the same in production and in the working tree is extracted once, and what a project
+    keeps (`keeping_lineage`) not again until its code changes.
     """
     from data_platform.project.lineage.extraction import lineage_of_model
 
@@ -100,11 +102,50 @@ def lineage_of(models: Iterable["Model"], catalog: str | None) -> Lineage:
     }
     for model in models:
         read = str(model.mapping_schema) if model.is_sql else str(sorted(columns_of.items()))
-        key = (catalog, model.fqn, model.data_hash, model.metadata_hash, read)
+        of = (catalog, model.fqn, model.data_hash, model.metadata_hash, read, _programs())
+        key = hashlib.sha256(repr(of).encode()).hexdigest()
         if key not in _EXTRACTED:
             _EXTRACTED[key] = lineage_of_model(model, catalog, columns_of)
+        _ASKED.add(key)
         found[_EXTRACTED[key].name] = _EXTRACTED[key]
     return Lineage(found)
 
 
-_EXTRACTED: dict[tuple[str | None, ...], ModelLineage] = {}
+# The lineage of models by what it was extracted from, and what this process has asked for.
+_EXTRACTED: dict[str, ModelLineage] = {}
+_ASKED: set[str] = set()
+
+
+@cache
+def _programs() -> str:
+    """A digest of the programs that extract."""
+    digest = hashlib.sha256(version("sqlmesh").encode() + version("sqlglot").encode())
+    for path in PROGRAMS:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def keeping_lineage(project_dir: Path) -> Iterator[None]:
+    """What was extracted of models before is known in the block, and kept for the next process.
+
+    Extracting all of a project takes as long as SQLMesh takes to load it.
+    """
+    file = cache_folder(project_dir) / "lineage" / "models.json"
+    kept: dict[str, Any] = {}
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        kept = json.loads(file.read_bytes())
+        models = {key: model for key, one in kept.items() for model in _read_model(one)}
+        _EXTRACTED.update({key: model for key, model in models.items() if key not in _EXTRACTED})
+    try:
+        yield
+    finally:
+        if _ASKED - kept.keys():
+            asked = Lineage({key: _EXTRACTED[key] for key in sorted(_ASKED)})
+            texts = dict(zip(asked.models, lineage_as_json(asked), strict=True))
+            with suppress(OSError):  # a project that cannot be written to is read every time
+                replace_text(file, json.dumps(texts))
+
+
+def _read_model(kept: Mapping[str, Any]) -> Iterable[ModelLineage]:
+    return lineage_from_json([kept]).models.values()
