@@ -169,22 +169,29 @@ docs: setup-dev
 tour: setup-dev
     @{{ bin }}/python tests/tour.py
 
-# Measure a day against a full build, and a run against its bare steps: just bench --scale 670
+# Measure the platform beside dbt-duckdb, DuckDB alone and TPC-H's generator: just bench --quick
 [group('checks')]
-bench *options: setup
-    @{{ bin }}/python benchmarks/daily.py "$@"
-    @{{ bin }}/python benchmarks/transaction.py "$@"
+bench *options: setup _contestants
+    @{{ bin }}/python benchmarks/suite.py "$@"
 
-# Measure a change beside dbt-duckdb, in a virtual environment of its own: just bench-change --scale 670
+# Write where a command's time goes, a flame graph and DuckDB's profiles: just profile transform
 [group('checks')]
-bench-change *options: setup
+profile *words: setup _contestants
+    @{{ bin }}/python benchmarks/profiling.py "$@"
+
+# What the platform is measured beside, in a virtual environment of its own
+_contestants: setup
     #!/usr/bin/env sh
     set -eu
-    if [ ! -x .cache/dbt/bin/dbt ]; then
-      {{ python }} -m venv .cache/dbt
-      .cache/dbt/bin/pip --disable-pip-version-check --quiet install -r benchmarks/dbt-requirements.txt
-    fi
-    {{ bin }}/python benchmarks/change.py "$@"
+    stamp=.cache/bench/built-from
+    wanted=$(cksum < benchmarks/requirements.lock)
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then exit 0; fi
+    rm -rf .cache/bench
+    {{ python }} -m venv .cache/bench
+    index=$({{ bin }}/pip --disable-pip-version-check config get global.index-url 2>/dev/null || true)
+    if [ -n "${PIP_INDEX_URL:-$index}" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$index}}"; fi
+    {{ bin }}/uv pip install --quiet --python .cache/bench/bin/python --require-hashes -r benchmarks/requirements.lock
+    echo "$wanted" > "$stamp"
 
 # Measure reading a database beside psql, connectorx and dlt, in an environment apart: just bench-sources --scale 670
 [group('checks')]
@@ -196,6 +203,11 @@ bench-sources *options: setup-dev
       .cache/readers/bin/pip --disable-pip-version-check --quiet install -r benchmarks/readers-requirements.txt
     fi
     {{ bin }}/python benchmarks/sources.py "$@"
+
+# Recount every audit of production over all of time, as runs do by themselves once a week
+[group('upkeep')]
+audit *options: setup
+    @{{ bin }}/data-platform audit "$@"
 
 # Read the whole lakehouse, and compare it with what its catalogue and statistics say
 [group('upkeep')]
@@ -212,7 +224,7 @@ move *options: setup
 clean *options: setup
     @{{ bin }}/data-platform clean "$@"
 
-# Pin the newest allowed versions of all dependencies in the requirements*.lock
+# Pin the newest allowed versions of all dependencies in the requirements*.lock, and of what the bench measures
 [group('upkeep')]
 lock: setup
     #!/usr/bin/env sh
@@ -226,6 +238,7 @@ lock: setup
     pin pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
     pin pyproject.toml --extra team -c requirements-dev.lock -o requirements-team.lock
     pin pyproject.toml --extra spark -c requirements-dev.lock -o requirements-spark.lock
+    pin benchmarks/requirements.in -o benchmarks/requirements.lock
 
 # Look up known vulnerabilities of the pinned dependencies (needs PyPI's advisory service)
 [group('upkeep')]

@@ -35,6 +35,7 @@ RECIPES = {
     "extract": ["extract"],
     "load": ["load"],
     "transform": ["transform"],
+    "audit": ["audit"],
     "export": ["export"],
     "backfill": ["backfill"],
     "query": ["query"],
@@ -106,7 +107,7 @@ def test_every_recipe_that_takes_words_is_among_them() -> None:
     taking = {name for name, of in recipes.items() if of["parameters"] and not name.startswith("_")}
     # These call several programs.
     assert (
-        taking - {"test", "test-models", "bench", "bench-change", "bench-sources", "spark-cluster"}
+        taking - {"test", "test-models", "bench", "profile", "bench-sources", "spark-cluster"}
         == RECIPES.keys()
     )
     assert json.loads(dumped.stdout)["settings"]["positional_arguments"] is True

@@ -75,6 +75,7 @@ for command in (
     writers.export_command,
     writers.run_command,
     writers.backfill_command,
+    upkeep.audit_command,
     upkeep.check_command,
     moving.move_command,
     upkeep.clean_command,

@@ -6,7 +6,8 @@ from functools import partial
 import click
 
 from data_platform.cli import parsing
-from data_platform.cli.action import Action, Call
+from data_platform.cli.action import Action, Call, run_of
+from data_platform.cli.telling import tell_step
 from data_platform.result import counted
 
 
@@ -47,6 +48,18 @@ def _check(call: Call) -> int:
 def check_command() -> Action:
     """Read the whole lakehouse, and compare it with what its catalogue and statistics say."""
     return Action("check", _check, writes=False)
+
+
+def _audit(call: Call) -> None:
+    from data_platform.operations.pipeline import audit_step
+
+    tell_step(call, audit_step(run_of(call)))
+
+
+@click.command("audit", cls=parsing.Command)
+def audit_command() -> Action:
+    """Recount every audit of production over all of time, as runs do by themselves once a week."""
+    return Action("audit", _audit, writes=True)
 
 
 def _agrees(question: str) -> bool:

@@ -31,7 +31,7 @@ from data_platform.sources.contract import SourceTable
 from data_platform.sources.contract_file import read_contract
 from data_platform.sources.entries import read_entries
 from data_platform.sources.registry import open_source, simulated
-from data_platform.sources.simulated.simulated_source import TRUTH_FILE
+from data_platform.sources.simulated.simulated_source import TRUTH_FILE, truth_text
 from data_platform.sources.source import Part
 
 _SHARD = re.compile(r"shard-(\d+)-of-(\d+)")
@@ -159,4 +159,4 @@ def _truth(folders: Iterable[Path]) -> str:
             # What is drawn beforehand every shard has noted, the rest the shard that drew it.
             keys = sorted((Counter(before) | Counter(one["keys"])).elements())
             merged[kind] = {"source": one["source"], "count": len(keys), "keys": keys}
-    return json.dumps(merged, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    return truth_text(merged)

@@ -12,19 +12,20 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 from data_platform.errors import LakehouseInUseError, PlatformError, one_line
 from data_platform.files import sync_file, writable_folder
 from data_platform.lakehouse.copying import Copying, copy_database
-from data_platform.lakehouse.limits import SPILLED, limits
+from data_platform.lakehouse.limits import SPILLED, memory_limits, set_limits
 from data_platform.lakehouse.whose import refuse_other
 from data_platform.settings import DATABASE, Settings
 from data_platform.sql import literal, quoted
 
 _POLL_SECONDS = 0.1
-# Of a reader, once it is there; the last of them for good.
-_LOCKED_DOWN = (
-    "enable_external_access = false",
-    "autoinstall_known_extensions = false",
-    "autoload_known_extensions = false",
-    "lock_configuration = true",
-)
+# Of a reader, who spills beside the database, as DuckDB does where it is told nothing.
+_LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "lock_configuration": "true",
+    **memory_limits(),
+}
 
 
 class DuckDBFile:
@@ -49,13 +50,14 @@ class DuckDBFile:
             writable_folder(path.parent)
         is_new = not path.exists()
         try:
-            within = limits(path.parent / SPILLED)
-            connection = duckdb.connect(str(path), read_only=is_read_only, config=within)
+            connection = duckdb.connect(
+                str(path), read_only=is_read_only, config=_LOCKED_DOWN if is_locked_down else {}
+            )
         except duckdb.Error as error:
             raise refusal(path, error) from error
         try:
-            for option in _LOCKED_DOWN if is_locked_down else ():
-                connection.execute(f"SET {option}")
+            if not is_locked_down:
+                set_limits(connection, path.parent / SPILLED)
             yield connection
         except BaseException:
             if is_new and not is_read_only:

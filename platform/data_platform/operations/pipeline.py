@@ -135,6 +135,17 @@ def transform_step(
     return done
 
 
+def audit_step(run: Run) -> "Transformed":
+    """Recount all audits of production; see `audit`."""
+    with run.step("audit") as step:
+        step.advance(0, None, "starting SQLMesh")
+        from data_platform.transform.transform import audit
+
+        done = audit(run.settings, step.advance)
+        step.done(done.summary, None, done.ran, done.audits)
+    return done
+
+
 def export_step(
     run: Run,
     formats: Sequence[ExportFormat] = (ExportFormat.CSV,),

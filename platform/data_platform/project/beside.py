@@ -8,7 +8,7 @@ from typing import Protocol
 import duckdb
 from sqlglot import exp
 
-from data_platform.lakehouse.limits import SPILLED, limits
+from data_platform.lakehouse.limits import SPILLED, set_limits
 from data_platform.names import Layer
 from data_platform.settings import Settings
 from data_platform.sources.contract import SCHEMA as SOURCES
@@ -51,8 +51,8 @@ def beside(
     Args:
         computes: False where the record alone is asked.
     """
-    within = limits(settings.lakehouse.parent / SPILLED)
-    with closing(duckdb.connect(str(settings.lakehouse), config=within)) as record:
+    with closing(duckdb.connect(str(settings.lakehouse))) as record:
+        set_limits(record, settings.lakehouse.parent / SPILLED)
         if not computes:
             yield record
             return

@@ -102,6 +102,15 @@ class TransformDone:
 
 
 @dataclass(frozen=True)
+class Recount:
+    """One row: the last time that all audits read all of time, and found nothing that stops."""
+
+    load_number: Annotated[int, "The load that production showed.", INTEGER]
+    as_of: Annotated[date, "Its as-of date."]
+    finished_at: Annotated[datetime, "When."]
+
+
+@dataclass(frozen=True)
 class Export:
     """One row an export file: which change of production it shows."""
 
@@ -190,6 +199,7 @@ TABLES: Mapping[str, type[Any]] = {
     "model_tables": ModelTable,
     "standing_warnings": StandingWarning,
     "transforms": TransformDone,
+    "recounts": Recount,
     "promotions": PromotionMade,
     "promoted_models": PromotedModel,
     "model_code": ModelCode,

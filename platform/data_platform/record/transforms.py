@@ -1,7 +1,7 @@
 """What production, environments and exports show: which load, which change of production."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import duckdb
 
@@ -102,6 +102,18 @@ def record_complete(
         "WHERE NOT EXISTS (SELECT 1 FROM ops.transforms WHERE load_number = $number)",
         number,
     )
+
+
+def recounted_as_of(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The as-of date of the data whose audits were last read over all of time; None if never."""
+    row = connection.execute("SELECT MAX(as_of) FROM ops.recounts").fetchone()
+    return None if row is None else row[0]
+
+
+def record_recount(connection: duckdb.DuckDBPyConnection, load_number: int, as_of: date) -> None:
+    """Record that all audits were read over all of time."""
+    connection.execute("DELETE FROM ops.recounts")
+    connection.execute("INSERT INTO ops.recounts VALUES (?, ?, NOW())", [load_number, as_of])
 
 
 def forget_dropped_tables(

@@ -21,6 +21,7 @@ from data_platform.record.transforms import (
     last_transformed,
     record_complete,
     record_environments,
+    record_recount,
 )
 from data_platform.transform.code_history import note_promotion
 from data_platform.transform.deploy import Deployment, apply_code, built_elsewhere
@@ -33,6 +34,7 @@ from data_platform.transform.environments import (
 )
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.readers import show_to_readers
+from data_platform.transform.recount import is_due, recount
 from data_platform.transform.restatement import Restatement
 from data_platform.transform.transformed import Progress, Refreshed, Transformed, failure
 
@@ -67,13 +69,17 @@ class Production:
         layers: Sequence[str] = (),
         deployment: "Deployment | None" = None,
         audited_before: Sequence[Audited] = (),
+        recounts: bool = False,
     ) -> Refreshed:
         """Make production reflect a load, the last one of the lakehouse.
+
+        Once a week, all audits are recounted.
 
         Args:
             deployment: the models to deploy first; without it, production keeps its own, and gets
                 the working tree's where it has none yet.
             audited_before: audits of tables that the deployment takes over as they are.
+            recounts: recount all audits now.
 
         Raises:
             PlatformError: a blocking audit failed, or a model did.
@@ -103,6 +109,12 @@ class Production:
         tables.mark_as_reflecting(load, chosen)
         restated |= to_do
         self._audit_what_has_come_back(tables, before, load, audited_before)
+        recounts |= not (is_first or layers) and is_due(tables, load)
+        if is_first and not layers:  # every audit has just read all of time
+            record_recount(self.project.cursor, load.load_number, load.as_of)
+        elif recounts:
+            recount(tables, load, self.progress)
+            self._stop_at_failures()
         news = self._renew_warnings(tables, load, audited_before)
         record_control_totals(self.project.cursor, tables.control_columns())
         if not tables.behind(load) and not (is_first and layers):
@@ -117,6 +129,7 @@ class Production:
             warnings=standing_warnings(self.project.cursor),
             new_warnings=news,
             undeployed=() if is_first else self.undeployed(),
+            is_recounted=recounts,
         )
 
     def complete(self, done: Refreshed, load: LastLoad, with_lineage: bool) -> Transformed:
@@ -192,8 +205,7 @@ class Production:
         ignore_audits_of: Sequence[str] = (),
     ) -> None:
         tables.compute(restatements, load, ignore_audits_of, self.progress)
-        if self.project.evaluation.stops or self.project.evaluation.errors:
-            raise failure(self.project.evaluation)
+        self._stop_at_failures()
 
     def _refresh_tables_that_are_kept(
         self, load: LastLoad, deployment: "Deployment"
@@ -280,8 +292,11 @@ class Production:
         }
         if names:
             tables.compute(tables.all_of(names, load), load, (), self.progress, audits_only=True)
-            if self.project.evaluation.stops or self.project.evaluation.errors:
-                raise failure(self.project.evaluation)
+            self._stop_at_failures()
+
+    def _stop_at_failures(self) -> None:
+        if self.project.evaluation.stops or self.project.evaluation.errors:
+            raise failure(self.project.evaluation)
 
     def _renew_warnings(
         self, tables: Tables, load: LastLoad, audited_before: Sequence[Audited]

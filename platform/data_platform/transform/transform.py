@@ -11,6 +11,7 @@ with "nothing missing".
 from collections.abc import Sequence
 from contextlib import suppress
 
+from data_platform.errors import PlatformError
 from data_platform.ingest.loaded import loaded
 from data_platform.lakehouse.connection import reading
 from data_platform.names import DUCKDB
@@ -61,3 +62,22 @@ def transform(
                 show_to_readers(project)
             raise
         return production.complete(done, load, with_lineage)
+
+
+def audit(settings: Settings, progress: Progress = lambda done, total, model: None) -> Transformed:
+    """Recount production's audits.
+
+    Raises:
+        PlatformError: nothing is loaded, production is behind the last load, or an audit that
+            blocks found something.
+    """
+    with reading(settings) as connection:
+        load = loaded(connection, settings)
+        shown = last_transformed(connection)
+    if shown != load.load_number:
+        raise PlatformError(
+            f"production does not show load {load.load_number} yet; run: data-platform transform"
+        )
+    with open_project(settings, progress, with_unit_tests=False) as project:
+        production = Production(project, progress)
+        return production.complete(production.bring_up_to(load, recounts=True), load, False)

@@ -30,6 +30,8 @@ class Refreshed:
     new_warnings: tuple[FailedAudit, ...]
     # Models whose code in the working tree is not production's, which was kept.
     undeployed: tuple[str, ...]
+    # Whether every audit has read all of time.
+    is_recounted: bool
 
     @property
     def computed(self) -> tuple[str, ...]:
@@ -52,10 +54,11 @@ class Refreshed:
         ]
         if restated:
             parts.append(f"restated {' and '.join(restated)}")
-        if not parts and not self.restated:
+        if not parts and not self.restated and not self.is_recounted:
             return f"nothing to do, production reflects load {self.load_number}"
         passed = sum(audit.number_of_rows == 0 for audit in self.audits)
-        return ", ".join([*parts, f"{passed} audits passed"])
+        recounted = ", all recounted over all of time" if self.is_recounted else ""
+        return ", ".join([*parts, f"{passed} audits passed{recounted}"])
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,16 @@ from data_platform.sources.simulated.dirt import Dirt, Truth
 from data_platform.sources.simulated.faults import with_faults
 from data_platform.sources.source import Checked, Earlier, EarlierFile, Kept, Mark, Part
 
+
+def truth_text(kinds: Mapping[str, object]) -> str:
+    """What was injected as JSON, a line a kind: an indent would take twenty times as long."""
+    lines = (
+        f"{json.dumps(kind)}: {json.dumps(one, ensure_ascii=False, sort_keys=True)}"
+        for kind, one in sorted(kinds.items())
+    )
+    return "{" + ",\n".join(lines) + "}\n"
+
+
 # What a table's columns are looked up in.
 _SMALL_SCALE, _SMALL_AS_OF = 0.05, date(2022, 12, 31)
 TRUTH_FILE = "truth.json"
@@ -128,11 +138,7 @@ class SimulatedSource:
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             kept = {}
         kept |= self.truth.as_json(self.name)
-        lines = (
-            f"{json.dumps(kind)}: {json.dumps(one, ensure_ascii=False, sort_keys=True)}"
-            for kind, one in sorted(kept.items())
-        )  # a line a kind: with an indent, JSON is written in Python, twenty times slower
-        replace_text(path, "{" + ",\n".join(lines) + "}\n")
+        replace_text(path, truth_text(kept))
 
     def check(self) -> Iterator[Checked]:
         """Its tables, as a very small company has them; they are not counted."""
