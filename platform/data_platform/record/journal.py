@@ -142,7 +142,8 @@ def _read(row: type[_Ended], values: Mapping[str, Any]) -> _Ended:
 
 def recorded_runs(connection: duckdb.DuckDBPyConnection, limit: int) -> list[RunRow]:
     """The last runs in the tables of the record, the latest first."""
-    cursor = connection.execute("FROM ops.runs ORDER BY run_number DESC LIMIT ?", [limit])
+    # A number as a parameter would make DuckDB import pandas, which takes longer than the query.
+    cursor = connection.execute(f"FROM ops.runs ORDER BY run_number DESC LIMIT {limit:d}")
     names = [column[0] for column in cursor.description or ()]
     return [_read(RunRow, dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
@@ -150,7 +151,7 @@ def recorded_runs(connection: duckdb.DuckDBPyConnection, limit: int) -> list[Run
 def recorded_steps(connection: duckdb.DuckDBPyConnection, run_number: int) -> tuple[StepRow, ...]:
     """The steps of a run in the tables of the record, in order."""
     cursor = connection.execute(
-        "FROM ops.steps WHERE run_number = ? ORDER BY step_number", [run_number]
+        f"FROM ops.steps WHERE run_number = {run_number:d} ORDER BY step_number"
     )
     names = [column[0] for column in cursor.description or ()]
     return tuple(_read(StepRow, dict(zip(names, row, strict=True))) for row in cursor.fetchall())

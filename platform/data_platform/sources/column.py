@@ -3,8 +3,10 @@
 import re
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
-import polars as pl
+if TYPE_CHECKING:  # importing Polars takes a tenth of a second, and those who read need none
+    import polars as pl
 
 DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
@@ -28,19 +30,25 @@ class Column:
     not_after: date | None = None
 
     @property
-    def polars_type(self) -> pl.DataType:
+    def polars_type(self) -> "pl.DataType":
         """The type that the extract writes."""
+        import polars as pl
+
         if decimal := DECIMAL.fullmatch(self.type):
             return pl.Decimal(int(decimal[1]), int(decimal[2]))
-        return POLARS_TYPES[self.type]
+        if self.type == "TIMESTAMP":
+            return pl.Datetime("us")
+        plain: pl.DataType = getattr(pl, _POLARS_NAMES[self.type])()
+        return plain
 
 
-POLARS_TYPES: dict[str, pl.DataType] = {
-    "VARCHAR": pl.String(),
-    "DATE": pl.Date(),
-    "INTEGER": pl.Int32(),
-    "BIGINT": pl.Int64(),
-    "DOUBLE": pl.Float64(),
-    "TIMESTAMP": pl.Datetime("us"),
+_POLARS_NAMES = {
+    "VARCHAR": "String",
+    "DATE": "Date",
+    "INTEGER": "Int32",
+    "BIGINT": "Int64",
+    "DOUBLE": "Float64",
 }
+# Those that a column may have, beside a decimal.
+TYPES = (*_POLARS_NAMES, "TIMESTAMP")
 DUCKDB_NAMES = {"TEXT": "VARCHAR", "INT": "INTEGER"}

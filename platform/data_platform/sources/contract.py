@@ -3,12 +3,14 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from data_platform.errors import PlatformError
 from data_platform.settings import CONTRACT_FILE, SOURCES_FILE
 from data_platform.sources.column import Column
+
+if TYPE_CHECKING:
+    import polars as pl
 
 SCHEMA = "sources"
 # The table that keeps what another ever showed has its name and this.
@@ -74,8 +76,10 @@ class SourceTable:
         return self.dates.get("on") or self.dates.get("from")
 
     @property
-    def polars_schema(self) -> pl.Schema:
+    def polars_schema(self) -> "pl.Schema":
         """The columns and types that a Parquet file of the table has."""
+        import polars as pl
+
         return pl.Schema({column.name: column.polars_type for column in self.columns})
 
     @property

@@ -14,7 +14,7 @@ import yaml
 from data_platform.errors import PlatformError, near, one_line
 from data_platform.names import EXTRACTS
 from data_platform.settings import CONTRACT_FILE
-from data_platform.sources.column import DECIMAL, DUCKDB_NAMES, POLARS_TYPES, Column
+from data_platform.sources.column import DECIMAL, DUCKDB_NAMES, TYPES, Column
 from data_platform.sources.contract import SCHEMA, Contract, SourceTable
 
 _DATE_TAGS = ("on", "from", "to", "now")
@@ -127,10 +127,10 @@ def _columns(entry: Mapping[str, Any]) -> Iterator[Column]:
     }
     for name, declared in columns.items():
         type_ = _type(declared)
-        if not (DECIMAL.fullmatch(type_) or type_ in POLARS_TYPES):
+        if not (DECIMAL.fullmatch(type_) or type_ in TYPES):
             raise ValueError(
                 f"{entry['name']}: column {name} has type {declared}, expected one of "
-                f"{', '.join(map(str.lower, POLARS_TYPES))}, decimal(p, s)"
+                f"{', '.join(map(str.lower, TYPES))}, decimal(p, s)"
             )
         yield Column(
             name,
