@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlmesh.core.environment import Environment
 
+from data_platform.deployment.same_exports import exports_alike
 from data_platform.errors import PlatformError
 from data_platform.ingest.loaded import loaded
 from data_platform.lakehouse.connection import reading
@@ -105,10 +106,12 @@ def promote(
         _refuse_what_is_behind(project, found, tables, theirs, load)
         evaluation = project.evaluation
         evaluation.start(load.load_number, found.name)
-        tables.compute(tables.all_of(own, load), load, progress=progress, audits_only=True)
+        vouched = tables.vouched(own, load)
+        asked = own - {audit.model_name for audit in vouched}
+        tables.compute(tables.all_of(asked, load), load, progress=progress, audits_only=True)
         if evaluation.stops or evaluation.errors:
             raise failure(evaluation)
-        passed = tuple(evaluation.audits)
+        passed = (*vouched, *evaluation.audits)
         wanted = {snapshot.name: snapshot for snapshot in tables.snapshots.values()}
         deployment = Deployment(wanted, Action.PROMOTED, found.name)
         return _deploy(project, production, load, deployment, passed, with_lineage)
@@ -147,17 +150,19 @@ def _deploy(
     undone: Promotion | None = None,
     back_to: Promotion | None = None,
 ) -> Promoted:
-    before, since = versions(production.tables), change_number(project.cursor)
+    shown_before, since = production.tables, change_number(project.cursor)
+    before = versions(shown_before)
     done = production.bring_up_to(load, deployment=deployment, audited_before=audits_before)
     after = versions(production.tables)
     models = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
-    other_data = set(done.restated) - set(models)
+    unchanged: set[str] = set()
+    if not set(done.restated) - set(models):  # no table shows another load's data
+        unchanged = {name for name in after if name.startswith(f"{Layer.EXPORTS}.")} - set(models)
+        unchanged |= exports_alike(project, shown_before, production.tables, models)
     return Promoted(
         models=tuple(models),
         exports_unchanged=tuple(
-            name.removeprefix(f"{Layer.EXPORTS}.")
-            for name in after
-            if name.startswith(f"{Layer.EXPORTS}.") and name not in models and not other_data
+            sorted(name.removeprefix(f"{Layer.EXPORTS}.") for name in unchanged)
         ),
         since=since,
         undone=undone,

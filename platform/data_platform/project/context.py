@@ -169,7 +169,7 @@ def open_project(
         period = ""
         if kind_of(snapshot.model) is Kind.INCREMENTAL and since and to_date(since) > first_day:
             period = str(Window(to_date(since), to_date(options["end"])))
-        evaluation.note_audits(snapshot.model, results, period)
+        evaluation.note_audits(snapshot, results, period)
 
     evaluator = context.evaluator = RememberingEvaluator(context, on_audits)
     with ExitStack() as stack:

@@ -95,7 +95,9 @@ class Evaluation:
             )
         )
 
-    def note_audits(self, model: Model, results: Iterable[SampledResult], period: str) -> None:
+    def note_audits(
+        self, snapshot: Snapshot, results: Iterable[SampledResult], period: str
+    ) -> None:
         """Note the results of a model's audits; `period` is empty where they read all of time."""
         for result in results:
             if result.skipped:
@@ -108,7 +110,7 @@ class Evaluation:
             audited = Audited(
                 load_number=self.load_number,
                 environment=self.environment,
-                model_name=str(model.name),
+                model_name=str(snapshot.model.name),
                 audit=result.audit.name + (f"({shown})" if shown else ""),
                 period=period if _reads_the_period(result) else "",
                 is_blocking=result.blocking,
@@ -116,6 +118,7 @@ class Evaluation:
                 sentence=_sentence(result),
                 is_unknown=result.failure is not None,
                 seconds=result.seconds,
+                version=snapshot.identifier,
                 keys=tuple(
                     " ".join(str(value) for value in row if value is not None)
                     for row in result.sample

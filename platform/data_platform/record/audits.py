@@ -1,8 +1,10 @@
 """The audits of runs, in ops.audits."""
 
+from collections.abc import Mapping
+
 import duckdb
 
-from data_platform.record.rows import Audited
+from data_platform.record.rows import Audited, Outcome
 from data_platform.record.tables import RUN_NUMBER, columns
 from data_platform.sql import has_table, quoted
 
@@ -31,6 +33,41 @@ def last_audits(
         audited = Audited(**{**of, "keys": tuple(of["keys"] or ())})
         found[audited.model_name, audited.audit] = (number, audited)
     return found
+
+
+def passed_audits(
+    connection: duckdb.DuckDBPyConnection, load_number: int, versions: Mapping[str, str]
+) -> dict[str, list[Audited]]:
+    """The last results of versions of models over all of a load's data, where nothing was found.
+
+    Of runs that were published: what they looked at is what the tables hold, until a later run
+    computes them again, and audits them again.
+
+    Args:
+        versions: the version of each model, SQLMesh's identifier.
+    """
+    names = [column.name for column in columns(Audited) if column.name != RUN_NUMBER]
+    rows = connection.execute(
+        f"SELECT {', '.join(map(quoted, names))} FROM ops.audits WHERE load_number = $load "
+        "AND version IS NOT NULL AND list_contains($versions, model_name || ' ' || version) "
+        f"AND {RUN_NUMBER} IN (SELECT {RUN_NUMBER} FROM ops.runs WHERE outcome = $succeeded) "
+        f"QUALIFY {RUN_NUMBER} = MAX({RUN_NUMBER}) OVER (PARTITION BY model_name)",
+        {
+            "load": load_number,
+            "versions": [f"{name} {version}" for name, version in versions.items()],
+            "succeeded": Outcome.SUCCEEDED,
+        },
+    ).fetchall()
+    found: dict[str, list[Audited]] = {}
+    for values in rows:
+        of = dict(zip(names, values, strict=True))
+        audited = Audited(**{**of, "keys": tuple(of["keys"] or ())})
+        found.setdefault(audited.model_name, []).append(audited)
+    return {
+        name: audits
+        for name, audits in found.items()
+        if not any(one.number_of_rows or one.is_unknown or one.period for one in audits)
+    }
 
 
 def audit_history(

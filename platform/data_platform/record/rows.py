@@ -96,6 +96,9 @@ class Audited:
         False
     )
     seconds: Annotated[float | None, "How long it took; null in older rows, and of loads."] = None
+    version: Annotated[
+        str | None, "SQLMesh's identifier of the model's version; null in older rows, and of loads."
+    ] = None
 
     @property
     def name(self) -> str:

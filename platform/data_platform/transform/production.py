@@ -108,7 +108,7 @@ class Production:
         self._compute(tables, to_do, load)
         tables.mark_as_reflecting(load, chosen)
         restated |= to_do
-        self._audit_what_has_come_back(tables, before, load, audited_before)
+        audited_before = self._audit_what_has_come_back(tables, before, load, audited_before)
         recounts |= not (is_first or layers) and is_due(tables, load)
         if is_first and not layers:  # every audit has just read all of time
             record_recount(self.project.cursor, load.load_number, load.as_of)
@@ -279,8 +279,11 @@ class Production:
         before: Mapping[str, str],
         load: LastLoad,
         audited_before: Sequence[Audited],
-    ) -> None:
-        """Audit models whose code is another one now, though no table of theirs was computed."""
+    ) -> Sequence[Audited]:
+        """Audit models whose code is another one now, though no table of theirs was computed.
+
+        Where the record vouches for them, their results there; with those from before.
+        """
         audited = {*self.project.evaluation.seconds, *(one.model_name for one in audited_before)}
         names = {
             name
@@ -290,9 +293,11 @@ class Production:
             and name not in audited
             and tables.by_name[name].model.audits
         }
-        if names:
+        vouched = tables.vouched(names, load)
+        if names := names - {audit.model_name for audit in vouched}:
             tables.compute(tables.all_of(names, load), load, (), self.progress, audits_only=True)
             self._stop_at_failures()
+        return [*audited_before, *vouched]
 
     def _stop_at_failures(self) -> None:
         if self.project.evaluation.stops or self.project.evaluation.errors:
