@@ -70,9 +70,13 @@ def test_a_rename_is_planned_proven_promoted_and_rolled_back(analyst: Platform) 
     inode = others.stat().st_ino
     done = analyst.call("promote")
     assert "3 models changed, nothing computed" in done.stdout
-    # Only the export that the change reaches is written, and all are up to date.
+    # The change reaches one export, which shows the same rows: no file is written, all are up to
+    # date. Nor is anything audited again but what has found something.
     assert others.stat().st_ino == inode
-    assert "rows in 1 file in" in done.stdout
+    assert "0 rows in 0 files in" in done.stdout
+    last = "(SELECT MAX(run_number) FROM ops.runs)"
+    asked = f"SELECT DISTINCT model_name FROM ops.audits WHERE run_number = {last}"
+    assert analyst.rows(asked) == []
     assert json.loads(analyst.call("status", "--format", "json", check=False).stdout)[
         "exports_are_current"
     ]

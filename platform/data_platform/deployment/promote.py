@@ -1,6 +1,6 @@
 """Promotes a reviewed environment to production, or rolls production's last change back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlmesh.core.environment import Environment
@@ -24,6 +24,7 @@ from data_platform.record.transforms import change_number
 from data_platform.result import counted
 from data_platform.settings import Settings
 from data_platform.transform.code_history import planned_after, snapshots_of
+from data_platform.transform.contents import remember_contents, vouched
 from data_platform.transform.deploy import Deployment
 from data_platform.transform.environments import (
     environments_behind,
@@ -48,6 +49,8 @@ class Promoted:
     back_to: Promotion | None
     # Of the environment's tables, before anything changed.
     audits_before: tuple[Audited, ...]
+    # How many the record vouches for.
+    vouched: int
     transformed: Transformed
     # Exports that this has not changed; they are as of production's change number `since`.
     exports_unchanged: tuple[str, ...]
@@ -70,6 +73,8 @@ class Promoted:
         parts.append(f"computed again: {', '.join(computed)}" if computed else "nothing computed")
         passed = sum(audit.number_of_rows == 0 for audit in self.audits)
         parts += [f"{counted(passed, 'audit')} passed"] if passed else []
+        found = counted(self.vouched, "audit")
+        parts += [f"{found} of the plan found nothing in these tables"] if self.vouched else []
         return ", ".join(parts)
 
 
@@ -106,15 +111,15 @@ def promote(
         _refuse_what_is_behind(project, found, tables, theirs, load)
         evaluation = project.evaluation
         evaluation.start(load.load_number, found.name)
-        vouched = tables.vouched(own, load)
-        asked = own - {audit.model_name for audit in vouched}
+        in_record = vouched(tables, own, load)
+        asked = own - {audit.model_name for audit in in_record}
         tables.compute(tables.all_of(asked, load), load, progress=progress, audits_only=True)
         if evaluation.stops or evaluation.errors:
             raise failure(evaluation)
-        passed = (*vouched, *evaluation.audits)
+        passed = tuple(evaluation.audits)
         wanted = {snapshot.name: snapshot for snapshot in tables.snapshots.values()}
         deployment = Deployment(wanted, Action.PROMOTED, found.name)
-        return _deploy(project, production, load, deployment, passed, with_lineage)
+        return _deploy(project, production, load, deployment, passed, in_record, with_lineage)
 
 
 def rollback(
@@ -137,7 +142,7 @@ def rollback(
         deployment = Deployment(
             snapshots_of(project, target.number), Action.ROLLED_BACK, goes_back_to=target.number
         )
-        return _deploy(project, production, load, deployment, (), with_lineage, undone, target)
+        return _deploy(project, production, load, deployment, (), (), with_lineage, undone, target)
 
 
 def _deploy(
@@ -146,15 +151,20 @@ def _deploy(
     load: LastLoad,
     deployment: Deployment,
     audits_before: tuple[Audited, ...],
+    in_record: Sequence[Audited],
     with_lineage: bool,
     undone: Promotion | None = None,
     back_to: Promotion | None = None,
 ) -> Promoted:
     shown_before, since = production.tables, change_number(project.cursor)
     before = versions(shown_before)
-    done = production.bring_up_to(load, deployment=deployment, audited_before=audits_before)
+    done = production.bring_up_to(
+        load, deployment=deployment, audited_before=(*in_record, *audits_before)
+    )
     after = versions(production.tables)
     models = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
+    if shown_before is not None:  # for a rollback to find as it was
+        remember_contents(shown_before, [name for name in models if name in before])
     unchanged: set[str] = set()
     if not set(done.restated) - set(models):  # no table shows another load's data
         unchanged = {name for name in after if name.startswith(f"{Layer.EXPORTS}.")} - set(models)
@@ -168,6 +178,7 @@ def _deploy(
         undone=undone,
         back_to=back_to,
         audits_before=audits_before,
+        vouched=len(in_record),
         transformed=production.complete(done, load, with_lineage),
     )
 

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable
 
-import duckdb
-
 from data_platform.names import Layer
 from data_platform.project.context import Project
-from data_platform.sql import quoted
+from data_platform.transform.contents import shown
 from data_platform.transform.model_tables import Tables
 
 
@@ -26,20 +24,6 @@ def exports_alike(
         if name.startswith(f"{Layer.EXPORTS}.")
         and name in before.by_name
         and name in after.by_name
-        and _shown(project.cursor, before.table(before.by_name[name]))
-        == _shown(project.cursor, after.table(after.by_name[name]))
+        and shown(project.cursor, before.table(before.by_name[name]))
+        == shown(project.cursor, after.table(after.by_name[name]))
     }
-
-
-def _shown(cursor: duckdb.DuckDBPyConnection, table: str) -> tuple[object, ...]:
-    """What a table or view shows, in whatever order: columns, number of rows, two sums of hashes.
-
-    The order of an export's file follows from its rows.
-    """
-    described = cursor.execute(f"DESCRIBE {table}").fetchall()
-    names = [quoted(name) for name, *_ in described]
-    one, other = ", ".join(names), ", ".join(reversed(names))
-    found = cursor.execute(
-        f"SELECT COUNT(*), SUM(HASH({one})::HUGEINT), BIT_XOR(HASH('again', {other})) FROM {table}"
-    ).fetchone()
-    return (*(tuple(column[:2]) for column in described), *(found or ()))

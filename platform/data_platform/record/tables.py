@@ -102,6 +102,14 @@ class TransformDone:
 
 
 @dataclass(frozen=True)
+class TableContent:
+    """One row a table of a model that was planned or promoted: what its audits have read."""
+
+    physical_name: Annotated[str, "The table, with catalog and schema."]
+    content: Annotated[str, "Its columns, number of rows and sums of their hashes."]
+
+
+@dataclass(frozen=True)
 class Recount:
     """One row: the last time that all audits read all of time, and found nothing that stops."""
 
@@ -200,6 +208,7 @@ TABLES: Mapping[str, type[Any]] = {
     "standing_warnings": StandingWarning,
     "transforms": TransformDone,
     "recounts": Recount,
+    "table_contents": TableContent,
     "promotions": PromotionMade,
     "promoted_models": PromotedModel,
     "model_code": ModelCode,

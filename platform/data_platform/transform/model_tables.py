@@ -22,9 +22,7 @@ from data_platform.project.kinds import kind_of
 from data_platform.project.lineage.graph import Lineage
 from data_platform.project.lineage.working_tree import lineage_of
 from data_platform.project.window import Kind, Window
-from data_platform.record.audits import passed_audits
 from data_platform.record.loads import Change, LastLoad, changes_since, latest_as_of_since
-from data_platform.record.rows import Audited
 from data_platform.record.transforms import loads_of_tables, record_tables
 from data_platform.transform.restatement import Node, Restatement, decide
 
@@ -136,20 +134,6 @@ class Tables:
         first = date.fromisoformat(str(self.project.context.config.model_defaults.start))
         all_time = Window.of_months(first, load.as_of)
         return {n.name: Restatement(n.kind, all_time, ()) for n in self.nodes if n.name in names}
-
-    def vouched(self, names: Collection[str], load: LastLoad) -> list[Audited]:
-        """What the record says of the audits of models whose every audit has found nothing.
-
-        That is of the same version of a model and the same load, in a run that was published.
-        """
-        versions = {name: self.by_name[name].identifier for name in names}
-        passed = passed_audits(self.project.cursor, load.load_number, versions)
-        return [
-            audit
-            for name, audits in passed.items()
-            if len({one.audit for one in audits}) == len(self.by_name[name].model.audits_with_args)
-            for audit in audits
-        ]
 
     def compute(
         self,

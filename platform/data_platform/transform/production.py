@@ -24,6 +24,7 @@ from data_platform.record.transforms import (
     record_recount,
 )
 from data_platform.transform.code_history import note_promotion
+from data_platform.transform.contents import vouched
 from data_platform.transform.deploy import Deployment, apply_code, built_elsewhere
 from data_platform.transform.environments import (
     PROD,
@@ -293,11 +294,11 @@ class Production:
             and name not in audited
             and tables.by_name[name].model.audits
         }
-        vouched = tables.vouched(names, load)
-        if names := names - {audit.model_name for audit in vouched}:
+        in_record = vouched(tables, names, load)
+        if names := names - {audit.model_name for audit in in_record}:
             tables.compute(tables.all_of(names, load), load, (), self.progress, audits_only=True)
             self._stop_at_failures()
-        return [*audited_before, *vouched]
+        return [*audited_before, *in_record]
 
     def _stop_at_failures(self) -> None:
         if self.project.evaluation.stops or self.project.evaluation.errors:
