@@ -24,7 +24,6 @@ _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "lock_configuration": "true",
-    **memory_limits(),
 }
 
 
@@ -50,9 +49,8 @@ class DuckDBFile:
             writable_folder(path.parent)
         is_new = not path.exists()
         try:
-            connection = duckdb.connect(
-                str(path), read_only=is_read_only, config=_LOCKED_DOWN if is_locked_down else {}
-            )
+            locked_down = {**_LOCKED_DOWN, **memory_limits()} if is_locked_down else {}
+            connection = duckdb.connect(str(path), read_only=is_read_only, config=locked_down)
         except duckdb.Error as error:
             raise refusal(path, error) from error
         try:

@@ -24,7 +24,6 @@ from data_platform.record.transforms import (
     record_recount,
 )
 from data_platform.transform.code_history import note_promotion
-from data_platform.transform.contents import vouched
 from data_platform.transform.deploy import Deployment, apply_code, built_elsewhere
 from data_platform.transform.environments import (
     PROD,
@@ -35,7 +34,7 @@ from data_platform.transform.environments import (
 )
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.readers import show_to_readers
-from data_platform.transform.recount import is_due, recount
+from data_platform.transform.reauditing import audit_what_has_come_back, is_due, recount
 from data_platform.transform.restatement import Restatement
 from data_platform.transform.transformed import Progress, Refreshed, Transformed, failure
 
@@ -109,7 +108,11 @@ class Production:
         self._compute(tables, to_do, load)
         tables.mark_as_reflecting(load, chosen)
         restated |= to_do
-        audited_before = self._audit_what_has_come_back(tables, before, load, audited_before)
+        changed = {n for n, v in self._versions().items() if before and before.get(n) != v}
+        audited_before = audit_what_has_come_back(
+            tables, changed, load, audited_before, self.progress
+        )
+        self._stop_at_failures()
         recounts |= not (is_first or layers) and is_due(tables, load)
         if is_first and not layers:  # every audit has just read all of time
             record_recount(self.project.cursor, load.load_number, load.as_of)
@@ -273,32 +276,6 @@ class Production:
     def _versions(self) -> dict[str, str]:
         tables = self.tables
         return {n: s.identifier for n, s in tables.by_name.items()} if tables else {}
-
-    def _audit_what_has_come_back(
-        self,
-        tables: Tables,
-        before: Mapping[str, str],
-        load: LastLoad,
-        audited_before: Sequence[Audited],
-    ) -> Sequence[Audited]:
-        """Audit models whose code is another one now, though no table of theirs was computed.
-
-        Where the record vouches for them, their results there; with those from before.
-        """
-        audited = {*self.project.evaluation.seconds, *(one.model_name for one in audited_before)}
-        names = {
-            name
-            for name, version in self._versions().items()
-            if before
-            and before.get(name) != version
-            and name not in audited
-            and tables.by_name[name].model.audits
-        }
-        in_record = vouched(tables, names, load)
-        if names := names - {audit.model_name for audit in in_record}:
-            tables.compute(tables.all_of(names, load), load, (), self.progress, audits_only=True)
-            self._stop_at_failures()
-        return [*audited_before, *in_record]
 
     def _stop_at_failures(self) -> None:
         if self.project.evaluation.stops or self.project.evaluation.errors:

@@ -1,12 +1,16 @@
-"""The recount: every audit of production over all of time.
+"""Audits of what was not computed now: of models that come back, and once a week of everything.
 
 A day's audits look at what the day has changed, which is all that can have come to break their
 claims, as long as every table shows what a rebuild would show. The recount asks without relying on
 that: once a week by itself, and by `data-platform audit`.
 """
 
+from collections.abc import Collection, Sequence
+
 from data_platform.record.loads import LastLoad
+from data_platform.record.rows import Audited
 from data_platform.record.transforms import record_recount, recounted_as_of
+from data_platform.transform.contents import vouched
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.transformed import Progress
 
@@ -26,3 +30,27 @@ def recount(tables: Tables, load: LastLoad, progress: Progress) -> None:
     evaluation = tables.project.evaluation
     if not (evaluation.stops or evaluation.errors):
         record_recount(tables.project.cursor, load.load_number, load.as_of)
+
+
+def audit_what_has_come_back(
+    tables: Tables,
+    changed: Collection[str],
+    load: LastLoad,
+    audited_before: Sequence[Audited],
+    progress: Progress,
+) -> Sequence[Audited]:
+    """Audit models whose code is another one now, though no table of theirs was computed.
+
+    Where the record vouches for them, its results, with those from before.
+
+    Args:
+        changed: the models whose code is another one.
+        audited_before: results of tables that are taken over as they are.
+    """
+    evaluation = tables.project.evaluation
+    audited = {*evaluation.seconds, *(one.model_name for one in audited_before)}
+    names = {name for name in changed if tables.by_name[name].model.audits} - audited
+    in_record = vouched(tables, names, load)
+    if names := names - {audit.model_name for audit in in_record}:
+        tables.compute(tables.all_of(names, load), load, (), progress, audits_only=True)
+    return [*audited_before, *in_record]

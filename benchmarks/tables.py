@@ -1,0 +1,59 @@
+"""What benchmarks/results.json says, in Markdown; docs/benchmarks.md is made of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).with_name("results.json")
+
+
+def _results() -> dict[str, Any]:
+    return dict(json.loads(RESULTS.read_text(encoding="utf-8")))
+
+
+def surroundings() -> str:
+    """Where and when, and with which versions, by how much the machine differs from itself."""
+    of = _results()
+    return (
+        f"Measured on {of['date']} at commit {of['commit']}: {of['machine']}. {of['versions']}. "
+        f"The same thing differed from itself by {of['noise']:.1%}; within that nothing is claimed."
+    )
+
+
+def ratios() -> str:
+    """A row a ratio: what is compared, at which size, the times of both."""
+    lines = [
+        "| what | invoices | seconds | beside | seconds | ratio |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for case in sorted(
+        _results()["cases"], key=lambda one: (one["suite"], one["case"], one["invoices"])
+    ):
+        for ratio in case["ratios"]:
+            one, other = (case["contestants"][ratio[side]] for side in ("of", "to"))
+            of = case["case"] if ratio["of"] in ("the platform", "a day") else ratio["of"]
+            value = f"{ratio['ratio']:.2f}" if ratio["beyond_noise"] else "within the noise"
+            cells = (of, f"{case['invoices']:,}", f"{one['seconds']:.2f}", ratio["to"])
+            lines.append(f"| {' | '.join(cells)} | {other['seconds']:.2f} | {value} |")
+    return "\n".join(lines)
+
+
+def measurements() -> str:
+    """A row a contestant: median, spread, processors and memory."""
+    lines = [
+        "| case | invoices | contestant | median, s | least to most | cores, s | peak, MB | runs |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for case in sorted(
+        _results()["cases"], key=lambda one: (one["suite"], one["case"], one["invoices"])
+    ):
+        for name, one in case["contestants"].items():
+            spread = f"{one['least']:.2f} to {one['most']:.2f}"
+            if "rows_a_second" in one:
+                name = f"{name}, {one['rows_a_second']:,} rows a second"
+            cells = (
+                case["case"], f"{case['invoices']:,}", name, f"{one['seconds']:.2f}", spread,
+                f"{one['cpu']:.2f}", f"{one['memory_mb']:,}", str(one["runs"]),
+            )  # fmt: skip
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
