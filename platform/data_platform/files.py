@@ -13,13 +13,18 @@ from data_platform.errors import PlatformError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write to, which takes its place when the block succeeds."""
+def replacing(path: Path, is_synced: bool = True) -> Iterator[Path]:
+    """A file beside `path` to write to, which takes its place when the block succeeds.
+
+    Args:
+        is_synced: wait until it is safe from a loss of power.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
-        sync_file(partial)
+        if is_synced:
+            sync_file(partial)
         partial.chmod(0o600)
         partial.replace(path)
     finally:

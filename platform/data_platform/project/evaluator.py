@@ -4,11 +4,12 @@ SQLMesh renders the query of a model and of each of its audits every time that i
 on small data takes far longer than to run them. A backfill asks the same of each day of a month.
 """
 
-import re
+import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 from sqlglot import exp, select
@@ -17,46 +18,17 @@ from sqlmesh.core.audit import Audit
 from sqlmesh.core.macros import RuntimeStage
 from sqlmesh.core.model.definition import AuditResult
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
-from sqlmesh.utils.date import to_date
 
+from data_platform.project.audit_queries import (
+    asks_for_the_total,
+    changed_days,
+    count,
+    count_and_sample,
+    split,
+)
 from data_platform.project.engine_errors import what_values_did
 from data_platform.project.gateways import DuckLakeAdapter, Resilient
-from data_platform.record.rows import KEYS_SHOWN
-
-# The column by which an audit that stops nothing says in a sentence what it found, the same in each
-# row: what an audit says beside its query is no part of a model's fingerprint.
-_WARNING = "warning"
-
-_ASKS_FOR_THE_TOTAL = re.compile(r"\{(total|share)\}")
-
-# The arguments of an audit that needs to look at what has changed alone.
-_CHANGED = ("changed_from", "changed_to")
-
-
-def split(query: exp.Query) -> tuple[exp.Query, str | None]:
-    """An audit's query without its sentence, and the sentence; None where it has none."""
-    found = [one for one in query.selects if one.alias == _WARNING]
-    if not (found and isinstance(found[0].unalias(), exp.Literal)):
-        return query, None
-    kept = [one for one in query.selects if one.alias != _WARNING]
-    return query.select(*kept, append=False), str(found[0].unalias().name)
-
-
-def _count(query: exp.Query) -> exp.Query:
-    return select("COUNT(*)").from_(query.subquery("audit"))
-
-
-def _count_and_sample(query: exp.Query) -> exp.Query:
-    """How many rows a query has, before each of the first few of them, by their first columns.
-
-    One query, which looks once: an audit that warns finds rows each day. Not by a window over all
-    rows, which would hold them all, and of which DuckDB before 1.5.6 dies now and then
-    (duckdb/duckdb#22352).
-    """
-    number = select("COUNT(*)").from_("found").subquery("number_of_rows")
-    first = select("*").from_("found").order_by("1").limit(KEYS_SHOWN).subquery("first")
-    counted = select(number, "first.*").from_(first)
-    return counted.with_("found", as_=query, materialized=True)
+from data_platform.project.rendered import KeptQueries, made_of, period_of
 
 
 class SampledResult(AuditResult):
@@ -86,10 +58,18 @@ class RememberingEvaluator(SnapshotEvaluator):
         )
         self._on_audits = on_audits
         self._queries: dict[Any, list[exp.Query]] = {}
-        self._audits: dict[Any, tuple[exp.Query, str, str | None]] = {}
+        # What to ask, the sentence of a warning, and the audit's own query, not unpacked yet.
+        self._audits: dict[Any, tuple[str, str | None, bytes]] = {}
+        self._kept = KeptQueries(Path(context.cache_dir) / "rendered", context.config.fingerprint)
+        self._gateway = (context.gateway, context.default_catalog)
         self._uses_execution_time: dict[Any, bool] = {}
         # What the transaction has computed so far; None where each is a transaction of its own.
         self._gathered: list[Callable[[], Any]] | None = None
+
+    def close(self) -> None:
+        """Close the connections, and remove rendered queries that nobody asks for."""
+        self._kept.tidy()
+        super().close()
 
     def create(self, *args: Any, **options: Any) -> Any:
         """Make the tables of models, in one transaction where that pays."""
@@ -188,7 +168,16 @@ class RememberingEvaluator(SnapshotEvaluator):
         place = _place(deployability_index)
         key = (snapshot.snapshot_id, render_kwargs["runtime_stage"], window, place)
         if key not in self._queries:
-            self._queries[key] = list(render())
+            of = (
+                *(*self._gateway, render_kwargs["runtime_stage"]),
+                *period_of(render_kwargs, window[-1]),
+                *made_of(snapshot, snapshots.values(), deployability_index),
+            )
+            rendered = self._kept.get(*of)
+            if rendered is None:
+                rendered = list(render())
+                self._kept.put(rendered, *of)
+            self._queries[key] = rendered
         for query in self._queries[key]:
             yield query.copy()
 
@@ -204,31 +193,27 @@ class RememberingEvaluator(SnapshotEvaluator):
             return super()._audit(audit, audit_args, snapshot, snapshots, **options)
         adapter = self.get_adapter(snapshot.model_gateway)
         blocking = audit_args.pop("blocking", None)
-        audit_args = audit_args | _changed(audit, snapshot, options)
+        audit_args = audit_args | changed_days(audit, snapshot, options)
         window = self._window(audit.name, audit.query, options)
         place = _place(options["deployability_index"])
         key = (snapshot.snapshot_id, audit.name, str(audit_args), window, place)
         if key not in self._audits:
-            query = snapshot.model.render_audit_query(
-                audit,
-                snapshots=snapshots,
-                engine_adapter=adapter,
-                runtime_stage=RuntimeStage.AUDITING,
-                **options,
-                **audit_args,
+            of = (
+                *(*self._gateway, audit.name, str(audit.query), str(audit.defaults)),
+                *(str(audit_args), *period_of(options, window[-1])),
+                *made_of(snapshot, snapshots.values(), options["deployability_index"]),
             )
-            # SQLMesh's own audits select whole rows, which may be personal; ours select keys.
-            is_ours = audit.name in snapshot.model.audit_definitions
-            query, template = split(query)
-            asking = (_count_and_sample if is_ours else _count)(query)
-            self._audits[key] = query, adapter._to_sql(asking), template
-        query, asking, template = self._audits[key]
+            kept = self._kept.get(*of)
+            if kept is None:
+                kept = self._render_audit(audit, audit_args, snapshot, snapshots, options)
+                self._kept.put(kept, *of)
+            self._audits[key] = kept
+        asking, template, packed = self._audits[key]
         is_blocking = audit.blocking if blocking is None else blocking == exp.true()
         result = SampledResult(
             audit=audit,
             audit_args=audit_args,
             model=snapshot.model,
-            query=query,
             count=0,
             blocking=is_blocking,
             template=template,
@@ -237,6 +222,7 @@ class RememberingEvaluator(SnapshotEvaluator):
         try:
             rows = adapter.fetchall(asking)
             result.count = rows[0][0] if rows else 0
+            result.query = pickle.loads(packed) if result.count else None
             result.sample = tuple(tuple(row[1:]) for row in rows if row[1:])
         except Exception as error:  # whatever an engine may raise
             if self._gathered:
@@ -248,12 +234,35 @@ class RememberingEvaluator(SnapshotEvaluator):
                 raise
             result.failure = said
             return result
-        if result.count and not is_blocking and template and _ASKS_FOR_THE_TOTAL.search(template):
+        if result.count and not is_blocking and template and asks_for_the_total(template):
             is_deployable = options["deployability_index"].is_deployable(snapshot)
             table = exp.to_table(snapshot.table_name(is_deployable), dialect=adapter.dialect)
             result.total = adapter.fetchone(select("COUNT(*)").from_(table))[0]
         result.seconds = time.perf_counter() - started
         return result
+
+    def _render_audit(
+        self,
+        audit: Audit,
+        audit_args: Mapping[Any, Any],
+        snapshot: Snapshot,
+        snapshots: dict[str, Snapshot],
+        options: Mapping[str, Any],
+    ) -> tuple[str, str | None, bytes]:
+        adapter = self.get_adapter(snapshot.model_gateway)
+        query = snapshot.model.render_audit_query(
+            audit,
+            snapshots=snapshots,
+            engine_adapter=adapter,
+            runtime_stage=RuntimeStage.AUDITING,
+            **options,
+            **audit_args,
+        )
+        # SQLMesh's own audits select whole rows, which may be personal; ours select keys.
+        is_ours = audit.name in snapshot.model.audit_definitions
+        query, template = split(query)
+        asking = (count_and_sample if is_ours else count)(query)
+        return adapter._to_sql(asking), template, pickle.dumps(query)
 
     def _window(self, name: Any, query: Any, options: Mapping[str, Any]) -> tuple[Any, ...]:
         """What of the time the rendering of a query depends on."""
@@ -261,19 +270,6 @@ class RememberingEvaluator(SnapshotEvaluator):
             self._uses_execution_time[name] = "execution" in str(query).lower()
         moment = options["execution_time"] if self._uses_execution_time[name] else None
         return options["start"], options["end"], moment
-
-
-def _changed(
-    audit: Audit, snapshot: Snapshot, options: Mapping[str, Any]
-) -> dict[str, exp.Expression]:
-    """The days that a load has changed, for an audit of a view that asks for them."""
-    if not (snapshot.model.kind.is_view and {*_CHANGED} <= {*audit.defaults}):
-        return {}
-    days = (to_date(options["start"]), to_date(options["end"]))
-    return {
-        name: exp.cast(exp.Literal.string(str(day)), "date")
-        for name, day in zip(_CHANGED, days, strict=True)
-    }
 
 
 def _place(deployability: DeployabilityIndex) -> tuple[Any, ...]:

@@ -1,0 +1,67 @@
+"""Rendered queries are kept from process to process, as long as nothing behind them changes."""
+
+from collections.abc import Callable
+from unittest.mock import patch
+
+import pytest
+from sqlmesh.core.model import SqlModel
+
+from conftest import Platform, begin
+from data_platform.ingest.loaded import loaded
+from data_platform.project.context import open_project
+from data_platform.transform.production import Production
+from editing import edit
+
+MODEL = "intermediate.invoices"
+
+
+def rendered_again(platform: Platform) -> bool:
+    """Whether a process that audits and computes a model renders anything; its audits pass."""
+    settings = platform.settings()
+    render = SqlModel.render_audit_query
+    with (
+        patch.object(
+            SqlModel, "render_audit_query", autospec=True, side_effect=render
+        ) as rendering,
+        open_project(settings, with_unit_tests=False) as project,
+    ):
+        tables = Production(project).tables
+        assert tables is not None
+        load = loaded(project.cursor, settings)
+        tables.compute(tables.all_of([MODEL], load), load)
+        assert project.evaluation.audits_passed == 7
+        assert not project.evaluation.stops
+    return bool(rendering.call_count)
+
+
+def edit_audit(platform: Platform) -> None:
+    edit(platform, "audits/non_negative_amounts.sql", "amount < 0", "amount < 0.00")
+
+
+def edit_macro(platform: Platform) -> None:
+    edit(platform, "macros/keys.py", "# What looks like nothing", "# What looks like  nothing")
+
+
+def edit_configuration(platform: Platform) -> None:
+    edit(platform, "config.yaml", "environment_ttl: in 1 week", "environment_ttl: in 2 weeks")
+
+
+def spoil(platform: Platform) -> None:
+    for kept in (platform.project / ".cache/rendered").glob("*.pickle"):
+        kept.write_bytes(kept.read_bytes()[:20])
+
+
+def test_a_process_renders_nothing_that_an_earlier_one_has_rendered(analyst: Platform) -> None:
+    begin(analyst)
+    assert rendered_again(analyst)
+    assert not rendered_again(analyst)
+
+
+@pytest.mark.parametrize("change", [edit_audit, edit_macro, edit_configuration, spoil])
+def test_whatever_it_is_made_of_has_it_rendered_again(
+    analyst: Platform, change: Callable[[Platform], None]
+) -> None:
+    begin(analyst)
+    rendered_again(analyst)
+    change(analyst)
+    assert rendered_again(analyst)
