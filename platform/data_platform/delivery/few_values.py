@@ -40,8 +40,10 @@ def columns_of_few_values(
             column = f"{_VALUES}.{quoted(name)}"
             values = f"SELECT value FROM (SELECT UNNEST({column}) AS value FROM {_VALUES})"
             known = FewValues(f"{_VALUES}_{len(found)}", f"{values} WHERE value IS NOT NULL")
-            (number,) = connection.execute(f"SELECT COUNT(*) FROM ({known.values})").fetchall()[0]
-            if 0 < number <= _MOST_VALUES:
+            # DuckDB writes an enumeration as SQL text, in which this character ends it.
+            asked = f"SELECT COUNT(*), BOOL_OR(CONTAINS(value, CHR(0))) FROM ({known.values})"
+            number, has_nul = connection.execute(asked).fetchall()[0]
+            if 0 < number <= _MOST_VALUES and not has_nul:
                 ordered = f"{known.values} ORDER BY value"
                 connection.execute(f"CREATE TEMP TYPE {known.type} AS ENUM ({ordered})")
                 found[name] = known

@@ -19,7 +19,7 @@ from data_platform.record.standing_warnings import Beside, warnings_beside
 from data_platform.record.transforms import loads_of_tables
 from data_platform.settings import Settings
 from data_platform.transform.code_history import note_plan
-from data_platform.transform.contents import remember_contents
+from data_platform.transform.contents import vouch
 from data_platform.transform.environments import PROD, differing, own_tables, tables_of
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.production import Production
@@ -176,7 +176,8 @@ def _bring_up_to_date(
     if evaluation.stops or evaluation.errors:
         raise failure(evaluation)
     tables.mark_as_reflecting(load, own)
-    remember_contents(tables, own)
+    views = {n for n in own if tables.by_name[n].snapshot_id in evaluation.computed} - set(to_do)
+    vouch(tables, {n for n in views if tables.by_name[n].model.kind.is_view} | fresh, load)
     production.note_environments(load)
     show_to_readers(project)
     return Built(

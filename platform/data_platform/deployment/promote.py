@@ -1,6 +1,6 @@
 """Promotes a reviewed environment to production, or rolls production's last change back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlmesh.core.environment import Environment
@@ -24,7 +24,7 @@ from data_platform.record.transforms import change_number
 from data_platform.result import counted
 from data_platform.settings import Settings
 from data_platform.transform.code_history import planned_after, snapshots_of
-from data_platform.transform.contents import remember_contents, vouched
+from data_platform.transform.contents import vouched
 from data_platform.transform.deploy import Deployment
 from data_platform.transform.environments import (
     environments_behind,
@@ -163,10 +163,8 @@ def _deploy(
     )
     after = versions(production.tables)
     models = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
-    if shown_before is not None:  # for a rollback to find as it was
-        remember_contents(shown_before, [name for name in models if name in before])
     unchanged: set[str] = set()
-    if not set(done.restated) - set(models):  # no table shows another load's data
+    if not _shows_other_data(shown_before, production.tables, done.restated):
         unchanged = {name for name in after if name.startswith(f"{Layer.EXPORTS}.")} - set(models)
         unchanged |= exports_alike(project, shown_before, production.tables, models)
     return Promoted(
@@ -180,6 +178,18 @@ def _deploy(
         audits_before=audits_before,
         vouched=len(in_record),
         transformed=production.complete(done, load, with_lineage),
+    )
+
+
+def _shows_other_data(
+    before: Tables | None, after: Tables | None, restated: Collection[str]
+) -> bool:
+    """Whether a table that production had before shows another load's data now."""
+    if before is None or after is None:
+        return True
+    had = {before.table(snapshot) for snapshot in before.in_order}
+    return any(
+        name in after.by_name and after.table(after.by_name[name]) in had for name in restated
     )
 
 

@@ -15,6 +15,10 @@ from data_platform.record.rows import KEYS_SHOWN
 # row: what an audit says beside its query is no part of a model's fingerprint.
 _WARNING = "warning"
 
+# What an audit has found, by a name that no audit has; and the engines that are told to find once.
+_ROWS = "rows_that_break_the_claim"
+_MATERIALIZING = ("duckdb", "postgres")
+
 _ASKS_FOR_THE_TOTAL = re.compile(r"\{(total|share)\}")
 
 # The arguments of an audit that needs to look at what has changed alone.
@@ -35,17 +39,16 @@ def count(query: exp.Query) -> exp.Query:
     return select("COUNT(*)").from_(query.subquery("audit"))
 
 
-def count_and_sample(query: exp.Query) -> exp.Query:
+def count_and_sample(query: exp.Query, dialect: str) -> exp.Query:
     """How many rows a query has, before each of the first few of them, by their first columns.
 
-    One query, which looks once: an audit that warns finds rows each day. Not by a window over all
-    rows, which would hold them all, and of which DuckDB before 1.5.6 dies now and then
-    (duckdb/duckdb#22352).
+    One query, which looks once. Not by a window over all rows, which would hold them all, and of
+    which DuckDB before 1.5.6 dies now and then (duckdb/duckdb#22352).
     """
-    number = select("COUNT(*)").from_("found").subquery("number_of_rows")
-    first = select("*").from_("found").order_by("1").limit(KEYS_SHOWN).subquery("first")
+    number = select("COUNT(*)").from_(_ROWS).subquery("number_of_rows")
+    first = select("*").from_(_ROWS).order_by("1").limit(KEYS_SHOWN).subquery("first")
     counted = select(number, "first.*").from_(first)
-    return counted.with_("found", as_=query, materialized=True)
+    return counted.with_(_ROWS, as_=query, materialized=dialect in _MATERIALIZING or None)
 
 
 def asks_for_the_total(template: str) -> bool:

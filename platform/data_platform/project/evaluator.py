@@ -58,8 +58,9 @@ class RememberingEvaluator(SnapshotEvaluator):
         )
         self._on_audits = on_audits
         self._queries: dict[Any, list[exp.Query]] = {}
-        # What to ask, the sentence of a warning, and the audit's own query, not unpacked yet.
-        self._audits: dict[Any, tuple[str, str | None, bytes]] = {}
+        # How many rows and of which keys, as SQL, the sentence of a warning, and the audit's own
+        # query, not unpacked yet.
+        self._audits: dict[Any, tuple[str, str | None, str | None, bytes]] = {}
         self._kept = KeptQueries(Path(context.cache_dir) / "rendered", context.config.fingerprint)
         self._gateway = (context.gateway, context.default_catalog)
         self._uses_execution_time: dict[Any, bool] = {}
@@ -208,7 +209,7 @@ class RememberingEvaluator(SnapshotEvaluator):
                 kept = self._render_audit(audit, audit_args, snapshot, snapshots, options)
                 self._kept.put(kept, *of)
             self._audits[key] = kept
-        asking, template, packed = self._audits[key]
+        counting, sampling, template, packed = self._audits[key]
         is_blocking = audit.blocking if blocking is None else blocking == exp.true()
         result = SampledResult(
             audit=audit,
@@ -220,8 +221,12 @@ class RememberingEvaluator(SnapshotEvaluator):
         )
         started = time.perf_counter()
         try:
-            rows = adapter.fetchall(asking)
+            # What stops a run most likely finds nothing, and is only counted; what warns finds
+            # rows each day, and is looked at once.
+            rows = adapter.fetchall(counting if is_blocking or not sampling else sampling)
             result.count = rows[0][0] if rows else 0
+            if result.count and is_blocking and sampling:
+                rows = adapter.fetchall(sampling)
             result.query = pickle.loads(packed) if result.count else None
             result.sample = tuple(tuple(row[1:]) for row in rows if row[1:])
         except Exception as error:  # whatever an engine may raise
@@ -248,7 +253,7 @@ class RememberingEvaluator(SnapshotEvaluator):
         snapshot: Snapshot,
         snapshots: dict[str, Snapshot],
         options: Mapping[str, Any],
-    ) -> tuple[str, str | None, bytes]:
+    ) -> tuple[str, str | None, str | None, bytes]:
         adapter = self.get_adapter(snapshot.model_gateway)
         query = snapshot.model.render_audit_query(
             audit,
@@ -261,8 +266,8 @@ class RememberingEvaluator(SnapshotEvaluator):
         # SQLMesh's own audits select whole rows, which may be personal; ours select keys.
         is_ours = audit.name in snapshot.model.audit_definitions
         query, template = split(query)
-        asking = (count_and_sample if is_ours else count)(query)
-        return adapter._to_sql(asking), template, pickle.dumps(query)
+        sampling = adapter._to_sql(count_and_sample(query, adapter.dialect)) if is_ours else None
+        return adapter._to_sql(count(query)), sampling, template, pickle.dumps(query)
 
     def _window(self, name: Any, query: Any, options: Mapping[str, Any]) -> tuple[Any, ...]:
         """What of the time the rendering of a query depends on."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot
-from sqlmesh.utils.date import to_date
+from sqlmesh.utils.date import make_inclusive
 
 from data_platform.files import replacing
 
@@ -34,7 +34,7 @@ class KeptQueries:
     def get(self, *of: object) -> Any:
         """What was kept, None where nothing was."""
         file = self._file(of)
-        with suppress(OSError, pickle.PickleError, EOFError, AttributeError, ImportError):
+        with suppress(Exception):  # whatever a damaged file makes pickle raise
             content = file.read_bytes()
             with suppress(OSError):
                 file.touch()
@@ -61,11 +61,11 @@ class KeptQueries:
 
 @cache
 def _programs() -> str:
-    """The versions of what renders, and this room's own part in it."""
-    own = [Path(__file__), *map(Path(__file__).with_name, ("evaluator.py", "audit_queries.py"))]
-    return repr(
-        (*(version(name) for name in ("sqlmesh", "sqlglot")), *(path.read_text() for path in own))
-    )
+    """The versions of what renders, and the programs of this room, which translate."""
+    digest = hashlib.sha256(f"{version('sqlmesh')} {version('sqlglot')}".encode())
+    for program in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(program.read_bytes())
+    return digest.hexdigest()
 
 
 def made_of(
@@ -90,5 +90,9 @@ def made_of(
 
 
 def period_of(options: Mapping[str, Any], moment: object) -> tuple[str, ...]:
-    """The days of a window, and the moment of execution where a query uses it."""
-    return str(to_date(options["start"])), str(to_date(options["end"])), str(moment)
+    """The window as SQLMesh renders it, and the moment of execution where a query uses it.
+
+    An end that is a date is within the window, one that is a moment is not.
+    """
+    first, last = make_inclusive(options["start"], options["end"])
+    return str(first), str(last), str(moment)

@@ -66,8 +66,36 @@ def passed_audits(
     return {
         name: audits
         for name, audits in found.items()
-        if not any(one.number_of_rows or one.is_unknown or one.period for one in audits)
+        if not any(one.number_of_rows or one.is_unknown for one in audits)
     }
+
+
+def record_vouched(
+    connection: duckdb.DuckDBPyConnection,
+    model: str,
+    version: str,
+    load_number: int,
+    contents: str,
+) -> None:
+    """Record that a version of a model was audited whole, and over which contents of tables."""
+    connection.execute(
+        "DELETE FROM ops.vouched "
+        "WHERE load_number <> $load OR (model_name = $model AND version = $version)",
+        {"load": load_number, "model": model, "version": version},
+    )
+    connection.execute(
+        "INSERT INTO ops.vouched VALUES (?, ?, ?, ?)", [model, version, load_number, contents]
+    )
+
+
+def recorded_vouched(
+    connection: duckdb.DuckDBPyConnection, load_number: int
+) -> dict[tuple[str, str], str]:
+    """The contents over which versions of models were audited whole, by model and version."""
+    rows = connection.execute(
+        "SELECT model_name, version, contents FROM ops.vouched WHERE load_number = ?", [load_number]
+    ).fetchall()
+    return {(model, version): contents for model, version, contents in rows}
 
 
 def audit_history(

@@ -102,11 +102,13 @@ class TransformDone:
 
 
 @dataclass(frozen=True)
-class TableContent:
-    """One row a table of a model that was planned or promoted: what its audits have read."""
+class Vouched:
+    """One row a version of a model that was audited whole, in a plan, and nothing was found."""
 
-    physical_name: Annotated[str, "The table, with catalog and schema."]
-    content: Annotated[str, "Its columns, number of rows and sums of their hashes."]
+    model_name: Annotated[str, "The model."]
+    version: Annotated[str, "SQLMesh's identifier of the version."]
+    load_number: Annotated[int, "The load whose data it showed.", INTEGER]
+    contents: Annotated[str, "A digest of what its tables, and those below it, held."]
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ TABLES: Mapping[str, type[Any]] = {
     "standing_warnings": StandingWarning,
     "transforms": TransformDone,
     "recounts": Recount,
-    "table_contents": TableContent,
+    "vouched": Vouched,
     "promotions": PromotionMade,
     "promoted_models": PromotedModel,
     "model_code": ModelCode,

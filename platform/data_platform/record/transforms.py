@@ -116,19 +116,6 @@ def record_recount(connection: duckdb.DuckDBPyConnection, load_number: int, as_o
     connection.execute("INSERT INTO ops.recounts VALUES (?, ?, NOW())", [load_number, as_of])
 
 
-def recorded_contents(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """What tables held when their audits last read them, by their physical names."""
-    return dict(connection.execute("FROM ops.table_contents").fetchall())
-
-
-def record_contents(
-    connection: duckdb.DuckDBPyConnection, physical_name: str, content: str
-) -> None:
-    """Record what a table holds, as its audits have read it."""
-    connection.execute("DELETE FROM ops.table_contents WHERE physical_name = ?", [physical_name])
-    connection.execute("INSERT INTO ops.table_contents VALUES (?, ?)", [physical_name, content])
-
-
 def forget_dropped_tables(
     connection: duckdb.DuckDBPyConnection, there: Sequence[str] | None = None
 ) -> None:
@@ -137,10 +124,6 @@ def forget_dropped_tables(
     Args:
         there: those that are, where another engine has them.
     """
-    connection.execute(
-        "DELETE FROM ops.table_contents "
-        "WHERE physical_name NOT IN (SELECT physical_name FROM ops.model_tables)"
-    )
     if there is not None:
         connection.execute(
             "DELETE FROM ops.model_tables WHERE NOT list_contains(?, physical_name)", [[*there]]

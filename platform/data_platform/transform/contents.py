@@ -1,15 +1,20 @@
-"""What tables and views show, in a few numbers: two that are equal show the same rows."""
+"""What tables show, in a few numbers, and whether audits of them need to be asked again."""
 
-from collections.abc import Collection
+import hashlib
+from collections.abc import Callable, Collection
+from functools import cache
 
 import duckdb
 
-from data_platform.record.audits import passed_audits
+from data_platform.project.evaluation import short_name
+from data_platform.record.audits import passed_audits, record_vouched, recorded_vouched
 from data_platform.record.loads import LastLoad
 from data_platform.record.rows import Audited
-from data_platform.record.transforms import record_contents, recorded_contents
 from data_platform.sql import quoted
 from data_platform.transform.model_tables import Tables
+
+# What takes less is asked again: to look whether the tables are the same would take as long.
+WORTH_SECONDS = 1.0
 
 
 def shown(cursor: duckdb.DuckDBPyConnection, table: str) -> str:
@@ -23,45 +28,67 @@ def shown(cursor: duckdb.DuckDBPyConnection, table: str) -> str:
     return str((*(tuple(column[:2]) for column in described), *(found or ())))
 
 
-def remember_contents(tables: Tables, names: Collection[str]) -> None:
-    """Record what the tables of some models hold, which audits have just read."""
-    if tables.project.record is None:  # elsewhere than in DuckDB nothing is vouched for
-        for table in _tables_of(tables, names):
-            record_contents(tables.project.cursor, table, shown(tables.project.cursor, table))
+def vouch(tables: Tables, names: Collection[str], load: LastLoad) -> None:
+    """Record that the audits of some models have read them whole just now, and found nothing.
 
-
-def are_unchanged(tables: Tables, names: Collection[str]) -> bool:
-    """Whether the tables of some models hold what they held when that was recorded."""
-    if tables.project.record is not None:
-        return False
-    known = recorded_contents(tables.project.cursor)
-    return all(
-        known.get(table) == shown(tables.project.cursor, table)
-        for table in _tables_of(tables, names)
-    )
+    With what the tables hold that they and the models below them have. Elsewhere than in DuckDB
+    nothing is vouched for.
+    """
+    evaluation = tables.project.evaluation
+    found = {one.model_name for one in evaluation.audits if one.failed}
+    names = [name for name in names if name not in found and tables.by_name[name].model.audits]
+    seconds = sum(one.seconds or 0 for one in evaluation.audits if one.model_name in names)
+    if tables.project.record is not None or seconds < WORTH_SECONDS:
+        return
+    contents = _contents_of(tables)
+    for name in names:
+        version = tables.by_name[name].identifier
+        record_vouched(tables.project.cursor, name, version, load.load_number, contents(name))
 
 
 def vouched(tables: Tables, names: Collection[str], load: LastLoad) -> list[Audited]:
-    """What the record says of the audits of models whose every audit has found nothing.
+    """The results of audits that need not be asked again: all of a model's, which found nothing.
 
-    That is of the same version of a model and the same load, in a run that was published, if the
-    tables hold what they held then: otherwise nothing is.
+    They were of the same version of a model, over the same load and the same contents of all the
+    tables that the model and those below it have.
     """
     versions = {name: tables.by_name[name].identifier for name in names}
-    passed = passed_audits(tables.project.cursor, load.load_number, versions)
-    of_all = {
-        name: audits
+    known = recorded_vouched(tables.project.cursor, load.load_number)
+    there = {name for name, version in versions.items() if (name, version) in known}
+    passed = passed_audits(
+        tables.project.cursor, load.load_number, {name: versions[name] for name in there}
+    )
+    if sum(one.seconds or 0 for audits in passed.values() for one in audits) < WORTH_SECONDS:
+        return []
+    contents = _contents_of(tables)
+    return [
+        audit
         for name, audits in passed.items()
         if len({one.audit for one in audits}) == len(tables.by_name[name].model.audits_with_args)
-    }
-    if not of_all or not are_unchanged(tables, names):
-        return []
-    return [audit for audits in of_all.values() for audit in audits]
-
-
-def _tables_of(tables: Tables, names: Collection[str]) -> list[str]:
-    return [
-        tables.table(tables.by_name[name])
-        for name in names
-        if not tables.by_name[name].model.kind.is_view
+        and known[name, versions[name]] == contents(name)
+        for audit in audits
     ]
+
+
+def _contents_of(tables: Tables) -> Callable[[str], str]:
+    """Of a model: a digest of what all tables hold that it and the models below it have."""
+
+    @cache
+    def of_table(name: str) -> str:
+        return shown(tables.project.cursor, tables.table(tables.by_name[name]))
+
+    @cache
+    def below(name: str) -> frozenset[str]:
+        parents = {short_name(one.name) for one in tables.by_name[name].parents}
+        read = [below(parent) for parent in parents & tables.by_name.keys()]
+        return frozenset({name}.union(*read))
+
+    def contents(name: str) -> str:
+        held = [
+            (tables.table(tables.by_name[one]), of_table(one))
+            for one in sorted(below(name))
+            if not tables.by_name[one].model.kind.is_view
+        ]
+        return hashlib.sha256(repr(held).encode()).hexdigest()
+
+    return contents

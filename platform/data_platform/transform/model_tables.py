@@ -218,7 +218,8 @@ class Tables:
             stops = any(result.count and result.blocking for result in results)
             if stops and name not in ignore_audits_of:
                 held_back.add(snapshot.snapshot_id)
-            evaluation.note_model(snapshot, restatement.window, time.perf_counter() - started)
+            if not audits_only:
+                evaluation.note_model(snapshot, restatement.window, time.perf_counter() - started)
 
     def mark_as_reflecting(self, load: LastLoad, names: Collection[str]) -> None:
         """Note that models reflect the load, with the platform and in SQLMesh's own state."""

@@ -109,9 +109,7 @@ class Production:
         tables.mark_as_reflecting(load, chosen)
         restated |= to_do
         changed = {n for n, v in self._versions().items() if before and before.get(n) != v}
-        audited_before = audit_what_has_come_back(
-            tables, changed, load, audited_before, self.progress
-        )
+        audit_what_has_come_back(tables, changed, load, audited_before, self.progress)
         self._stop_at_failures()
         recounts |= not (is_first or layers) and is_due(tables, load)
         if is_first and not layers:  # every audit has just read all of time

@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 from data_platform.record.loads import LastLoad
 from data_platform.record.rows import Audited
 from data_platform.record.transforms import record_recount, recounted_as_of
-from data_platform.transform.contents import vouched
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.transformed import Progress
 
@@ -38,10 +37,8 @@ def audit_what_has_come_back(
     load: LastLoad,
     audited_before: Sequence[Audited],
     progress: Progress,
-) -> Sequence[Audited]:
+) -> None:
     """Audit models whose code is another one now, though no table of theirs was computed.
-
-    Where the record vouches for them, its results, with those from before.
 
     Args:
         changed: the models whose code is another one.
@@ -50,7 +47,5 @@ def audit_what_has_come_back(
     evaluation = tables.project.evaluation
     audited = {*evaluation.seconds, *(one.model_name for one in audited_before)}
     names = {name for name in changed if tables.by_name[name].model.audits} - audited
-    in_record = vouched(tables, names, load)
-    if names := names - {audit.model_name for audit in in_record}:
+    if names:
         tables.compute(tables.all_of(names, load), load, (), progress, audits_only=True)
-    return [*audited_before, *in_record]

@@ -134,9 +134,10 @@ def keeping_lineage(project_dir: Path) -> Iterator[None]:
     file = cache_folder(project_dir) / "lineage" / "models.json"
     kept: dict[str, Any] = {}
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        kept = json.loads(file.read_bytes())
-        models = {key: model for key, one in kept.items() for model in _read_model(one)}
+        read = json.loads(file.read_bytes())
+        models = {key: model for key, one in read.items() for model in _read_model(one)}
         _EXTRACTED.update({key: model for key, model in models.items() if key not in _EXTRACTED})
+        kept = read
     try:
         yield
     finally:
