@@ -107,9 +107,6 @@ class Platform:
             if (parsed := PROJECT / ".cache" / name).is_dir():
                 written = shutil.ignore_patterns("*__tmp*")  # by another worker, just now
                 shutil.copytree(parsed, self.project / ".cache" / name, ignore=written)
-        if (lineage := PROJECT / ".cache/lineage/models.json").is_file():
-            (self.project / ".cache/lineage").mkdir(parents=True)
-            shutil.copy(lineage, self.project / ".cache/lineage")
         only_tests_of_models = shutil.ignore_patterns("*.py", "__pycache__")
         shutil.copytree(PROJECT / "tests", self.project / "tests", ignore=only_tests_of_models)
 

@@ -1,6 +1,6 @@
 MODEL (
   name report.finance__cohorts,
-  kind VIEW,
+  kind FULL,
   owner finance,
   grain (cohort, month),
   description 'Turnover by month of freelancers by the quarter of their first contract.',

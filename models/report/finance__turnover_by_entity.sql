@@ -1,6 +1,6 @@
 MODEL (
   name report.finance__turnover_by_entity,
-  kind VIEW,
+  kind FULL,
   owner finance,
   grain (month, entity),
   description 'Turnover by month and by the Jump company that employs.',
