@@ -56,10 +56,14 @@ def measured(name: str, invoices: int, compared: Compared, noise: float) -> dict
     return {**found, "contestants": sides, "ratios": ratios}
 
 
-def surroundings(noise: float) -> dict[str, Any]:
-    """The machine, the versions and the commit."""
+def commit() -> str:
+    """What is measured."""
     git = ["git", "-C", str(PROJECT), "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def surroundings(noise: float) -> dict[str, Any]:
+    """The machine, and the versions."""
     gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     contestant = subprocess.run(
         [str(CONTESTANTS / "python"), "-c", "from importlib.metadata import version as v\n"
@@ -69,7 +73,6 @@ def surroundings(noise: float) -> dict[str, Any]:
     ours = ", ".join(f"{name} {version(name)}" for name in ("sqlmesh", "duckdb", "polars"))
     return {
         "date": str(date.today()),
-        "commit": commit,
         "machine": f"{os.cpu_count()} cores ({machine.machine()}), {gigabytes:.0f} GB, "
         f"{machine.system()}, Python {machine.python_version()}",
         "versions": f"{ours}, {contestant.stdout.strip()}",
@@ -148,7 +151,8 @@ def main() -> None:
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"cases": []}
     if options.save:
         new = {key_of(one) for one in found}
-        cases = [one for one in kept["cases"] if key_of(one) not in new] + found
+        cases = [one for one in kept["cases"] if key_of(one) not in new]
+        cases += [{**one, "commit": commit()} for one in found]
         RESULTS.write_text(json.dumps({**surroundings(own_noise), "cases": cases}, indent=1) + "\n")
         return
     if said := worse(found, kept["cases"]):

@@ -15,7 +15,7 @@ def surroundings() -> str:
     """Where and when, and with which versions, by how much the machine differs from itself."""
     of = _results()
     return (
-        f"Measured on {of['date']} at commit {of['commit']}: {of['machine']}. {of['versions']}. "
+        f"Measured on {of['date']}: {of['machine']}. {of['versions']}. "
         f"The same thing differed from itself by {of['noise']:.1%}; within that nothing is claimed."
     )
 
@@ -41,8 +41,8 @@ def ratios() -> str:
 def measurements() -> str:
     """A row a contestant: median, spread, processors and memory."""
     lines = [
-        "| case | invoices | contestant | median, s | least to most | cores, s | peak, MB | runs |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| case | invoices | contestant | median, s | least to most | cores, s | peak, MB | runs | commit |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for case in sorted(
         _results()["cases"], key=lambda one: (one["suite"], one["case"], one["invoices"])
@@ -53,7 +53,7 @@ def measurements() -> str:
                 name = f"{name}, {one['rows_a_second']:,} rows a second"
             cells = (
                 case["case"], f"{case['invoices']:,}", name, f"{one['seconds']:.2f}", spread,
-                f"{one['cpu']:.2f}", f"{one['memory_mb']:,}", str(one["runs"]),
+                f"{one['cpu']:.2f}", f"{one['memory_mb']:,}", str(one["runs"]), case["commit"],
             )  # fmt: skip
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
