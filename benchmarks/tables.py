@@ -41,7 +41,7 @@ def ratios() -> str:
 def measurements() -> str:
     """A row a contestant: median, spread, processors and memory."""
     lines = [
-        "| case | invoices | contestant | median, s | least to most | cores, s | peak, MB | runs | commit |",
+        "| case | invoices | contestant | median, s | spread | cores, s | peak, MB | runs | commit |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for case in sorted(
