@@ -40,7 +40,17 @@ def ratios() -> str:
 
 def measurements() -> str:
     """A row a contestant: median, spread, processors and memory."""
-    names = ["case", "invoices", "contestant", "median s", "spread", "cores s", "peak MB", "runs", "commit"]
+    names = [
+        "case",
+        "invoices",
+        "contestant",
+        "median s",
+        "spread",
+        "cores s",
+        "peak MB",
+        "runs",
+        "commit",
+    ]
     lines = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
     for case in sorted(
         _results()["cases"], key=lambda one: (one["suite"], one["case"], one["invoices"])
