@@ -27,22 +27,27 @@ def profiled(words: list[str]) -> None:
     number = 0
 
     def told(adapter: Any, sql: str, *args: Any, **options: Any) -> Any:
+        # Nothing comes after the query: its rows are still to be fetched from the cursor.
         nonlocal number
         number += 1
         file = FOLDER / f"{number:05}.json"
-        for option in ("enable_profiling = 'json'", f"profiling_output = '{file}'"):
-            adapter.cursor.execute(f"SET {option}")
-        try:
-            return execute(adapter, sql, *args, **options)
-        finally:
-            adapter.cursor.execute("PRAGMA disable_profiling")
-            if not _is_long(file):
-                file.unlink(missing_ok=True)
+        for before in (
+            "PRAGMA disable_profiling",
+            "SET enable_profiling = 'json'",
+            f"SET profiling_output = '{file}'",
+        ):
+            adapter.cursor.execute(before)
+        return execute(adapter, sql, *args, **options)
 
     DuckDBEngineAdapter._execute = told  # type: ignore[method-assign]
     from data_platform.cli import main
 
-    main(words)
+    try:
+        main(words)
+    finally:
+        for file in FOLDER.glob("*.json"):
+            if not _is_long(file):
+                file.unlink()
 
 
 def _is_long(file: Path) -> bool:
