@@ -19,10 +19,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cases import CASES, Bench, Compared
+from cases import CASES
 from measure import PROJECT, noise
 from rich.console import Console
 from rich.table import Table
+from setting import Bench, Compared
 
 RESULTS = PROJECT / "benchmarks" / "results.json"
 CONTESTANTS = PROJECT / ".cache" / "bench" / "bin"
@@ -141,6 +142,8 @@ def main() -> None:
             place = folder / str(invoices)
             place.mkdir()
             bench = Bench(CONTESTANTS, place, invoices, rounds, options.quick)
+            if not number:
+                bench.warm_up()
             for name in options.cases or CASES:
                 if name == "start" and number:
                     continue

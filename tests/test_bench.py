@@ -14,8 +14,17 @@ from conftest import PROJECT
 def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
     yield
-    for name in ("suite", "cases", "measure", "rendered", "dbt_project", "tables"):
-        sys.modules.pop(name, None)
+    for name in (
+        "suite",
+        "cases",
+        "changes",
+        "setting",
+        "measure",
+        "rendered",
+        "dbt_project",
+        "tables",
+    ):
+        sys.modules.pop(path.stem, None)
 
 
 def found(ratio: float, invoices: int = 10) -> dict[str, Any]:
@@ -34,8 +43,8 @@ def test_a_ratio_that_is_a_quarter_worse_than_the_one_kept_is_told() -> None:
 
 @pytest.mark.usefixtures("benchmarks")
 def test_no_ratio_is_claimed_within_the_noise() -> None:
-    from cases import Compared
     from measure import Taken
+    from setting import Compared
     from suite import measured
 
     taken = {"a": [Taken(s, s, 10**6) for s in (1.0, 1.1, 5.0)], "b": [Taken(1.0, 1.0, 10**6)]}
@@ -69,8 +78,8 @@ def test_contestants_are_measured_forwards_and_backwards_in_turn(tmp_path: Path)
 
 @pytest.mark.usefixtures("benchmarks")
 def test_the_models_are_rendered_in_order_and_by_the_names_that_are_asked_for() -> None:
-    from cases import AS_OF
     from rendered import render
+    from setting import AS_OF
 
     models = render(PROJECT, AS_OF, lambda name: f"<{name}>")
     names = [model.name for model in models]

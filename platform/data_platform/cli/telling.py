@@ -45,11 +45,14 @@ def tell_step(call: Call, done: "Loaded | Transformed | Exported") -> None:
 
 
 def _seconds_of_audits(audits: Sequence["Audited"], model: str) -> str:
-    """How long each audit of a model took, the longest first."""
-    seconds = {one.audit: one.seconds or 0 for one in audits if one.model_name == model}
-    by_length = sorted(seconds.items(), key=lambda one: -one[1])
-    told = ", ".join(f"{name} {took:.2f} s" for name, took in by_length)
-    return f" (of which audits {sum(seconds.values()):.2f} s: {told})" if told else ""
+    """How long the audits of a model took, and each that took a hundredth of a second or more.
+
+    Those of all are in ops.audits.
+    """
+    seconds = [(one.seconds or 0, one.audit) for one in audits if one.model_name == model]
+    long = [f"{name} {took:.2f} s" for took, name in sorted(seconds, reverse=True) if took >= 0.01]
+    total = sum(took for took, _ in seconds)
+    return f" (audits {total:.2f} s: {', '.join(long)})" if long else ""
 
 
 def _tell_loaded(call: Call, done: "Loaded") -> None:

@@ -136,6 +136,19 @@ class Tables:
         all_time = Window.of_months(first, load.as_of)
         return {n.name: Restatement(n.kind, all_time, ()) for n in self.nodes if n.name in names}
 
+    def audit_sources(self, load: LastLoad) -> None:
+        """Audit the raw tables by what the contract claims of them, over all of time."""
+        for snapshot in self.snapshots.values():
+            if snapshot.is_external and snapshot.model.audits:
+                self.project.evaluator.audit(
+                    snapshot,
+                    start=self.project.context.config.model_defaults.start,
+                    end=load.as_of,
+                    execution_time=load.execution_time,
+                    snapshots={snapshot.name: snapshot},
+                    deployability_index=self.deployability,
+                )
+
     def compute(
         self,
         restatements: Mapping[str, Restatement],

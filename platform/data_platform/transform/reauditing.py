@@ -24,6 +24,7 @@ def is_due(tables: Tables, load: LastLoad) -> bool:
 
 def recount(tables: Tables, load: LastLoad, progress: Progress) -> None:
     """Audit all models over all of time; what was found is in the project's evaluation."""
+    tables.audit_sources(load)
     names = [name for name, snapshot in tables.by_name.items() if snapshot.model.audits]
     tables.compute(tables.all_of(names, load), load, (), progress, audits_only=True)
     evaluation = tables.project.evaluation
