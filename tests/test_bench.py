@@ -14,16 +14,7 @@ from conftest import PROJECT
 def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
     yield
-    for name in (
-        "suite",
-        "cases",
-        "changes",
-        "setting",
-        "measure",
-        "rendered",
-        "dbt_project",
-        "tables",
-    ):
+    for path in (PROJECT / "benchmarks").glob("*.py"):
         sys.modules.pop(path.stem, None)
 
 

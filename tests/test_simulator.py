@@ -21,8 +21,8 @@ from data_platform.names import FaultKind
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
 from data_platform.sources.contract_file import read_contract
-from data_platform.sources.simulated.app import reference_digits
 from data_platform.sources.simulated.company import Company
+from data_platform.sources.simulated.references import reference_digits
 from reference import clean, clean_email, is_test, person_key
 
 LAST = date(2026, 10, 31)

@@ -1,6 +1,5 @@
 """The company's own application: users, job contracts, clients, invoices."""
 
-import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,19 +16,18 @@ from data_platform.sources.simulated.dirt import Dirt, odd_case, stray_ends, str
 from data_platform.sources.simulated.draws import (
     Ints,
     chunk_words,
-    decimal_bytes,
     fractions,
     integers,
     uniform,
 )
-from data_platform.sources.simulated.identity import ids, people, texts, uuids
+from data_platform.sources.simulated.identity import ids, people, uuids
+from data_platform.sources.simulated.references import References
 from data_platform.sources.simulated.vocabulary import vocabulary
 from data_platform.sources.source import Part
 
 # One row in so many is dirty; primes, so that the kinds meet in all combinations.
 _TEST_ACCOUNT_EVERY, _ODD_EMAIL_EVERY, _EMAIL_SPACE_EVERY, _NAME_SPACE_EVERY = 89, 23, 41, 37
 _SECOND_CLIENT_EVERY, _CLIENT_CASE_EVERY, _CLIENT_SPACE_EVERY = 7, 11, 13
-_GAP_EVERY = 211
 _SECOND_CLIENT_SHARE = 0.4  # of the client's invoices, once it is there twice
 
 
@@ -63,7 +61,7 @@ class App:
                 continue
             yield Part("invoices", name, partial(self.invoices, month, issued[month], rank))
             rank += len(issued[month][0])
-        self._note_gaps(rank)
+        self.dirt.truth.note("reference-gaps", self.references.missing(rank))
 
     def _warm_up(self) -> None:
         """Compute what all months share before they are made side by side."""
@@ -143,6 +141,11 @@ class App:
         # Whoever signs up again does not mind the capitals.
         flags = rows["is_second"].to_numpy()
         return dirt.soil(rows, "case-in-second-accounts", "last_name", flags, odd_case("last_name"))
+
+    @property
+    def references(self) -> References:
+        """The numbers that invoices bear."""
+        return References(self.company.seed, self.company.scale, self.dirt.pristine)
 
     @cached_property
     def contract_ids(self) -> pl.Series:
@@ -250,36 +253,6 @@ class App:
         never = self.company.as_of_day + 1
         return both["id"], both["second_id"], both["second_day"].fill_null(never).to_numpy()
 
-    def numbers(self, rank: Ints) -> Ints:
-        """The numbers of invoices by rank, rising; each block has the gap of a cancelled draft."""
-        if self.dirt.pristine or not len(rank):
-            return rank + 1
-        block = rank // _GAP_EVERY
-        places = self._gaps(int(block[-1]) + 1)
-        numbers: Ints = rank + 1 + block + (rank % _GAP_EVERY >= places[block])
-        return numbers
-
-    def _gaps(self, blocks: int) -> Ints:
-        """Before which of its invoices each block has its gap."""
-        return integers(self.company.seed, "invoices", "gap", blocks, 1, _GAP_EVERY)
-
-    def _note_gaps(self, invoices: int) -> None:
-        """Note the numbers that are missing among so many invoices."""
-        if self.dirt.pristine or not invoices:
-            return
-        block = np.arange((invoices - 1) // _GAP_EVERY + 1)
-        after_gap = block * _GAP_EVERY + self._gaps(len(block))
-        is_there = after_gap < invoices
-        missing = (after_gap + 1 + block)[is_there]
-        self.dirt.truth.note("reference-gaps", self.references(missing))
-
-    def references(self, numbers: Ints) -> pl.Series:
-        """The references that invoices of these numbers bear."""
-        width = reference_digits(self.company.scale)
-        if len(numbers) and int(numbers[-1]) < 10**width:
-            return texts(decimal_bytes(b"JMP", numbers, width))
-        return "JMP" + pl.Series(numbers, dtype=pl.Int64).cast(pl.String).str.zfill(width)
-
     def invoices(self, month: int, issued: Issued, first_rank: int) -> pl.DataFrame:
         """The rows of table invoices of one month; `first_rank` invoices came before them."""
         seed, batch = self.company.seed, self.company.invoices(month, issued)
@@ -294,7 +267,7 @@ class App:
                 "first_client": first_id.gather(batch.client),
                 "second_client": second_id.gather(batch.client),
                 "as_second": as_second,
-                "reference": self.references(self.numbers(first_rank + np.arange(n))),
+                "reference": self.references.of(first_rank + np.arange(n)),
                 "cents": batch.cents,
                 "issue_date": to_dates(batch.day),
             }
@@ -306,8 +279,3 @@ class App:
             amount=pl.col("cents").cast(pl.Decimal(12, 0)) * pl.lit(Decimal("0.01")),
             issue_date="issue_date",
         )
-
-
-def reference_digits(scale: float) -> int:
-    """How many digits a reference has: five at scale 1, with room for twenty years and more."""
-    return max(5, 5 + math.ceil(math.log10(scale)))

@@ -10,10 +10,9 @@ import numpy as np
 import polars as pl
 
 from data_platform.simulation import FIRST_DAY
-from data_platform.sources.simulated.app import App
 from data_platform.sources.simulated.calendar import Settled, day_number, month_start
 from data_platform.sources.simulated.company import Company, Issued
-from data_platform.sources.simulated.dirt import Dirt, Truth, stray_ends
+from data_platform.sources.simulated.dirt import Dirt, stray_ends
 from data_platform.sources.simulated.draws import (
     Flags,
     Floats,
@@ -22,6 +21,7 @@ from data_platform.sources.simulated.draws import (
     fractions,
 )
 from data_platform.sources.simulated.identity import uuids
+from data_platform.sources.simulated.references import References
 from data_platform.sources.source import Part
 
 # Days from the issue of an invoice to its payments.
@@ -84,11 +84,6 @@ class Billing:
         )
 
     @cached_property
-    def _app(self) -> App:
-        """The invoices that are paid; the application itself notes what is odd about them."""
-        return App(self.company, Dirt(self.dirt.seed, self.dirt.pristine, Truth()))
-
-    @cached_property
     def _issued(self) -> list[tuple[Issued, int]]:
         """Of each month what was issued, and how many invoices came before."""
         months = range(self.company.as_of_month + 1)
@@ -131,9 +126,9 @@ class Billing:
             is_unknown=one_in(_UNKNOWN_EVERY, "unknown") & ~is_clean,
         )
 
-    def _references(self, rank: Ints) -> pl.Series:
-        """The references of invoices by their rank, rising."""
-        return self._app.references(self._app.numbers(rank))
+    @property
+    def _references(self) -> References:
+        return References(self.company.seed, self.company.scale, self.dirt.pristine)
 
     def _rows(self, month: int, first: int, last: int) -> pl.DataFrame:
         """Columns id, invoice_reference, cents, day: payments of a month's invoices within days."""
@@ -145,7 +140,7 @@ class Billing:
         rows = pl.DataFrame(
             {
                 "id": uuids(np.ascontiguousarray(raw[invoice, nth]).reshape(-1)),
-                "reference": self._references(paid.rank).gather(invoice),
+                "reference": self._references.of(paid.rank).gather(invoice),
                 "cents": paid.amounts[invoice, nth],
                 "day": paid.days[invoice, nth],
                 "has_spaces": paid.has_spaces[invoice] & (nth == 0),
@@ -192,4 +187,4 @@ class Billing:
             ("spaces-in-payment-references", spaces),
         ):
             odd = np.concatenate(ranks)[: 0 if self.dirt.pristine else None]
-            self.dirt.truth.note(kind, self._references(odd))
+            self.dirt.truth.note(kind, self._references.of(odd))

@@ -220,12 +220,12 @@ class Company:
 
     def issued(self, month: int) -> Issued:
         """(day, contract) of the month's invoices by the as-of day, in the order of issue."""
-        if month not in self._issued:
-            self._issued[month] = self._issue(month)
-        return self._issued[month]
+        if month not in self._known_months:
+            self._known_months[month] = self._issue(month)
+        return self._known_months[month]
 
     @cached_property
-    def _issued(self) -> dict[int, Issued]:
+    def _known_months(self) -> dict[int, Issued]:
         """What was issued in the months that somebody asked for."""
         return {}
 
