@@ -176,8 +176,13 @@ def _bring_up_to_date(
     if evaluation.stops or evaluation.errors:
         raise failure(evaluation)
     tables.mark_as_reflecting(load, own)
-    views = {n for n in own if tables.by_name[n].snapshot_id in evaluation.computed} - set(to_do)
-    vouch(tables, {n for n in views if tables.by_name[n].model.kind.is_view} | fresh, load)
+    audited_views = {
+        name
+        for name in own - to_do.keys()
+        if tables.by_name[name].model.kind.is_view
+        and tables.by_name[name].snapshot_id in evaluation.computed
+    }
+    vouch(tables, fresh | audited_views, load)
     production.note_environments(load)
     show_to_readers(project)
     return Built(
