@@ -134,7 +134,8 @@ CASES = [
     (f"unique_over_time({_SELF}, key_column := k, shown_column := k, time_column := t, "
      "changed_from := DATE '2024-03-01', changed_to := DATE '2024-03-31')",
      rows("k, t", "1, DATE '2024-01-01'", "1, DATE '2024-02-01'", "2, DATE '2024-01-01'",
-          "2, DATE '2024-03-31'", "3, DATE '2024-03-01'"), 1,
+          "2, DATE '2024-03-31'", "3, DATE '2024-03-01'", "4, DATE '2024-04-01'",
+          "4, DATE '2024-04-02'"), 1,
      rows("k, t", "1, DATE '2024-01-01'", "1, DATE '2024-02-01'", "2, DATE '2024-03-01'")),
     ("runs_hold_every_number",
      rows(_RUNS, "DATE '2024-01-01', 1, 1", "DATE '2024-02-01', 1, 2",

@@ -117,6 +117,23 @@ def test_little_audits_are_asked_again(analyst: Platform) -> None:
     assert len(analyst.rows(LAST_AUDITS)) == 3
 
 
+def test_no_export_of_an_earlier_load_stays_when_a_promotion_catches_up(analyst: Platform) -> None:
+    begin(analyst)
+    file = analyst.data / "exports/monthly_turnover.csv"
+    before = file.read_text()
+    # A change of words alone keeps every table, under another version of each model.
+    for path in (analyst.project / "models").glob("*/*.sql"):
+        text = path.read_text()
+        path.write_text(text.replace("  description '", "  description 'It is said: ", 1))
+    analyst.call("plan", "dev")
+    later = options_of("2024-03-20")
+    analyst.call("extract", "load", options=later)
+    done = analyst.call("promote", "dev", options=later)
+    assert "exports.monthly_turnover" in done.stdout
+    assert file.read_text() != before
+    assert file.read_text().splitlines()[-1].startswith("2024/03,")
+
+
 def test_the_seconds_of_each_audit_are_kept_and_those_of_long_ones_told(begun: Platform) -> None:
     unknown = "SELECT COUNT(*) FROM ops.audits WHERE seconds IS NULL AND version IS NOT NULL"
     assert begun.rows(unknown) == [(0,)]

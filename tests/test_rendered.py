@@ -1,14 +1,17 @@
 """Rendered queries are kept from process to process, as long as nothing behind them changes."""
 
 from collections.abc import Callable
+from datetime import date
 from unittest.mock import patch
 
 import pytest
 from sqlmesh.core.model import SqlModel
+from sqlmesh.utils.date import to_timestamp
 
 from conftest import Platform, begin
 from data_platform.ingest.loaded import loaded
 from data_platform.project.context import open_project
+from data_platform.project.rendered import period_of
 from data_platform.transform.production import Production
 from editing import edit
 
@@ -49,6 +52,17 @@ def edit_configuration(platform: Platform) -> None:
 def spoil(platform: Platform) -> None:
     for kept in (platform.project / ".cache/rendered").glob("*.pickle"):
         kept.write_bytes(kept.read_bytes()[:20])
+
+
+def test_an_end_that_is_a_moment_is_another_window_than_one_that_is_a_date() -> None:
+    start, end = date(2024, 1, 1), date(2024, 1, 31)
+    of_day = period_of({"start": start, "end": end}, None)
+    # As a plan of SQLMesh's says it: up to a moment, which is not in the window any more.
+    until = period_of({"start": start, "end": to_timestamp(end)}, None)
+    assert of_day != until
+    assert until[1].startswith("2024-01-30")
+    assert of_day == period_of({"start": "2024-01-01", "end": "2024-01-31"}, None)
+    assert of_day != period_of({"start": start, "end": end}, 1)
 
 
 def test_a_process_renders_nothing_that_an_earlier_one_has_rendered(analyst: Platform) -> None:
