@@ -28,7 +28,7 @@ def test_models_are_computed_within_the_limit_and_spill_beside_the_lakehouse(
     with open_project(begun.settings(), computes=False) as project:
         limit, place = project.cursor.execute(ASKED).fetchall()[0]
         assert limit == "100.0 MiB"
-        assert place == str(begun.settings().lakehouse.parent / ".spill")
+        assert place == f"{begun.settings().lakehouse.resolve()}.tmp"
 
 
 def test_readers_have_the_limit_too(begun: Platform, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -578,6 +578,15 @@ def test_a_folder_is_one_lakehouse_s_whose_files_nobody_else_removes(
     assert "which is not there; is it mounted?" in told
 
 
+def test_a_member_s_folder_may_have_an_apostrophe(team: Team, tmp_path: Path) -> None:
+    folder = tmp_path / 'Zoé\'s "team"'
+    folder.mkdir()
+    member = Team(folder / "data", options=team.options, gateway="team")
+    member.call("run", "--no-report")
+    member.call("plan", "dev")
+    assert "promoters" in member.call("query", "FROM marts.kpi__nps").stdout
+
+
 def test_a_team_s_data_folder_is_not_the_default_s(lived_in: Team) -> None:
     alone = Platform(lived_in.data)
     refused = alone.call("extract", "load", check=False)

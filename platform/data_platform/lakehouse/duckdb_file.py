@@ -12,7 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 from data_platform.errors import LakehouseInUseError, PlatformError, one_line
 from data_platform.files import sync_file, writable_folder
 from data_platform.lakehouse.copying import Copying, copy_database
-from data_platform.lakehouse.limits import SPILLED, memory_limits, set_limits
+from data_platform.lakehouse.limits import limits, set_limits
 from data_platform.lakehouse.whose import refuse_other
 from data_platform.settings import DATABASE, Settings
 from data_platform.sql import literal, quoted
@@ -49,13 +49,13 @@ class DuckDBFile:
             writable_folder(path.parent)
         is_new = not path.exists()
         try:
-            locked_down = {**_LOCKED_DOWN, **memory_limits()} if is_locked_down else {}
+            locked_down = {**_LOCKED_DOWN, **limits()} if is_locked_down else {}
             connection = duckdb.connect(str(path), read_only=is_read_only, config=locked_down)
         except duckdb.Error as error:
             raise refusal(path, error) from error
         try:
             if not is_locked_down:
-                set_limits(connection, path.parent / SPILLED)
+                set_limits(connection)
             yield connection
         except BaseException:
             if is_new and not is_read_only:
@@ -93,7 +93,6 @@ class DuckDBFile:
         return {
             "DATA_PLATFORM_GATEWAY": settings.gateway,
             "DATA_PLATFORM_DATA_DIR": str(settings.data_dir),
-            "DATA_PLATFORM_SPILL": str(settings.lakehouse.parent / SPILLED),
         }
 
     def published(self, settings: Settings) -> int | None:

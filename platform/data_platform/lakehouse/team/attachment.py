@@ -81,7 +81,8 @@ def attached(settings: Settings, is_read_only: bool) -> duckdb.DuckDBPyConnectio
             "extension_directory": str(extension_folder()),
             "autoinstall_known_extensions": "false",
             "allow_unsigned_extensions": str(are_compared()).lower(),
-            **limits(spill_folder(settings)),
+            "temp_directory": str(spill_folder(settings)),
+            **limits(),
         }
     )
     try:
