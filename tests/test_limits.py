@@ -1,10 +1,18 @@
 """DuckDB's memory has a limit on every connection, and what does not fit a place."""
 
-import pytest
+from collections.abc import Iterator
+from typing import Any
 
+import duckdb
+import pytest
+from sqlmesh.core.engine_adapter import DuckDBEngineAdapter
+
+from comparison import assert_models_equal_the_reference
 from conftest import PROJECT, Platform
+from data_platform.ingest.loaded import loaded
 from data_platform.lakehouse.limits import DEFAULTS
 from data_platform.project.context import open_project
+from data_platform.transform.production import Production
 
 ASKED = "SELECT CURRENT_SETTING('memory_limit'), CURRENT_SETTING('temp_directory')"
 
@@ -45,3 +53,50 @@ def test_what_does_not_fit_is_spilled_and_leaves_nothing(
     assert "2999999" in begun.call("query", sorting, "--format", "csv").stdout
     folder = begun.settings().lakehouse.resolve().parent
     assert [path.name for path in folder.iterdir()] == ["lakehouse.duckdb"]
+
+
+@pytest.fixture
+def scant(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """Memory suffices for no query of a model but those that take it sparingly; which did."""
+    execute = DuckDBEngineAdapter._execute
+    spared: set[str] = set()
+
+    def scantly(adapter: DuckDBEngineAdapter, sql: str, *args: Any, **options: Any) -> None:
+        if sql.startswith(("INSERT", "SELECT COUNT")) and "sqlmesh__" in sql:
+            adapter.cursor.execute(
+                "SELECT CURRENT_SETTING('debug_force_external'), CURRENT_SETTING('threads')"
+            )
+            if adapter.cursor.fetchone() != (True, 1):
+                raise duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block")
+            spared.add(sql.partition(" ")[0])
+        execute(adapter, sql, *args, **options)
+
+    monkeypatch.setattr(DuckDBEngineAdapter, "_execute", scantly)
+    yield spared
+
+
+def test_a_query_that_memory_does_not_suffice_for_is_asked_again_sparingly(
+    platform: Platform, scant: set[str]
+) -> None:
+    platform.call("extract", "load")
+    with open_project(platform.settings()) as project:
+        production = Production(project)
+        production.bring_up_to(loaded(project.cursor, platform.settings()))
+        assert_models_equal_the_reference(platform, cursor=project.cursor)
+        now = "SELECT CURRENT_SETTING('debug_force_external'), CURRENT_SETTING('threads')"
+        is_sparing, threads = project.cursor.execute(now).fetchall()[0]
+        assert not is_sparing
+        assert threads > 1
+    assert {"INSERT", "SELECT"} <= scant
+
+
+def test_a_query_that_needs_more_than_the_limit_says_what_to_do(
+    begun: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited(monkeypatch, "20MiB")
+    listing = "SELECT LENGTH(STRING_AGG(a::VARCHAR, ' ')) FROM RANGE(9000000) AS t(a)"
+    done = begun.call("query", listing, check=False)
+    assert done.returncode == 1
+    assert "Out of Memory Error" in done.stderr
+    assert "; give it more: DATA_PLATFORM_MEMORY_LIMIT=4GB, or" in done.stderr
+    assert "SET memory_limit" not in done.stderr

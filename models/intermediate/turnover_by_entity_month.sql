@@ -6,9 +6,6 @@ MODEL (
   owner data,
   grain (freelancer_sk, entity, month),
   references freelancer_sk,
-  depends_on (
-    intermediate.as_of
-  ),
   tags by_month,
   description 'One row per freelancer, entity that ever employed them, and month from their first contract there to the as-of month.',
   column_descriptions (
@@ -42,55 +39,114 @@ MODEL (
 );
 
 /* A cohort can move only with a contract that starts before all of the freelancer's rows: the window
-   that brings such a contract computes them all. */
+   that brings such a contract computes them all. Nearly everybody has one contract with an entity: their
+   months are those of the contract and those after it, and nothing has to be summed. */
 WITH months AS (
   SELECT
     month
   FROM intermediate.months
   WHERE
     month BETWEEN @start_ds::DATE AND @end_ds::DATE
-), employments AS (
+), starts AS (
   SELECT
+    sk,
     freelancer_sk,
     entity,
-    DATE_TRUNC('MONTH', MIN(start_date))::DATE AS first_month
+    DATE_TRUNC('MONTH', start_date)::DATE AS first_month,
+    DATE_TRUNC('MONTH', end_date)::DATE AS last_month
   FROM intermediate.job_contracts
-  GROUP BY
-    freelancer_sk,
-    entity
-), cohorts AS (
+), contracts AS (
   SELECT
-    freelancer_sk,
-    entity,
-    first_month,
-    MIN(first_month) OVER (PARTITION BY freelancer_sk) AS cohort_month
-  FROM employments
+    starts.sk,
+    starts.freelancer_sk,
+    starts.entity,
+    MIN(starts.first_month) OVER (PARTITION BY starts.freelancer_sk) AS cohort_month,
+    MIN(starts.first_month) OVER (PARTITION BY starts.freelancer_sk, starts.entity) AS first_month,
+    LEAST(COALESCE(starts.last_month, as_of.as_of_month), as_of.as_of_month) AS last_month,
+    COUNT(*) OVER (PARTITION BY starts.freelancer_sk, starts.entity) AS contracts
+  FROM starts
+  CROSS JOIN intermediate.as_of AS as_of
 ), invoiced AS (
   SELECT
     contracts.freelancer_sk,
+    contracts.cohort_month,
     contracts.entity,
+    contracts.contracts,
     turnover.month,
-    SUM(turnover.turnover) AS turnover
+    turnover.turnover
   FROM intermediate.turnover_by_contract_month AS turnover
-  INNER JOIN intermediate.job_contracts AS contracts
+  INNER JOIN contracts
     ON turnover.job_contract_sk = contracts.sk
   WHERE
     turnover.month BETWEEN @start_ds::DATE AND @end_ds::DATE
-  GROUP BY
+), employed AS (
+  SELECT
     contracts.freelancer_sk,
+    contracts.cohort_month,
     contracts.entity,
-    turnover.month
+    contracts.contracts,
+    months.month,
+    contracts.last_month
+  FROM contracts
+  INNER JOIN months
+    ON months.month >= contracts.first_month
+), every AS (
+  SELECT
+    freelancer_sk,
+    cohort_month,
+    entity,
+    month,
+    turnover
+  FROM invoiced
+  WHERE
+    contracts = 1
+  UNION ALL
+  SELECT
+    freelancer_sk,
+    cohort_month,
+    entity,
+    month,
+    0 AS turnover
+  FROM employed
+  WHERE
+    contracts = 1 AND month > last_month
+  UNION ALL
+  SELECT
+    freelancer_sk,
+    MIN(cohort_month) AS cohort_month,
+    entity,
+    month,
+    SUM(turnover) AS turnover
+  FROM (
+    SELECT
+      freelancer_sk,
+      cohort_month,
+      entity,
+      month,
+      turnover
+    FROM invoiced
+    WHERE
+      contracts > 1
+    UNION ALL
+    SELECT
+      freelancer_sk,
+      cohort_month,
+      entity,
+      month,
+      0 AS turnover
+    FROM employed
+    WHERE
+      contracts > 1
+  ) AS together
+  GROUP BY
+    freelancer_sk,
+    entity,
+    month
 )
 SELECT
-  cohorts.freelancer_sk::UUID AS freelancer_sk,
-  cohorts.cohort_month::DATE AS cohort_month,
-  cohorts.entity::TEXT AS entity,
-  months.month::DATE AS month,
-  COALESCE(invoiced.turnover, 0)::DECIMAL(18, 2) AS turnover
-FROM cohorts
-INNER JOIN months
-  ON months.month >= cohorts.first_month
-LEFT JOIN invoiced
-  ON cohorts.freelancer_sk = invoiced.freelancer_sk
-  AND cohorts.entity = invoiced.entity
-  AND months.month = invoiced.month
+  freelancer_sk::UUID AS freelancer_sk,
+  cohort_month::DATE AS cohort_month,
+  entity::TEXT AS entity,
+  month::DATE AS month,
+  turnover::DECIMAL(18, 2) AS turnover
+FROM every

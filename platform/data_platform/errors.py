@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from data_platform.names import MEMORY_LIMIT, SPILL_LIMIT
+
 # DuckDB's errors about the values of rows, which its messages quote; others speak of the SQL alone.
 _ABOUT_VALUES = (
     "Conversion Error",
@@ -31,7 +33,15 @@ def without_values(message: str) -> str:
     if kind in _ABOUT_VALUES:
         parts = [part.strip(" ^\n") for part in _SAFE_PARTS.findall(message)]
         message = f"{kind}: {', '.join([*parts, 'the value is not shown, it may be personal'])}"
-    return one_line(message)
+    return with_our_limits(message)
+
+
+def with_our_limits(message: str) -> str:
+    """A message of DuckDB's in one line; where it lacks memory, with what gives it more."""
+    if not message.startswith("Out of Memory Error"):
+        return one_line(message)
+    found = message.splitlines()[0].rstrip(".")
+    return f"{found}; give it more: {MEMORY_LIMIT}=4GB, or {SPILL_LIMIT} for what it spills"
 
 
 class PlatformError(Exception):

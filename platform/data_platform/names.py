@@ -16,6 +16,9 @@ class Layer(StrEnum):
     REPORT = "report"
 
 
+# Variables that say how much memory DuckDB may take, and how much of the disk what does not fit.
+MEMORY_LIMIT, SPILL_LIMIT = "DATA_PLATFORM_MEMORY_LIMIT", "DATA_PLATFORM_SPILL_LIMIT"
+
 # The gateways of config.yaml that the platform knows; a lakehouse moves between the first two.
 DUCKDB, TEAM, SPARK, POSTGRES = "duckdb", "team", "spark", "postgres"
 MOVABLE = (DUCKDB, TEAM)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import duckdb
 
-from data_platform.errors import PlatformError, one_line
+from data_platform.errors import PlatformError, with_our_limits
 from data_platform.lakehouse.connection import is_there, reading
 from data_platform.lakehouse.releases import Releases
 from data_platform.lakehouse.stores import store_of
@@ -59,7 +59,7 @@ def query(settings: Settings, sql: str) -> Result:
             columns = tuple(column[0] for column in cursor.description or ())
             return Result(columns, cursor.fetchall() if columns else [])
         except duckdb.Error as error:
-            raise PlatformError(f"the query failed: {one_line(str(error))}") from error
+            raise PlatformError(f"the query failed: {with_our_limits(str(error))}") from error
 
 
 def tables(settings: Settings) -> Result:

@@ -6,21 +6,49 @@ half of the memory. config.yaml says the same to SQLMesh.
 """
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import duckdb
 
+from data_platform.names import MEMORY_LIMIT, SPILL_LIMIT
 from data_platform.sql import literal
 
-MEMORY, SPILL = "DATA_PLATFORM_MEMORY_LIMIT", "DATA_PLATFORM_SPILL_LIMIT"
-DEFAULTS = {MEMORY: "1500MB", SPILL: "90% of available disk space"}
+DEFAULTS = {MEMORY_LIMIT: "1500MB", SPILL_LIMIT: "90% of available disk space"}
 
 
 def limits() -> dict[str, str]:
     """DuckDB's settings."""
     return {
-        "memory_limit": os.environ.get(MEMORY) or DEFAULTS[MEMORY],
-        "max_temp_directory_size": os.environ.get(SPILL) or DEFAULTS[SPILL],
+        setting: os.environ.get(variable) or DEFAULTS[variable]
+        for setting, variable in (
+            ("memory_limit", MEMORY_LIMIT),
+            ("max_temp_directory_size", SPILL_LIMIT),
+        )
     }
+
+
+def ran_out_of_memory(error: BaseException | None) -> bool:
+    """Whether what went wrong is that a query did not fit into the memory that DuckDB may take."""
+    while error is not None and not isinstance(error, duckdb.OutOfMemoryException):
+        error = error.__cause__
+    return error is not None
+
+
+@contextmanager
+def sparingly(execute: Callable[[str], object]) -> Iterator[None]:
+    """Let DuckDB spill what it can, and take one thread, in the block.
+
+    A join whose table just fits leaves nothing for what comes next, and its query fails within a
+    limit although both a higher and a lower one let it pass.
+    """
+    execute("SET threads = 1")
+    execute("SET debug_force_external = true")
+    try:
+        yield
+    finally:
+        execute("RESET debug_force_external")
+        execute("RESET threads")
 
 
 def set_limits(connection: duckdb.DuckDBPyConnection) -> None:

@@ -15,10 +15,12 @@ from typing import Any, cast
 from sqlglot import exp, select
 from sqlmesh import Context
 from sqlmesh.core.audit import Audit
+from sqlmesh.core.engine_adapter import EngineAdapter
 from sqlmesh.core.macros import RuntimeStage
 from sqlmesh.core.model.definition import AuditResult
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
 
+from data_platform.lakehouse.limits import ran_out_of_memory, sparingly
 from data_platform.project.audit_queries import (
     asks_for_the_total,
     changed_days,
@@ -117,7 +119,18 @@ class RememberingEvaluator(SnapshotEvaluator):
 
     def evaluate(self, *args: Any, **options: Any) -> Any:
         """Compute a model."""
-        return self._gather(partial(super().evaluate, *args, **options))
+        compute = partial(super().evaluate, *args, **options)
+        return self._within_memory(partial(self._gather, compute))
+
+    def _within_memory(self, do: Callable[[], Any]) -> Any:
+        """Do it, and once more with less memory where DuckDB has run out of it."""
+        try:
+            return do()
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+        with sparingly(self.adapter.execute):
+            return do()
 
     def _gather(self, compute: Callable[[], Any]) -> Any:
         if self._gathered is None or not isinstance(self.adapter, DuckLakeAdapter):
@@ -137,7 +150,7 @@ class RememberingEvaluator(SnapshotEvaluator):
         self.adapter.forget()
         gathered, self._gathered = self._gathered or [], []
         for compute in gathered:
-            compute()
+            self._within_memory(compute)
 
     def audit(self, snapshot: Snapshot, **options: Any) -> list[SampledResult]:
         """Audit a model, in a plan of SQLMesh's or outside of one, and tell the results."""
@@ -223,17 +236,13 @@ class RememberingEvaluator(SnapshotEvaluator):
         try:
             # What stops a run most likely finds nothing, and is only counted; what warns finds
             # rows each day, and is looked at once.
-            rows = adapter.fetchall(counting if is_blocking or not sampling else sampling)
+            rows = self._ask(adapter, counting if is_blocking or not sampling else sampling)
             result.count = rows[0][0] if rows else 0
             if result.count and is_blocking and sampling:
-                rows = adapter.fetchall(sampling)
+                rows = self._ask(adapter, sampling)
             result.query = pickle.loads(packed) if result.count else None
             result.sample = tuple(tuple(row[1:]) for row in rows if row[1:])
         except Exception as error:  # whatever an engine may raise
-            if self._gathered:
-                self._compute_again()
-            elif isinstance(adapter, Resilient):
-                adapter.look_again()
             said = what_values_did(error)
             if is_blocking or said is None:
                 raise
@@ -242,9 +251,24 @@ class RememberingEvaluator(SnapshotEvaluator):
         if result.count and not is_blocking and template and asks_for_the_total(template):
             is_deployable = options["deployability_index"].is_deployable(snapshot)
             table = exp.to_table(snapshot.table_name(is_deployable), dialect=adapter.dialect)
-            result.total = adapter.fetchone(select("COUNT(*)").from_(table))[0]
+            ((result.total,),) = self._ask(adapter, select("COUNT(*)").from_(table))
         result.seconds = time.perf_counter() - started
         return result
+
+    def _ask(self, adapter: EngineAdapter, query: str | exp.Query) -> list[tuple[Any, ...]]:
+        """An audit's rows; what its transaction has computed outlives a query that fails."""
+
+        def ask() -> Any:
+            try:
+                return adapter.fetchall(query)
+            except Exception:
+                if self._gathered:
+                    self._compute_again()
+                elif isinstance(adapter, Resilient):
+                    adapter.look_again()
+                raise
+
+        return cast(list[tuple[Any, ...]], self._within_memory(ask))
 
     def _render_audit(
         self,
