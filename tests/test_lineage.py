@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -371,6 +373,36 @@ def test_a_count_of_rows_tells_of_nobody(analyst: Platform) -> None:
 FROM marts.care__stagnant_freelancers AS s GROUP BY s.entity"""
     (analyst.project / "models/exports/people.sql").write_text(personal_view(query))
     assert read_lineage(analyst.project).personal("exports.people") == frozenset()
+
+
+# Prints how many models' lineage it extracts.
+EXTRACTING = """
+import sys
+from pathlib import Path
+from unittest.mock import patch
+from data_platform.project.context import read_project
+from data_platform.project.lineage import extraction, working_tree
+extract = extraction.lineage_of_model
+with patch.object(extraction, "lineage_of_model", side_effect=extract) as extracting:
+    with read_project(Path(sys.argv[1])) as context:
+        working_tree.lineage_of(context.models.values(), context.default_catalog)
+print(extracting.call_count)
+"""
+
+
+def test_what_one_process_has_extracted_no_other_does(analyst: Platform) -> None:
+    def extracted(seed: str) -> int:
+        """By a process that has sets in an order of its own."""
+        command = [sys.executable, "-c", EXTRACTING, str(analyst.project)]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        return int(
+            subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
+        )
+
+    extracted("1")
+    assert extracted("2") == extracted("3") == 0
+    edit(analyst, "models/marts/kpi__nps.sql", "owner care", "owner sales")
+    assert extracted("4") == 1
 
 
 def test_the_kept_lineage_depends_on_every_program_that_reads_it(

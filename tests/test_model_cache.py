@@ -2,8 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+from sqlmesh.core.loader import SqlMeshLoader
 
 from conftest import Platform
 from data_platform.project.context import read_project
@@ -48,3 +51,42 @@ def test_an_edited_macro_is_seen_by_every_model(analyst: Platform) -> None:
     with read_project(analyst.project) as context:
         after = context.get_model("exports.monthly_turnover").render_query().sql()
     assert "';'" in after and "';'" not in before
+
+
+def test_an_edited_unit_test_is_seen_and_no_other_is_parsed(analyst: Platform) -> None:
+    def bodies() -> tuple[int, dict[str, Any]]:
+        parse = SqlMeshLoader._load_model_test_file
+        with (
+            patch.object(
+                SqlMeshLoader, "_load_model_test_file", autospec=True, side_effect=parse
+            ) as parsing,
+            read_project(analyst.project) as context,
+        ):
+            tests = {test.test_name: test.body for test in context._model_test_metadata}
+        return parsing.call_count, tests
+
+    path = analyst.project / "tests/marts/test_kpi__nps.yaml"
+    _, before = bodies()
+    assert bodies() == (0, before)
+    (name,) = [name for name in before if f"\n{name}:" in f"\n{path.read_text()}"][:1]
+    stat = path.stat()
+    path.write_text(path.read_text().replace(f"{name}:\n", f"{name}:\n  description: seen\n", 1))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    parsed, after = bodies()
+    assert parsed == 1
+    assert after == {**before, name: {**before[name], "description": "seen"}}
+
+
+def test_a_unit_test_that_a_variable_decides_is_parsed_every_time(
+    analyst: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = analyst.project / "tests/marts/test_kpi__nps.yaml"
+    text = path.read_text()
+    first = text.partition(":")[0]
+    said = 'description: \'{{ env_var("SAID", "nothing") }}\''
+    path.write_text(text.replace(f"{first}:\n", f"{first}:\n  {said}\n", 1))
+    for said in ("one thing", "another"):
+        monkeypatch.setenv("SAID", said)
+        with read_project(analyst.project) as context:
+            bodies = {test.test_name: test.body for test in context._model_test_metadata}
+        assert bodies[first]["description"] == said

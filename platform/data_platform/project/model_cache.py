@@ -1,4 +1,4 @@
-"""SQLMesh's cache of parsed models, keyed by what it was parsed from.
+"""SQLMesh's cache of parsed models, keyed by what it was parsed from, and one of unit tests.
 
 Its own key is the latest time of all files, in whole seconds, and the configuration with the path
 of the lakehouse in it. So it misses an edit within a second, and a file that an older one replaces;
@@ -7,11 +7,13 @@ and every run, whose private copy has a path of its own, would parse all models 
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlmesh.core.config import Config
 from sqlmesh.core.loader import SqlMeshLoader
 from sqlmesh.core.test.discovery import ModelTestMetadata
+
+from data_platform.project.rendered import KeptQueries
 
 # Above any time in seconds: the key is the latest of the times that a model depends on.
 _AFTER_ALL_TIME = 1 << 52
@@ -46,6 +48,19 @@ class ContentLoader(SqlMeshLoader):
         if path.is_relative_to(self.config_path / "models"):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             self._path_mtimes[path] = _AFTER_ALL_TIME + int(digest[:13], 16)
+
+    def _load_model_test_file(self, path: Path) -> dict[str, ModelTestMetadata]:
+        """The unit tests of a file; to parse those of a project takes as long as to load it."""
+        source = path.read_text(encoding="utf-8")
+        is_whole = "{{" not in source and "{%" not in source  # or a variable decides what it says
+        kept = KeptQueries(Path(self.context.cache_dir) / "rendered", "")
+        of = ("unit tests", str(path), source)
+        found = kept.get(*of) if is_whole else None
+        if found is None:
+            found = super()._load_model_test_file(path)
+            if is_whole:
+                kept.put(found, *of)
+        return cast(dict[str, ModelTestMetadata], found)
 
 
 class ContentLoaderWithoutTests(ContentLoader):

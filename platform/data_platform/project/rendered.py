@@ -1,5 +1,7 @@
 """Rendered queries, kept from one process to the next under a digest of all that they are made of.
 
+Unit tests that were parsed are kept with them (`model_cache.py`).
+
 Rendering what a day asks takes a fifth of the day's transform on small data, and yesterday asked
 the same: the window of a model is the month. Kept beside SQLMesh's own caches, as SQLMesh keeps
 its models.

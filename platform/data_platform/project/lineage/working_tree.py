@@ -101,7 +101,7 @@ def lineage_of(models: Iterable["Model"], catalog: str | None) -> Lineage:
         for model in models
     }
     for model in models:
-        read = str(model.mapping_schema) if model.is_sql else str(sorted(columns_of.items()))
+        read = _in_order(model.mapping_schema) if model.is_sql else sorted(columns_of.items())
         of = (catalog, model.fqn, model.data_hash, model.metadata_hash, read, _programs())
         key = hashlib.sha256(repr(of).encode()).hexdigest()
         if key not in _EXTRACTED:
@@ -109,6 +109,22 @@ def lineage_of(models: Iterable["Model"], catalog: str | None) -> Lineage:
         _ASKED.add(key)
         found[_EXTRACTED[key].name] = _EXTRACTED[key]
     return Lineage(found)
+
+
+def _in_order(schema: Mapping[str, Any]) -> list[Any]:
+    """The columns of each table that a model reads, the tables in an order that is always the same.
+
+    SQLMesh has them in that of a set, which differs from process to process.
+    """
+    return [
+        (
+            name,
+            _in_order(of)
+            if any(isinstance(one, Mapping) for one in of.values())
+            else [*of.items()],
+        )
+        for name, of in sorted(schema.items())
+    ]
 
 
 # The lineage of models by what it was extracted from, and what this process has asked for.
