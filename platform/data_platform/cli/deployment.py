@@ -158,7 +158,7 @@ def _promote(call: Call, environment: str | None, formats: tuple[ExportFormat, .
         since=done.since,
     )
     tell_step(call, exported)
-    report_step(run_of(call))
+    report_step(run_of(call), unchanged=done.unchanged, since=done.since)
 
 
 @click.command("plan", cls=parsing.Interspersed)

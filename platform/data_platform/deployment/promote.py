@@ -52,9 +52,15 @@ class Promoted:
     # How many the record vouches for.
     vouched: int
     transformed: Transformed
-    # Exports that this has not changed; they are as of production's change number `since`.
-    exports_unchanged: tuple[str, ...]
+    # Models that show what they showed at production's change number `since`.
+    unchanged: tuple[str, ...]
     since: int
+
+    @property
+    def exports_unchanged(self) -> tuple[str, ...]:
+        """The exports among them, by the names of their files."""
+        of = f"{Layer.EXPORTS}."
+        return tuple(name.removeprefix(of) for name in self.unchanged if name.startswith(of))
 
     @property
     def audits(self) -> tuple[Audited, ...]:
@@ -165,13 +171,11 @@ def _deploy(
     models = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
     unchanged: set[str] = set()
     if not _shows_other_data(shown_before, production.tables, done.restated):
-        unchanged = {name for name in after if name.startswith(f"{Layer.EXPORTS}.")} - set(models)
+        unchanged = after.keys() - set(models)
         unchanged |= exports_alike(project, shown_before, production.tables, models)
     return Promoted(
         models=tuple(models),
-        exports_unchanged=tuple(
-            sorted(name.removeprefix(f"{Layer.EXPORTS}.") for name in unchanged)
-        ),
+        unchanged=tuple(sorted(unchanged)),
         since=since,
         undone=undone,
         back_to=back_to,

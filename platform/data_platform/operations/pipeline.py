@@ -169,11 +169,13 @@ def export_step(
     return done
 
 
-def report_step(run: Run) -> None:
+def report_step(run: Run, unchanged: Sequence[str] = (), since: int = 0) -> None:
     """Render the report of what the run is to publish; see `report`."""
     with run.step("report", is_told_later=True) as step:
+        from data_platform.delivery.report.kept import Unchanged
         from data_platform.delivery.report.render import report
 
-        done = report(run.settings, run=run.row, noted=run.noted)
+        told = Unchanged(unchanged, since)
+        done = report(run.settings, run=run.row, noted=run.noted, unchanged=told)
         place = run.published.report_dir / "index.html"
         step.done(f"{counted(done.pages, 'page')} in {place}, {done.files_written} files written")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -44,11 +45,13 @@ def sizes(
     connection: duckdb.DuckDBPyConnection,
     lineage: Lineage,
     charts: Iterable[Shown | None],
+    kept: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """How many rows each model has, and a few of them, without what is personal.
 
     Args:
         charts: what was fetched already, and need not be again.
+        kept: what this said of some models that show the same rows now.
     """
     fetched = {shown.chart.model: shown for shown in charts if shown is not None}
     found: dict[str, Any] = {}
@@ -62,6 +65,9 @@ def sizes(
                 "columns": columns,
                 "sample": [[row[column] for column in columns] for row in shown.rows[:_SAMPLE]],
             }
+            continue
+        if name in kept and kept[name]["columns"] == columns:
+            found[name] = kept[name]
             continue
         if not has_table(connection, schema, table):
             continue

@@ -15,6 +15,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from data_platform.delivery.report import pages
 from data_platform.delivery.report.catalogue import sizes
 from data_platform.delivery.report.charts import LANGUAGES, fetch, read_charts
+from data_platform.delivery.report.kept import (
+    SIZES,
+    Kept,
+    Unchanged,
+    data_file,
+    fetched,
+    kept_of,
+)
 from data_platform.delivery.report.languages import Contents, LanguagePages
 from data_platform.delivery.report.paths import graph
 from data_platform.delivery.report.scripts import assigned, vega_script
@@ -27,6 +35,7 @@ from data_platform.record.loads import last_load, loaded_tables
 from data_platform.record.promotions import promotions
 from data_platform.record.rows import FailedAudit, Row, RunRow
 from data_platform.record.standing_warnings import standing_warnings
+from data_platform.record.transforms import change_number
 from data_platform.settings import Settings
 from data_platform.sources.freshness import freshness
 
@@ -36,6 +45,7 @@ _FIGURES = "figures.json"
 _SAID = {"figures", "warnings", "promotions", "load", "columns", "checks", "is_public"}
 # What a report consists of; whatever else lies there is somebody else's.
 _OWN = (*LANGUAGES, "assets", "data", "index.html", _FIGURES)
+_NOTHING = Unchanged()
 _PARTS = ("**/*.html", "assets/*", "data/*.js", "*/search.js")
 
 
@@ -85,6 +95,7 @@ def report(
     is_public: bool = False,
     run: RunRow | None = None,
     noted: Sequence[Row] = (),
+    unchanged: Unchanged = _NOTHING,
 ) -> Reported:
     """Render what a lakehouse shows.
 
@@ -92,6 +103,7 @@ def report(
         output: a folder of one's own; by default that of the data folder.
         is_public: leave out personal columns, and the SQL, whose literals may tell of people.
         run: the run that publishes it, and what it has noted so far.
+        unchanged: models whose rows the data folder's own report has fetched, if it is not older.
 
     Raises:
         PlatformError: there is no lakehouse yet, a chart's specification is none, or the folder
@@ -109,7 +121,12 @@ def report(
         personal = frozenset(code.lineage.marked(PERSONAL)) if is_public else frozenset()
         if is_public:  # whose rows are of persons, with or without their names
             charts = [one for one in charts if not code.lineage.personal(one.model)]
-        shown = {chart.name: fetch(connection, chart) for chart in charts}
+        is_own = output is None and not is_public
+        earlier = _earlier(folder, is_public) if is_own else {}
+        kept = kept_of(folder, earlier.get("fetched", {}), charts, unchanged)
+        shown = {
+            chart.name: kept.charts.get(chart.name) or fetch(connection, chart) for chart in charts
+        }
         published = pages.Published(
             connection=connection,
             project_dir=settings.project_dir,
@@ -125,7 +142,8 @@ def report(
             is_public=is_public,
             stale=_stale(settings, connection),
         )
-        return _render(folder, Contents(published, charts, shown, personal, is_public))
+        contents = Contents(published, charts, shown, personal, is_public)
+        return _render(folder, contents, kept, is_own)
 
 
 def _named(warning: FailedAudit, is_public: bool) -> FailedAudit:
@@ -140,17 +158,19 @@ def _stale(settings: Settings, connection: duckdb.DuckDBPyConnection) -> frozens
     return frozenset(one.source for one in found if one.is_stale)
 
 
-def _render(path: Path, contents: Contents) -> Reported:
+def _render(path: Path, contents: Contents, kept: Kept, is_own: bool) -> Reported:
     folder, published = _Folder(path), contents.published
     for name in ("report.css", "report.js", "graph.js", "lineage.js"):
         text = files(_PACKAGE).joinpath("assets", name).read_text(encoding="utf-8")
         folder.put(f"assets/{name}", text)
     folder.put("assets/vega.js", vega_script())
     if not contents.is_public:
-        known = sizes(published.connection, published.code.lineage, contents.shown.values())
-        folder.put("data/sizes.js", assigned("sizes", known))
+        known = sizes(
+            published.connection, published.code.lineage, contents.shown.values(), kept.sizes
+        )
+        folder.put(SIZES, assigned("sizes", known))
     for name, shown in contents.shown.items():
-        folder.put(f"data/{name}.js", assigned("data", list(shown.rows) if shown else [], name))
+        folder.put(data_file(name), assigned("data", list(shown.rows) if shown else [], name))
     texts = yaml.safe_load(files(_PACKAGE).joinpath("texts.yaml").read_bytes())
     environment = Environment(
         loader=PackageLoader(_PACKAGE), autoescape=True, undefined=StrictUndefined,
@@ -173,6 +193,9 @@ def _render(path: Path, contents: Contents) -> Reported:
         t = {name: said[language] for name, said in texts.items()}
         LanguagePages(contents, folder.put, environment, language, t, before).render(figures)
     folder.put("index.html", environment.get_template("index.html").render())
+    if is_own:
+        change = change_number(published.connection)
+        figures["fetched"] = fetched(folder.texts, change, contents.charts, contents.shown)
     folder.put(_FIGURES, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
     written = folder.write()
     return Reported(path, sum(1 for _ in path.rglob("*.html")), written)

@@ -47,3 +47,9 @@ def assigned(name: str, value: Any, key: str | None = None) -> str:
     if key is None:
         return f"{made} = {said};\n"
     return f"({made} = window.report.{name} || {{}})[{json.dumps(key)}] = {said};\n"
+
+
+def assigned_value(script: str, name: str, key: str | None = None) -> Any:
+    """The value that a script of `assigned` assigns."""
+    begins = assigned(name, 0, key).removesuffix("0;\n")
+    return json.loads(script.removeprefix(begins).removesuffix(";\n"))
