@@ -1,6 +1,8 @@
 """DuckDB's memory has a limit on every connection, and what does not fit a place."""
 
 from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -9,8 +11,11 @@ from sqlmesh.core.engine_adapter import DuckDBEngineAdapter
 
 from comparison import assert_models_equal_the_reference
 from conftest import PROJECT, Platform
+from data_platform.delivery.export import export
+from data_platform.delivery.export_files import Target, write
+from data_platform.errors import PlatformError
 from data_platform.ingest.loaded import loaded
-from data_platform.lakehouse.limits import DEFAULTS
+from data_platform.lakehouse.limits import DEFAULTS, within_memory
 from data_platform.project.context import open_project
 from data_platform.transform.production import Production
 
@@ -63,10 +68,7 @@ def scant(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
 
     def scantly(adapter: DuckDBEngineAdapter, sql: str, *args: Any, **options: Any) -> None:
         if sql.startswith(("INSERT", "SELECT COUNT")) and "sqlmesh__" in sql:
-            adapter.cursor.execute(
-                "SELECT CURRENT_SETTING('debug_force_external'), CURRENT_SETTING('threads')"
-            )
-            if adapter.cursor.fetchone() != (True, 1):
+            if not is_sparing(adapter.cursor):
                 raise duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block")
             spared.add(sql.partition(" ")[0])
         execute(adapter, sql, *args, **options)
@@ -83,11 +85,57 @@ def test_a_query_that_memory_does_not_suffice_for_is_asked_again_sparingly(
         production = Production(project)
         production.bring_up_to(loaded(project.cursor, platform.settings()))
         assert_models_equal_the_reference(platform, cursor=project.cursor)
-        now = "SELECT CURRENT_SETTING('debug_force_external'), CURRENT_SETTING('threads')"
-        is_sparing, threads = project.cursor.execute(now).fetchall()[0]
-        assert not is_sparing
-        assert threads > 1
+        assert not is_sparing(project.cursor)
     assert {"INSERT", "SELECT"} <= scant
+
+
+SPARING = "SELECT CURRENT_SETTING('debug_force_external'), CURRENT_SETTING('threads') = 1"
+
+
+def is_sparing(connection: duckdb.DuckDBPyConnection) -> bool:
+    return connection.execute(SPARING).fetchone() == (True, True)
+
+
+def test_what_memory_does_not_suffice_for_is_done_once_more() -> None:
+    with duckdb.connect() as connection:
+        done: list[bool] = []
+
+        def do(error: type[Exception], at_most: int = 1) -> str:
+            done.append(is_sparing(connection))
+            if len(done) <= at_most:
+                raise PlatformError("it failed") from error("Out of Memory Error: …")
+            return "done"
+
+        def attempt(*how: Any) -> list[bool]:
+            done.clear()
+            assert within_memory(connection.execute, lambda: do(*how)) == "done"
+            return done
+
+        assert attempt(duckdb.OutOfMemoryException) == [False, True]
+        assert attempt(duckdb.OutOfMemoryException, 0) == [False]
+        for how, tries in (((duckdb.OutOfMemoryException, 2), 2), ((duckdb.BinderException,), 1)):
+            with pytest.raises(PlatformError, match="it failed"):
+                attempt(*how)
+            assert len(done) == tries
+            assert not is_sparing(connection)
+
+
+def test_an_export_that_memory_does_not_suffice_for_is_written_sparingly(
+    begun: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scantly(
+        connection: duckdb.DuckDBPyConnection, target: Target, path: Path
+    ) -> tuple[int, Decimal | None]:
+        if not is_sparing(connection):
+            path.write_text("half of it")
+            raise duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block")
+        return write(connection, target, path)
+
+    monkeypatch.setattr("data_platform.delivery.export.write", scantly)
+    before = {path.name: path.read_bytes() for path in begun.settings().exports_dir.iterdir()}
+    assert len(export(begun.settings()).files) == len(before)
+    exported = begun.settings().exports_dir.iterdir()
+    assert {path.name: path.read_bytes() for path in exported} == before
 
 
 def test_a_query_that_needs_more_than_the_limit_says_what_to_do(

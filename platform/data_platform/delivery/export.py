@@ -4,15 +4,17 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import duckdb
 
-from data_platform.delivery.export_files import WORKBOOK, failure_of, targets_of, write
+from data_platform.delivery.export_files import WORKBOOK, Target, failure_of, targets_of, write
 from data_platform.delivery.workbook import sheet_names, sheets_of
 from data_platform.errors import PlatformError
 from data_platform.files import remove_left, replacing, writable_folder
 from data_platform.lakehouse.connection import reading, require, writing
+from data_platform.lakehouse.limits import within_memory
 from data_platform.lakehouse.stores import store_of
 from data_platform.names import ExportFormat, Layer
 from data_platform.record.exports import (
@@ -132,13 +134,14 @@ def export(
         with ExitStack() as replacements:
             for done, target in enumerate(targets):
                 progress(done, len(targets))
-                partial = replacements.enter_context(replacing(target.path))
+
+                place = replacements.enter_context(replacing(target.path))
+                attempt = partial(_write, settings, connection, target, place)
                 try:
-                    rows, total = write(connection, target, partial)
+                    rows, total = within_memory(connection.execute, attempt)
                 except PlatformError:
                     raise
                 except Exception as error:  # whatever DuckDB or Polars say
-                    store_of(settings).look_again(connection)
                     raise failure_of(connection, target, error) from error
                 written.append(ExportedFile(target.path, rows, total))
         progress(len(targets), len(targets))
@@ -148,6 +151,17 @@ def export(
             with transaction(connection):
                 removed = _record_files(connection, folder, current, formats)
     return Exported(tuple(written), removed)
+
+
+def _write(
+    settings: Settings, connection: duckdb.DuckDBPyConnection, target: Target, place: Path
+) -> tuple[int, Decimal | None]:
+    """Write a file; where that fails, the connection can go on."""
+    try:
+        return write(connection, target, place)
+    except Exception:  # whatever DuckDB or Polars say
+        store_of(settings).look_again(connection)
+        raise
 
 
 def _record_files(

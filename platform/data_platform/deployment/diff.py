@@ -8,6 +8,7 @@ export is where two people share a name. Rows are compared here: exactly, and in
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from sqlglot import exp
@@ -16,6 +17,7 @@ from sqlmesh.core.snapshot import Snapshot
 from data_platform.deployment.code_changes import renamed_columns
 from data_platform.deployment.row_comparison import Pair, Sample, compare_rows
 from data_platform.errors import PlatformError, UsageError, near
+from data_platform.lakehouse.limits import within_memory
 from data_platform.project.context import Project
 from data_platform.project.lineage.graph import ModelLineage
 from data_platform.record.loads import LastLoad
@@ -253,14 +255,17 @@ class _Comparison:
         }
         keys = _keys(before, after, old, pairs)
         personal = one.personal(self.name) | other.personal(self.name)
-        compared = compare_rows(
-            self.project.cursor,
+        cursor = self.project.cursor
+        comparing = partial(
+            compare_rows,
+            cursor,
             self._places,
             keys,
             {here: there for here, there in pairs.items() if here not in keys},
             ("only in production", f"only in {self.environment}"),
             frozenset() if self.show_personal else personal,
         )
+        compared = within_memory(cursor.execute, comparing)
         return ModelDiff(
             self.name,
             rows,

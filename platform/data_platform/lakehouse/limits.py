@@ -6,14 +6,15 @@ half of the memory. config.yaml says the same to SQLMesh.
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import TypeVar
 
 import duckdb
 
 from data_platform.names import MEMORY_LIMIT, SPILL_LIMIT
 from data_platform.sql import literal
 
+_T = TypeVar("_T")
 DEFAULTS = {MEMORY_LIMIT: "1500MB", SPILL_LIMIT: "90% of available disk space"}
 
 
@@ -28,24 +29,32 @@ def limits() -> dict[str, str]:
     }
 
 
-def ran_out_of_memory(error: BaseException | None) -> bool:
+def _ran_out_of_memory(error: BaseException | None) -> bool:
     """Whether what went wrong is that a query did not fit into the memory that DuckDB may take."""
     while error is not None and not isinstance(error, duckdb.OutOfMemoryException):
         error = error.__cause__
     return error is not None
 
 
-@contextmanager
-def sparingly(execute: Callable[[str], object]) -> Iterator[None]:
-    """Let DuckDB spill what it can, and take one thread, in the block.
+def within_memory(execute: Callable[[str], object], do: Callable[[], _T]) -> _T:
+    """Do it, and where DuckDB has run out of memory once more, sparingly.
 
     A join whose table just fits leaves nothing for what comes next, and its query fails within a
-    limit although both a higher and a lower one let it pass.
+    limit although both a higher and a lower one let it pass. By one thread, which spills what it
+    can, the query takes longer, and far less.
+
+    Args:
+        execute: executes a setting on the connection that `do` uses.
     """
+    try:
+        return do()
+    except Exception as error:
+        if not _ran_out_of_memory(error):
+            raise
     execute("SET threads = 1")
     execute("SET debug_force_external = true")
     try:
-        yield
+        return do()
     finally:
         execute("RESET debug_force_external")
         execute("RESET threads")

@@ -20,7 +20,7 @@ from sqlmesh.core.macros import RuntimeStage
 from sqlmesh.core.model.definition import AuditResult
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
 
-from data_platform.lakehouse.limits import ran_out_of_memory, sparingly
+from data_platform.lakehouse.limits import within_memory
 from data_platform.project.audit_queries import (
     asks_for_the_total,
     changed_days,
@@ -120,17 +120,7 @@ class RememberingEvaluator(SnapshotEvaluator):
     def evaluate(self, *args: Any, **options: Any) -> Any:
         """Compute a model."""
         compute = partial(super().evaluate, *args, **options)
-        return self._within_memory(partial(self._gather, compute))
-
-    def _within_memory(self, do: Callable[[], Any]) -> Any:
-        """Do it, and once more with less memory where DuckDB has run out of it."""
-        try:
-            return do()
-        except Exception as error:
-            if not ran_out_of_memory(error):
-                raise
-        with sparingly(self.adapter.execute):
-            return do()
+        return within_memory(self.adapter.execute, partial(self._gather, compute))
 
     def _gather(self, compute: Callable[[], Any]) -> Any:
         if self._gathered is None or not isinstance(self.adapter, DuckLakeAdapter):
@@ -150,7 +140,7 @@ class RememberingEvaluator(SnapshotEvaluator):
         self.adapter.forget()
         gathered, self._gathered = self._gathered or [], []
         for compute in gathered:
-            self._within_memory(compute)
+            within_memory(self.adapter.execute, compute)
 
     def audit(self, snapshot: Snapshot, **options: Any) -> list[SampledResult]:
         """Audit a model, in a plan of SQLMesh's or outside of one, and tell the results."""
@@ -268,7 +258,7 @@ class RememberingEvaluator(SnapshotEvaluator):
                     adapter.look_again()
                 raise
 
-        return cast(list[tuple[Any, ...]], self._within_memory(ask))
+        return cast(list[tuple[Any, ...]], within_memory(adapter.execute, ask))
 
     def _render_audit(
         self,
