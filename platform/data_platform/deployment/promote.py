@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlmesh.core.environment import Environment
+from sqlmesh.core.snapshot import DeployabilityIndex
 
-from data_platform.deployment.same_exports import exports_alike
 from data_platform.errors import PlatformError
 from data_platform.ingest.loaded import loaded
 from data_platform.lakehouse.connection import reading
@@ -24,7 +24,7 @@ from data_platform.record.transforms import change_number
 from data_platform.result import counted
 from data_platform.settings import Settings
 from data_platform.transform.code_history import planned_after, snapshots_of
-from data_platform.transform.contents import vouched
+from data_platform.transform.contents import Contents, vouch_for_replaced, vouched
 from data_platform.transform.deploy import Deployment
 from data_platform.transform.environments import (
     environments_behind,
@@ -80,7 +80,7 @@ class Promoted:
         passed = sum(audit.number_of_rows == 0 for audit in self.audits)
         parts += [f"{counted(passed, 'audit')} passed"] if passed else []
         found = counted(self.vouched, "audit")
-        parts += [f"{found} of the plan found nothing in these tables"] if self.vouched else []
+        parts += [f"{found} found nothing in these tables before"] if self.vouched else []
         return ", ".join(parts)
 
 
@@ -117,7 +117,7 @@ def promote(
         _refuse_what_is_behind(project, found, tables, theirs, load)
         evaluation = project.evaluation
         evaluation.start(load.load_number, found.name)
-        in_record = vouched(tables, own, load)
+        in_record = vouched(tables, own, load, Contents(project.cursor))
         asked = own - {audit.model_name for audit in in_record}
         tables.compute(tables.all_of(asked, load), load, progress=progress, audits_only=True)
         if evaluation.stops or evaluation.errors:
@@ -145,10 +145,16 @@ def rollback(
         production = Production(project, progress)
         production.record_external_promotion(load)
         undone, target = last_and_before(promotions(project.cursor))
-        deployment = Deployment(
-            snapshots_of(project, target.number), Action.ROLLED_BACK, goes_back_to=target.number
+        wanted = snapshots_of(project, target.number)
+        deployment = Deployment(wanted, Action.ROLLED_BACK, goes_back_to=target.number)
+        known = {one.snapshot_id: one for one in wanted.values() if one.version}
+        tables = Tables(project, known, DeployabilityIndex.all_deployable())
+        shown = versions(production.tables)
+        back = {name for name, one in versions(tables).items() if shown.get(name) != one}
+        in_record = vouched(tables, back, load, Contents(project.cursor))
+        return _deploy(
+            project, production, load, deployment, (), in_record, with_lineage, undone, target
         )
-        return _deploy(project, production, load, deployment, (), (), with_lineage, undone, target)
 
 
 def _deploy(
@@ -170,9 +176,13 @@ def _deploy(
     after = versions(production.tables)
     models = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
     unchanged: set[str] = set()
-    if not _shows_other_data(shown_before, production.tables, done.restated):
+    shown_now = production.tables
+    if shown_before and shown_now and not _shows_other_data(shown_before, shown_now, done.restated):
+        contents = Contents(project.cursor)
         unchanged = after.keys() - set(models)
-        unchanged |= exports_alike(project, shown_before, production.tables, models)
+        if project.record is None:  # elsewhere than in DuckDB nothing is looked at
+            unchanged |= {n for n in models if contents.are_alike(shown_before, shown_now, n)}
+        vouch_for_replaced(shown_before, before.keys() & set(models), load, contents)
     return Promoted(
         models=tuple(models),
         unchanged=tuple(sorted(unchanged)),
@@ -185,12 +195,8 @@ def _deploy(
     )
 
 
-def _shows_other_data(
-    before: Tables | None, after: Tables | None, restated: Collection[str]
-) -> bool:
+def _shows_other_data(before: Tables, after: Tables, restated: Collection[str]) -> bool:
     """Whether a table that production had before shows another load's data now."""
-    if before is None or after is None:
-        return True
     had = {before.table(snapshot) for snapshot in before.in_order}
     return any(
         name in after.by_name and after.table(after.by_name[name]) in had for name in restated

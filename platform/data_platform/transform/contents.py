@@ -1,8 +1,8 @@
 """What tables show, in a few numbers, and whether audits of them need to be asked again."""
 
 import hashlib
-from collections.abc import Callable, Collection
-from functools import cache
+import re
+from collections.abc import Collection
 
 import duckdb
 
@@ -17,15 +17,87 @@ from data_platform.transform.model_tables import Tables
 WORTH_SECONDS = 1.0
 
 
-def shown(cursor: duckdb.DuckDBPyConnection, table: str) -> str:
-    """What a table or view shows, in whatever order: columns, rows, and two sums of hashes."""
-    described = cursor.execute(f"DESCRIBE {table}").fetchall()
-    names = [quoted(name) for name, *_ in described]
-    one, other = ", ".join(names), ", ".join(reversed(names))
-    found = cursor.execute(
-        f"SELECT COUNT(*), SUM(HASH({one})::HUGEINT), BIT_XOR(HASH('again', {other})) FROM {table}"
-    ).fetchone()
-    return str((*(tuple(column[:2]) for column in described), *(found or ())))
+class Contents:
+    """What the tables of a lakehouse show, each of which is looked at once."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+        self._shown: dict[str, str] = {}
+
+    def of(self, tables: Tables, name: str) -> str:
+        """What a model's table or view shows, in whatever order."""
+        table = tables.table(tables.by_name[name])
+        if table not in self._shown:
+            self._shown[table] = self._look(table)
+        return self._shown[table]
+
+    def _look(self, table: str) -> str:
+        """Columns, rows, and two sums of hashes; nothing where there is no such table."""
+        try:
+            described = self._cursor.execute(f"DESCRIBE {table}").fetchall()
+        except duckdb.CatalogException:
+            return ""
+        names = [quoted(name) for name, *_ in described]
+        one, other = ", ".join(names), ", ".join(reversed(names))
+        found = self._cursor.execute(
+            f"SELECT COUNT(*), SUM(HASH({one})::HUGEINT), BIT_XOR(HASH('again', {other})) "
+            f"FROM {table}"
+        ).fetchone()
+        return str((*(tuple(column[:2]) for column in described), *(found or ())))
+
+    def below(self, tables: Tables, name: str) -> str:
+        """A digest of what all tables hold that a model and those below it have."""
+        held = [
+            (tables.table(tables.by_name[one]), self.of(tables, one))
+            for one in sorted(_below(tables, name, {}))
+            if not tables.by_name[one].model.kind.is_view
+        ]
+        return hashlib.sha256(repr(held).encode()).hexdigest()
+
+    def are_alike(self, before: Tables, after: Tables, name: str) -> bool:
+        """Whether a model shows the same rows in two sets of tables.
+
+        A view does where its SQL is the same and what it reads shows the same: to look at that
+        takes a tenth of the time that it takes to look at what it formats.
+        """
+        if name not in before.by_name or name not in after.by_name:
+            return False
+        if self._are_same_view(before, after, name):
+            return True
+        return bool(self.of(after, name)) and self.of(before, name) == self.of(after, name)
+
+    def _are_same_view(self, before: Tables, after: Tables, name: str) -> bool:
+        sql = self._sql(before, name)
+        if sql is None or sql != self._sql(after, name):
+            return False
+        read = {short_name(parent.name) for parent in after.by_name[name].parents}
+        return all(
+            self.are_alike(before, after, one) for one in sorted(read & after.by_name.keys())
+        )
+
+    def _sql(self, tables: Tables, name: str) -> str | None:
+        """A view's SQL, with models' names for those of their tables; None of what is no view."""
+        models = {_last_part(tables.table(one)): model for model, one in tables.by_name.items()}
+        found = self._cursor.execute(
+            "SELECT sql FROM duckdb_views() WHERE view_name = ?",
+            [_last_part(tables.table(tables.by_name[name]))],
+        ).fetchall()
+        if len(found) != 1:
+            return None
+        return re.sub(r"\w+", lambda word: models.get(word[0], word[0]), found[0][0])
+
+
+def _last_part(table: str) -> str:
+    return table.rpartition(".")[2].strip('"')
+
+
+def _below(tables: Tables, name: str, known: dict[str, frozenset[str]]) -> frozenset[str]:
+    """A model and all models that it is made of."""
+    if name not in known:
+        parents = {short_name(one.name) for one in tables.by_name[name].parents}
+        read = [_below(tables, parent, known) for parent in parents & tables.by_name.keys()]
+        known[name] = frozenset({name}.union(*read))
+    return known[name]
 
 
 def vouch(tables: Tables, names: Collection[str], load: LastLoad) -> None:
@@ -38,57 +110,63 @@ def vouch(tables: Tables, names: Collection[str], load: LastLoad) -> None:
     found = {one.model_name for one in evaluation.audits if one.failed}
     names = [name for name in names if name not in found and tables.by_name[name].model.audits]
     seconds = sum(one.seconds or 0 for one in evaluation.audits if one.model_name in names)
-    if tables.project.record is not None or seconds < WORTH_SECONDS:
+    if seconds >= WORTH_SECONDS:
+        _record(tables, names, load, Contents(tables.project.cursor))
+
+
+def vouch_for_replaced(
+    tables: Tables, names: Collection[str], load: LastLoad, contents: Contents
+) -> None:
+    """Record what models hold that production shows no longer, as it showed a load, audited.
+
+    Whoever goes back to them need not ask the audits of that load again.
+    """
+    passed = _passed(tables, names, load)
+    if _seconds(passed) >= WORTH_SECONDS:
+        _record(tables, passed.keys(), load, contents)
+
+
+def _record(tables: Tables, names: Collection[str], load: LastLoad, contents: Contents) -> None:
+    if tables.project.record is not None:
         return
-    contents = _contents_of(tables)
     for name in names:
         version = tables.by_name[name].identifier
-        record_vouched(tables.project.cursor, name, version, load.load_number, contents(name))
+        digest = contents.below(tables, name)
+        record_vouched(tables.project.cursor, name, version, load.load_number, digest)
 
 
-def vouched(tables: Tables, names: Collection[str], load: LastLoad) -> list[Audited]:
+def vouched(
+    tables: Tables, names: Collection[str], load: LastLoad, contents: Contents
+) -> list[Audited]:
     """The results of audits that need not be asked again: all of a model's, which found nothing.
 
     They were of the same version of a model, over the same load and the same contents of all the
     tables that the model and those below it have.
     """
-    versions = {name: tables.by_name[name].identifier for name in names}
     known = recorded_vouched(tables.project.cursor, load.load_number)
+    versions = {name: tables.by_name[name].identifier for name in names}
     there = {name for name, version in versions.items() if (name, version) in known}
-    passed = passed_audits(
-        tables.project.cursor, load.load_number, {name: versions[name] for name in there}
-    )
-    if sum(one.seconds or 0 for audits in passed.values() for one in audits) < WORTH_SECONDS:
+    passed = _passed(tables, there, load)
+    if _seconds(passed) < WORTH_SECONDS:
         return []
-    contents = _contents_of(tables)
     return [
         audit
         for name, audits in passed.items()
-        if len({one.audit for one in audits}) == len(tables.by_name[name].model.audits_with_args)
-        and known[name, versions[name]] == contents(name)
+        if known[name, versions[name]] == contents.below(tables, name)
         for audit in audits
     ]
 
 
-def _contents_of(tables: Tables) -> Callable[[str], str]:
-    """Of a model: a digest of what all tables hold that it and the models below it have."""
+def _passed(tables: Tables, names: Collection[str], load: LastLoad) -> dict[str, list[Audited]]:
+    """The audits of models over a load, where all of a model's are on record and found nothing."""
+    versions = {name: tables.by_name[name].identifier for name in names}
+    passed = passed_audits(tables.project.cursor, load.load_number, versions)
+    return {
+        name: audits
+        for name, audits in passed.items()
+        if len({one.audit for one in audits}) == len(tables.by_name[name].model.audits_with_args)
+    }
 
-    @cache
-    def of_table(name: str) -> str:
-        return shown(tables.project.cursor, tables.table(tables.by_name[name]))
 
-    @cache
-    def below(name: str) -> frozenset[str]:
-        parents = {short_name(one.name) for one in tables.by_name[name].parents}
-        read = [below(parent) for parent in parents & tables.by_name.keys()]
-        return frozenset({name}.union(*read))
-
-    def contents(name: str) -> str:
-        held = [
-            (tables.table(tables.by_name[one]), of_table(one))
-            for one in sorted(below(name))
-            if not tables.by_name[one].model.kind.is_view
-        ]
-        return hashlib.sha256(repr(held).encode()).hexdigest()
-
-    return contents
+def _seconds(passed: dict[str, list[Audited]]) -> float:
+    return sum(one.seconds or 0 for audits in passed.values() for one in audits)
