@@ -5,6 +5,17 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).with_name("results.json")
+# What the curve over sizes shows: case, contestant, and how it is called there.
+_CURVE = (
+    ("full build", "the platform", "full build"),
+    ("full build", "dbt-duckdb", "dbt"),
+    ("full build", "bare DuckDB", "DuckDB alone"),
+    ("a day, as of 2026-06-15", "a day", "a day"),
+    ("a change in a mart: all four", "the platform", "a change in a mart"),
+    ("a change in a mart: all four", "dbt-duckdb", "dbt"),
+    ("generator", "the platform", "generator"),
+    ("generator", "tpchgen-cli", "tpchgen"),
+)
 
 
 def _results() -> dict[str, Any]:
@@ -35,6 +46,20 @@ def ratios() -> str:
             value = f"{ratio['ratio']:.2f}" if ratio["beyond_noise"] else "within the noise"
             cells = (of, f"{case['invoices']:,}", f"{one['seconds']:.2f}", ratio["to"])
             lines.append(f"| {' | '.join(cells)} | {other['seconds']:.2f} | {value} |")
+    return "\n".join(lines)
+
+
+def curve() -> str:
+    """A row a size: the seconds of what was measured at each."""
+    found = {(one["case"], one["invoices"]): one["contestants"] for one in _results()["cases"]}
+    names = ["invoices", *(name for _, _, name in _CURVE)]
+    lines = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
+    for size in sorted({size for _, size in found}):
+        cells = [f"{size:,}"]
+        for case, contestant, _ in _CURVE:
+            taken = found.get((case, size), {}).get(contestant)
+            cells.append(f"{taken['seconds']:.1f}" if taken else "")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

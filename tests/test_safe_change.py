@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+from csv import DictReader
+from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 
@@ -247,3 +249,23 @@ def test_promotions_by_other_hands_are_written_down_and_can_be_rolled_back(
     assert [action for action, _ in actions] == ["deployed", "found", "rolled back"]
     followers = ["exports.monthly_turnover", "report.overview__turnover"]
     assert actions[1][1] == sorted([*followers, "marts.kpi__monthly_turnover"])
+
+
+def test_what_other_hands_have_promoted_is_in_what_the_next_promotion_leaves(
+    analyst: Platform,
+) -> None:
+    begin(analyst)
+    double_the_turnover(analyst)
+    analyst.call("plan", "dev")  # so that the tables are known, and nothing has to be computed
+    analyst.sqlmesh("plan", "--no-prompts", "--auto-apply")
+    edit(analyst, "models/marts/kpi__nps.sql", "owner care", "owner sales")
+    analyst.call("plan", "dev2")
+    done = analyst.call("promote", "dev2")
+    assert "monthly_turnover" not in done.stdout
+    with (analyst.data / "exports/monthly_turnover.csv").open(encoding="utf-8") as file:
+        amounts = [Decimal(row["Turnover (in €)"].replace(",", ".")) for row in DictReader(file)]
+    assert sum(amounts) == 2 * invoiced(analyst)  # type: ignore[operator]
+    chart = analyst.data / "report/data/overview__turnover.js"
+    shown = chart.read_text()
+    analyst.call("report")
+    assert chart.read_text() == shown

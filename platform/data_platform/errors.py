@@ -1,10 +1,14 @@
 """What the platform raises for a person to read."""
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from data_platform.names import MEMORY_LIMIT, SPILL_LIMIT
+from data_platform.names import LIMITS
+
+# How DuckDB says that memory does not suffice, or the disk for what does not fit.
+OUT_OF_MEMORY = "Out of Memory Error"
 
 # DuckDB's errors about the values of rows, which its messages quote; others speak of the SQL alone.
 _ABOUT_VALUES = (
@@ -38,10 +42,11 @@ def without_values(message: str) -> str:
 
 def with_our_limits(message: str) -> str:
     """A message of DuckDB's in one line; where it lacks memory, with what gives it more."""
-    if not message.startswith("Out of Memory Error"):
+    if not message.startswith(OUT_OF_MEMORY):
         return one_line(message)
     found = message.splitlines()[0].rstrip(".")
-    return f"{found}; give it more: {MEMORY_LIMIT}=4GB, or {SPILL_LIMIT} for what it spills"
+    memory, spill = (f"{one} ({os.environ.get(one) or of} now)" for one, of in LIMITS.items())
+    return f"{found}; give it more by {memory}, and what it spills by {spill}"
 
 
 class PlatformError(Exception):

@@ -18,6 +18,7 @@ class Layer(StrEnum):
 
 # Variables that say how much memory DuckDB may take, and how much of the disk what does not fit.
 MEMORY_LIMIT, SPILL_LIMIT = "DATA_PLATFORM_MEMORY_LIMIT", "DATA_PLATFORM_SPILL_LIMIT"
+LIMITS = {MEMORY_LIMIT: "1500MB", SPILL_LIMIT: "90% of available disk space"}  # without them
 
 # The gateways of config.yaml that the platform knows; a lakehouse moves between the first two.
 DUCKDB, TEAM, SPARK, POSTGRES = "duckdb", "team", "spark", "postgres"

@@ -138,7 +138,7 @@ def export(
                 place = replacements.enter_context(replacing(target.path))
                 attempt = partial(_write, settings, connection, target, place)
                 try:
-                    rows, total = within_memory(connection.execute, attempt)
+                    rows, total = within_memory(connection, attempt)
                 except PlatformError:
                     raise
                 except Exception as error:  # whatever DuckDB or Polars say

@@ -5,7 +5,7 @@ enumeration of DuckDB's, whose values are numbered in the order in which their t
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import duckdb
@@ -49,9 +49,10 @@ def columns_of_few_values(
                 found[name] = known
         yield found
     finally:
-        for one in found.values():
-            connection.execute(f"DROP TYPE IF EXISTS {one.type}")
-        connection.execute(f"DROP TABLE IF EXISTS temp.{_VALUES}")
+        with suppress(duckdb.TransactionException):  # one that a query has ended, with all of them
+            for one in found.values():
+                connection.execute(f"DROP TYPE IF EXISTS {one.type}")
+            connection.execute(f"DROP TABLE IF EXISTS temp.{_VALUES}")
 
 
 def _few_in_a_sample(connection: duckdb.DuckDBPyConnection, view: str) -> list[str]:

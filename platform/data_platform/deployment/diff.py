@@ -8,7 +8,6 @@ export is where two people share a name. Rows are compared here: exactly, and in
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from sqlglot import exp
@@ -185,7 +184,8 @@ def diff(
     compared = []
     for number, name in enumerate(names):
         progress(number, len(names), name)
-        compared.append(_Comparison(project, name, theirs, ours, found.name, show_personal).run())
+        comparison = _Comparison(project, name, theirs, ours, found.name, show_personal)
+        compared.append(within_memory(project.cursor, comparison.run))
     edited = differing(ours, project.context.snapshots.values())
     return Diff(
         found.name,
@@ -255,17 +255,14 @@ class _Comparison:
         }
         keys = _keys(before, after, old, pairs)
         personal = one.personal(self.name) | other.personal(self.name)
-        cursor = self.project.cursor
-        comparing = partial(
-            compare_rows,
-            cursor,
+        compared = compare_rows(
+            self.project.cursor,
             self._places,
             keys,
             {here: there for here, there in pairs.items() if here not in keys},
             ("only in production", f"only in {self.environment}"),
             frozenset() if self.show_personal else personal,
         )
-        compared = within_memory(cursor.execute, comparing)
         return ModelDiff(
             self.name,
             rows,

@@ -11,17 +11,17 @@ from typing import TypeVar
 
 import duckdb
 
-from data_platform.names import MEMORY_LIMIT, SPILL_LIMIT
+from data_platform.errors import OUT_OF_MEMORY
+from data_platform.names import LIMITS, MEMORY_LIMIT, SPILL_LIMIT
 from data_platform.sql import literal
 
 _T = TypeVar("_T")
-DEFAULTS = {MEMORY_LIMIT: "1500MB", SPILL_LIMIT: "90% of available disk space"}
 
 
 def limits() -> dict[str, str]:
     """DuckDB's settings."""
     return {
-        setting: os.environ.get(variable) or DEFAULTS[variable]
+        setting: os.environ.get(variable) or LIMITS[variable]
         for setting, variable in (
             ("memory_limit", MEMORY_LIMIT),
             ("max_temp_directory_size", SPILL_LIMIT),
@@ -31,12 +31,14 @@ def limits() -> dict[str, str]:
 
 def _ran_out_of_memory(error: BaseException | None) -> bool:
     """Whether what went wrong is that a query did not fit into the memory that DuckDB may take."""
-    while error is not None and not isinstance(error, duckdb.OutOfMemoryException):
+    while error is not None:
+        if isinstance(error, duckdb.Error) and OUT_OF_MEMORY in str(error):
+            return True  # a commit's error says it as well
         error = error.__cause__
-    return error is not None
+    return False
 
 
-def within_memory(execute: Callable[[str], object], do: Callable[[], _T]) -> _T:
+def within_memory(connection: duckdb.DuckDBPyConnection, do: Callable[[], _T]) -> _T:
     """Do it, and where DuckDB has run out of memory once more, sparingly.
 
     A join whose table just fits leaves nothing for what comes next, and its query fails within a
@@ -44,20 +46,21 @@ def within_memory(execute: Callable[[str], object], do: Callable[[], _T]) -> _T:
     can, the query takes longer, and far less.
 
     Args:
-        execute: executes a setting on the connection that `do` uses.
+        connection: the one that `do` uses, which can be asked again once that has failed.
     """
     try:
         return do()
     except Exception as error:
         if not _ran_out_of_memory(error):
             raise
-    execute("SET threads = 1")
-    execute("SET debug_force_external = true")
+    (threads,) = connection.execute("SELECT CURRENT_SETTING('threads')").fetchall()[0]
+    connection.execute("SET threads = 1")
+    connection.execute("SET debug_force_external = true")
     try:
         return do()
     finally:
-        execute("RESET debug_force_external")
-        execute("RESET threads")
+        connection.execute("SET debug_force_external = false")
+        connection.execute(f"SET threads = {threads:d}")
 
 
 def set_limits(connection: duckdb.DuckDBPyConnection) -> None:

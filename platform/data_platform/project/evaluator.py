@@ -120,7 +120,7 @@ class RememberingEvaluator(SnapshotEvaluator):
     def evaluate(self, *args: Any, **options: Any) -> Any:
         """Compute a model."""
         compute = partial(super().evaluate, *args, **options)
-        return within_memory(self.adapter.execute, partial(self._gather, compute))
+        return within_memory(self.adapter.cursor, partial(self._gather, compute))
 
     def _gather(self, compute: Callable[[], Any]) -> Any:
         if self._gathered is None or not isinstance(self.adapter, DuckLakeAdapter):
@@ -140,7 +140,7 @@ class RememberingEvaluator(SnapshotEvaluator):
         self.adapter.forget()
         gathered, self._gathered = self._gathered or [], []
         for compute in gathered:
-            within_memory(self.adapter.execute, compute)
+            within_memory(self.adapter.cursor, compute)
 
     def audit(self, snapshot: Snapshot, **options: Any) -> list[SampledResult]:
         """Audit a model, in a plan of SQLMesh's or outside of one, and tell the results."""
@@ -258,7 +258,7 @@ class RememberingEvaluator(SnapshotEvaluator):
                     adapter.look_again()
                 raise
 
-        return cast(list[tuple[Any, ...]], within_memory(adapter.execute, ask))
+        return cast(list[tuple[Any, ...]], within_memory(adapter.cursor, ask))
 
     def _render_audit(
         self,

@@ -6,6 +6,7 @@ and every run, whose private copy has a path of its own, would parse all models 
 """
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,7 +55,7 @@ class ContentLoader(SqlMeshLoader):
         source = path.read_text(encoding="utf-8")
         is_whole = "{{" not in source and "{%" not in source  # or a variable decides what it says
         kept = KeptQueries(Path(self.context.cache_dir) / "rendered", "")
-        of = ("unit tests", str(path), source)
+        of = ("unit tests", version("ruamel.yaml"), str(path), source)
         found = kept.get(*of) if is_whole else None
         if found is None:
             found = super()._load_model_test_file(path)

@@ -104,6 +104,14 @@ def record_complete(
     )
 
 
+def record_change(connection: duckdb.DuckDBPyConnection) -> None:
+    """Record that production has changed, over the load that it reflects."""
+    connection.execute(
+        "UPDATE ops.transforms SET change_number = change_number + 1 "
+        "WHERE change_number = (SELECT MAX(change_number) FROM ops.transforms)"
+    )
+
+
 def recounted_as_of(connection: duckdb.DuckDBPyConnection) -> date | None:
     """The as-of date of the data whose audits were last read over all of time; None if never."""
     row = connection.execute("SELECT MAX(as_of) FROM ops.recounts").fetchone()

@@ -39,8 +39,8 @@ def note_promotion(
     action: Action,
     environment: str = "",
     goes_back_to: int | None = None,
-) -> None:
-    """Record a promotion if production's model versions differ from those recorded last.
+) -> bool:
+    """Record a promotion if production's model versions differ from those recorded last; do they?
 
     Args:
         production: the models that production shows now, with the sources that they read.
@@ -52,7 +52,7 @@ def note_promotion(
     before = identifiers(cursor, known[-1].number) if known else {}
     now = {snapshot.name: snapshot.identifier for snapshot in production}
     if now == before:
-        return
+        return False
     changed = sorted(
         short_name(name) for name in now.keys() | before.keys() if now.get(name) != before.get(name)
     )
@@ -68,6 +68,7 @@ def note_promotion(
             # When it was computed, and where, is not part of the code.
             code = snapshot.copy(update={"intervals": [], "dev_intervals": []}).json()
             record_code(cursor, snapshot.name, snapshot.identifier, code, version("sqlmesh"))
+    return True
 
 
 def snapshots_of(project: Project, number: int) -> dict[str, Snapshot]:

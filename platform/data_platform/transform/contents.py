@@ -32,48 +32,53 @@ class Contents:
         return self._shown[table]
 
     def _look(self, table: str) -> str:
-        """Columns, rows, and two sums of hashes; nothing where there is no such table."""
+        """Columns, rows, and two sums of hashes; empty where it cannot be read."""
         try:
             described = self._cursor.execute(f"DESCRIBE {table}").fetchall()
-        except duckdb.CatalogException:
+            names = [quoted(name) for name, *_ in described]
+            one, other = ", ".join(names), ", ".join(reversed(names))
+            found = self._cursor.execute(
+                f"SELECT COUNT(*), SUM(HASH({one})::HUGEINT), BIT_XOR(HASH('again', {other})) "
+                f"FROM {table}"
+            ).fetchone()
+        except duckdb.Error:  # it is gone, a value breaks it, memory does not suffice
             return ""
-        names = [quoted(name) for name, *_ in described]
-        one, other = ", ".join(names), ", ".join(reversed(names))
-        found = self._cursor.execute(
-            f"SELECT COUNT(*), SUM(HASH({one})::HUGEINT), BIT_XOR(HASH('again', {other})) "
-            f"FROM {table}"
-        ).fetchone()
         return str((*(tuple(column[:2]) for column in described), *(found or ())))
 
     def below(self, tables: Tables, name: str) -> str:
-        """A digest of what all tables hold that a model and those below it have."""
+        """A digest of what all tables hold that a model and those below it have.
+
+        Empty where one of them cannot be read.
+        """
         held = [
             (tables.table(tables.by_name[one]), self.of(tables, one))
             for one in sorted(_below(tables, name, {}))
             if not tables.by_name[one].model.kind.is_view
         ]
+        if not all(shown for _, shown in held):
+            return ""
         return hashlib.sha256(repr(held).encode()).hexdigest()
 
-    def are_alike(self, before: Tables, after: Tables, name: str) -> bool:
-        """Whether a model shows the same rows in two sets of tables.
+    def are_alike(self, before: Tables, after: Tables, name: str, looks: bool = False) -> bool:
+        """Whether a model certainly shows the same rows in two sets of tables.
 
-        A view does where its SQL is the same and what it reads shows the same: to look at that
-        takes a tenth of the time that it takes to look at what it formats.
+        A table does that holds the same; a view, whose SQL is the same and that reads what shows
+        the same. To look at these takes a tenth of the time that it takes to look at the view.
+
+        Args:
+            looks: look at the view all the same, where that does not tell.
         """
         if name not in before.by_name or name not in after.by_name:
             return False
-        if self._are_same_view(before, after, name):
-            return True
-        return bool(self.of(after, name)) and self.of(before, name) == self.of(after, name)
-
-    def _are_same_view(self, before: Tables, after: Tables, name: str) -> bool:
-        sql = self._sql(before, name)
-        if sql is None or sql != self._sql(after, name):
+        sql = self._sql(after, name)
+        if sql is not None and sql == self._sql(before, name):
+            read = {short_name(parent.name) for parent in after.by_name[name].parents}
+            own = sorted(read & after.by_name.keys())
+            if all(self.are_alike(before, after, one) for one in own):
+                return True
+        if sql is not None and not looks:
             return False
-        read = {short_name(parent.name) for parent in after.by_name[name].parents}
-        return all(
-            self.are_alike(before, after, one) for one in sorted(read & after.by_name.keys())
-        )
+        return bool(self.of(after, name)) and self.of(before, name) == self.of(after, name)
 
     def _sql(self, tables: Tables, name: str) -> str | None:
         """A view's SQL, with models' names for those of their tables; None of what is no view."""
@@ -103,36 +108,20 @@ def _below(tables: Tables, name: str, known: dict[str, frozenset[str]]) -> froze
 def vouch(tables: Tables, names: Collection[str], load: LastLoad) -> None:
     """Record that the audits of some models have read them whole just now, and found nothing.
 
-    With what the tables hold that they and the models below them have. Elsewhere than in DuckDB
-    nothing is vouched for.
+    With what the tables hold that they and the models below them have. Where the models are in
+    another engine than the record, nothing is vouched for.
     """
     evaluation = tables.project.evaluation
     found = {one.model_name for one in evaluation.audits if one.failed}
     names = [name for name in names if name not in found and tables.by_name[name].model.audits]
     seconds = sum(one.seconds or 0 for one in evaluation.audits if one.model_name in names)
-    if seconds >= WORTH_SECONDS:
-        _record(tables, names, load, Contents(tables.project.cursor))
-
-
-def vouch_for_replaced(
-    tables: Tables, names: Collection[str], load: LastLoad, contents: Contents
-) -> None:
-    """Record what models hold that production shows no longer, as it showed a load, audited.
-
-    Whoever goes back to them need not ask the audits of that load again.
-    """
-    passed = _passed(tables, names, load)
-    if _seconds(passed) >= WORTH_SECONDS:
-        _record(tables, passed.keys(), load, contents)
-
-
-def _record(tables: Tables, names: Collection[str], load: LastLoad, contents: Contents) -> None:
-    if tables.project.record is not None:
+    if tables.project.record is not None or seconds < WORTH_SECONDS:
         return
+    contents = Contents(tables.project.cursor)
     for name in names:
         version = tables.by_name[name].identifier
-        digest = contents.below(tables, name)
-        record_vouched(tables.project.cursor, name, version, load.load_number, digest)
+        if digest := contents.below(tables, name):
+            record_vouched(tables.project.cursor, name, version, load.load_number, digest)
 
 
 def vouched(
@@ -146,27 +135,15 @@ def vouched(
     known = recorded_vouched(tables.project.cursor, load.load_number)
     versions = {name: tables.by_name[name].identifier for name in names}
     there = {name for name, version in versions.items() if (name, version) in known}
-    passed = _passed(tables, there, load)
-    if _seconds(passed) < WORTH_SECONDS:
+    passed = passed_audits(
+        tables.project.cursor, load.load_number, {name: versions[name] for name in there}
+    )
+    if sum(one.seconds or 0 for audits in passed.values() for one in audits) < WORTH_SECONDS:
         return []
     return [
         audit
         for name, audits in passed.items()
-        if known[name, versions[name]] == contents.below(tables, name)
+        if len({one.audit for one in audits}) == len(tables.by_name[name].model.audits_with_args)
+        and known[name, versions[name]] == contents.below(tables, name)
         for audit in audits
     ]
-
-
-def _passed(tables: Tables, names: Collection[str], load: LastLoad) -> dict[str, list[Audited]]:
-    """The audits of models over a load, where all of a model's are on record and found nothing."""
-    versions = {name: tables.by_name[name].identifier for name in names}
-    passed = passed_audits(tables.project.cursor, load.load_number, versions)
-    return {
-        name: audits
-        for name, audits in passed.items()
-        if len({one.audit for one in audits}) == len(tables.by_name[name].model.audits_with_args)
-    }
-
-
-def _seconds(passed: dict[str, list[Audited]]) -> float:
-    return sum(one.seconds or 0 for audits in passed.values() for one in audits)

@@ -19,6 +19,7 @@ from data_platform.record.standing_warnings import renew_warnings, standing_warn
 from data_platform.record.transforms import (
     forget_dropped_tables,
     last_transformed,
+    record_change,
     record_complete,
     record_environments,
     record_recount,
@@ -185,7 +186,8 @@ class Production:
 
     def record_external_promotion(self, load: LastLoad) -> None:
         """Record a change that SQLMesh's own commands made to production's code, if any."""
-        self._note_promotion(load, Deployment({}, Action.EXTERNAL))
+        if self._note_promotion(load, Deployment({}, Action.EXTERNAL)):
+            record_change(self.project.cursor)
 
     def undeployed(self) -> tuple[str, ...]:
         """Models whose own code differs from the working tree's, on either side."""
@@ -260,16 +262,15 @@ class Production:
         tables.mark_as_reflecting(load, computed)
         return computed
 
-    def _note_promotion(self, load: LastLoad, deployment: "Deployment") -> None:
-        if self.tables is not None:
-            note_promotion(
-                self.project,
-                self.tables.snapshots.values(),
-                load.load_number,
-                deployment.action,
-                deployment.environment,
-                deployment.goes_back_to,
-            )
+    def _note_promotion(self, load: LastLoad, deployment: "Deployment") -> bool:
+        return self.tables is not None and note_promotion(
+            self.project,
+            self.tables.snapshots.values(),
+            load.load_number,
+            deployment.action,
+            deployment.environment,
+            deployment.goes_back_to,
+        )
 
     def _versions(self) -> dict[str, str]:
         tables = self.tables

@@ -66,14 +66,15 @@ def sizes(
                 "sample": [[row[column] for column in columns] for row in shown.rows[:_SAMPLE]],
             }
             continue
-        if name in kept and kept[name]["columns"] == columns:
-            found[name] = kept[name]
+        # A view on the way holds no rows of its own, and counting them computes all of it.
+        counts = model.kind != "view" or model.layer in (Layer.MARTS, *SHOWN_TO_READERS)
+        of = kept.get(name)
+        if of and of["columns"] == columns and (of["rows"] is not None) == counts:
+            found[name] = of
             continue
         if not has_table(connection, schema, table):
             continue
         source = f"{quoted(schema)}.{quoted(table)}"
-        # A view on the way holds no rows of its own, and counting them computes all of it.
-        counts = model.kind != "view" or model.layer in (Layer.MARTS, *SHOWN_TO_READERS)
         row = connection.execute(f"SELECT COUNT(*) FROM {source}").fetchone() if counts else None
         chosen = ", ".join(f"CAST({quoted(column)} AS VARCHAR)" for column in columns)
         sample = f"SELECT {chosen} FROM {source} LIMIT {_SAMPLE}"
