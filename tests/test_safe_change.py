@@ -269,3 +269,18 @@ def test_what_other_hands_have_promoted_is_in_what_the_next_promotion_leaves(
     shown = chart.read_text()
     analyst.call("report")
     assert chart.read_text() == shown
+
+
+def test_an_export_whose_own_sql_shows_something_else_is_written_anew(analyst: Platform) -> None:
+    begin(analyst)
+    csv = analyst.data / "exports/reference_gaps.csv"
+    before, other = csv.read_text(), analyst.data / "exports/receivables.csv"
+    inode = other.stat().st_ino
+    edit(analyst, "models/exports/reference_gaps.sql", "missing::TEXT", "('0' || missing)::TEXT")
+    edit(analyst, "tests/exports/test_reference_gaps.yaml", 'References": "', 'References": "0')
+    analyst.call("plan")
+    analyst.call("promote")
+    first, *lines = before.splitlines()
+    wanted = [re.sub(r"^(\w+,\w+,)", r"\g<1>0", line) for line in lines]
+    assert csv.read_text().splitlines() == [first, *wanted]
+    assert other.stat().st_ino == inode
