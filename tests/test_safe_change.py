@@ -276,7 +276,12 @@ def test_an_export_whose_own_sql_shows_something_else_is_written_anew(analyst: P
     csv = analyst.data / "exports/reference_gaps.csv"
     before, other = csv.read_text(), analyst.data / "exports/receivables.csv"
     inode = other.stat().st_ino
-    edit(analyst, "models/exports/reference_gaps.sql", "missing::TEXT", "('0' || missing)::TEXT")
+    edit(
+        analyst,
+        "models/exports/reference_gaps.sql",
+        "  missing::TEXT",
+        "  ('0' || missing::TEXT)::TEXT",
+    )
     edit(analyst, "tests/exports/test_reference_gaps.yaml", 'References": "', 'References": "0')
     analyst.call("plan")
     analyst.call("promote")
@@ -284,3 +289,16 @@ def test_an_export_whose_own_sql_shows_something_else_is_written_anew(analyst: P
     wanted = [re.sub(r"^(\w+,\w+,)", r"\g<1>0", line) for line in lines]
     assert csv.read_text().splitlines() == [first, *wanted]
     assert other.stat().st_ino == inode
+
+
+def test_a_unit_test_that_cannot_be_evaluated_says_why(analyst: Platform) -> None:
+    begin(analyst)
+    edit(
+        analyst, "models/exports/reference_gaps.sql", "  missing::TEXT", "  nothing(missing)::TEXT"
+    )
+    done = analyst.call("plan", check=False)
+    assert done.returncode == 1
+    assert (
+        "test_accounting_reads_which_numbers_are_missing of exports.reference_gaps" in done.stderr
+    )
+    assert "Scalar Function with name nothing does not exist" in done.stderr

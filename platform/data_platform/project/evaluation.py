@@ -1,5 +1,6 @@
 """What SQLMesh did in this process: models that ran, audits and what they found, errors."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from data_platform.project.kinds import kind_of
 from data_platform.project.window import Kind, Window
 from data_platform.record.rows import Audited, FailedAudit, ModelRan, failures
 
+_ERROR = re.compile(r"[\w.]*(Error|Exception)\b")
 # The arguments of an audit that tell two uses of it in one model apart.
 _TELLING_ARGUMENTS = {"column", "columns", "key_column", "key_columns", "criteria"}
 
@@ -216,8 +218,9 @@ class Recorder(NoopConsole):
 def _difference(traceback: str) -> str:
     """What a failed unit test found: a table of expected and actual values, or the error."""
     first, *table = [line.rstrip() for line in str(traceback).splitlines() if line.strip()]
-    if "Data mismatch" not in first:
-        return " ".join([first, *table][-1:])
+    if "Data mismatch" not in first:  # a traceback, and perhaps lines that point at the place
+        errors = [line for line in (first, *table) if _ERROR.match(line)]
+        return errors[-1] if errors else [first, *table][-1]
     return "\n".join(["expected (exp) and actual (act) differ", *(f"    {one}" for one in table)])
 
 
