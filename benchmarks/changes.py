@@ -75,6 +75,7 @@ def _our_change(bench: Bench, path: str) -> dict[str, Taken]:
     def call(*words: str) -> Taken:
         return platform(data, *bench.words(AS_OF), *words, project=project)
 
+    call("export", "report")  # as a run leaves it
     steps = {STEPS[0]: call("plan", "dev")}
     _break_model(project, path)
     steps |= {
