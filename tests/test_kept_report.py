@@ -69,6 +69,7 @@ def every_chart(platform: Platform) -> set[str]:
     return {chart.model for chart in read_charts(platform.project)}
 
 
+@pytest.mark.slow(reason="a plan, a promotion and a rollback; what is kept is tried each time")
 def test_a_promotion_and_its_rollback_show_what_a_report_that_asks_all_shows(
     analyst: Platform,
 ) -> None:

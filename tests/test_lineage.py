@@ -390,6 +390,7 @@ print(extracting.call_count)
 """
 
 
+@pytest.mark.slow(reason="four processes; what is kept is read by every plan")
 def test_what_one_process_has_extracted_no_other_does(analyst: Platform) -> None:
     def extracted(seed: str) -> int:
         """By a process that has sets in an order of its own."""

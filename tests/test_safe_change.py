@@ -251,6 +251,7 @@ def test_promotions_by_other_hands_are_written_down_and_can_be_rolled_back(
     assert actions[1][1] == sorted([*followers, "marts.kpi__monthly_turnover"])
 
 
+@pytest.mark.slow(reason="SQLMesh's own plan of production, which few people use")
 def test_what_other_hands_have_promoted_is_in_what_the_next_promotion_leaves(
     analyst: Platform,
 ) -> None:
