@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from comparison import assert_exports_equal_the_reference
 from conftest import Platform, begin, options_of
 from data_platform.transform.transform import transform
 from editing import double_the_turnover, edit, invoiced, total
@@ -117,3 +118,20 @@ def test_a_plan_in_which_some_models_follow_and_others_break_is_promoted(
     assert total(analyst, "marts") == 2 * invoiced(analyst)  # type: ignore[operator]
     analyst.call("rollback")
     assert total(analyst, "marts") == invoiced(analyst)
+
+
+@pytest.mark.slow(reason="a plan, a promotion, a rollback and the day that follows")
+def test_after_a_column_that_was_added_is_gone_again_everybody_reads_what_is_computed(
+    analyst: Platform,
+) -> None:
+    begin(analyst)
+    # An addition breaks nobody: who reads the model keeps their table or view.
+    model = "models/intermediate/turnover_by_entity_month.sql"
+    edit(analyst, model, "  month::DATE AS month,", "  month::DATE AS month,\n  1::INT AS one,")
+    edit(analyst, model, "    turnover = ", "    one = 'One.',\n    turnover = ")
+    analyst.call("plan", "dev")
+    analyst.call("promote", "dev")
+    later = options_of("2024-03-02")
+    analyst.call("rollback")
+    analyst.call("run", options=later)
+    assert_exports_equal_the_reference(analyst)

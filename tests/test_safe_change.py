@@ -303,3 +303,17 @@ def test_a_unit_test_that_cannot_be_evaluated_says_why(analyst: Platform) -> Non
         "test_accounting_reads_which_numbers_are_missing of exports.reference_gaps" in done.stderr
     )
     assert "Scalar Function with name nothing does not exist" in done.stderr
+
+
+@pytest.mark.slow(reason="SQLMesh's own plan of production, which few people use")
+def test_an_environment_does_not_undo_what_other_hands_have_promoted(analyst: Platform) -> None:
+    begin(analyst)
+    edit(analyst, "models/marts/kpi__nps.sql", "owner care", "owner sales")
+    analyst.call("plan", "dev")
+    edit(analyst, "models/marts/kpi__nps.sql", "owner sales", "owner care")
+    double_the_turnover(analyst)
+    analyst.sqlmesh("plan", "--no-prompts", "--auto-apply")
+    done = analyst.call("promote", "dev", check=False)
+    assert done.returncode == 1
+    assert "environment dev is behind production: it was planned before promotion 2" in done.stderr
+    assert total(analyst, "marts") == 2 * invoiced(analyst)  # type: ignore[operator]

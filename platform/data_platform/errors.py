@@ -42,7 +42,7 @@ def without_values(message: str) -> str:
 
 def with_our_limits(message: str) -> str:
     """A message of DuckDB's in one line; where it lacks memory, with what gives it more."""
-    if not message.startswith(OUT_OF_MEMORY):
+    if OUT_OF_MEMORY not in message:
         return one_line(message)
     found = message.splitlines()[0].rstrip(".")
     memory, spill = (f"{one} ({os.environ.get(one) or of} now)" for one, of in LIMITS.items())

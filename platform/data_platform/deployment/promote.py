@@ -114,6 +114,7 @@ def promote(
         if theirs is None or tables is None:
             raise PlatformError("production was never built; run: data-platform run")
         own = own_tables(tables, theirs)
+        production.record_external_promotion(load)  # which the environment may be behind
         _refuse_what_is_behind(project, found, tables, theirs, load)
         evaluation = project.evaluation
         evaluation.start(load.load_number, found.name)
@@ -168,7 +169,6 @@ def _deploy(
     undone: Promotion | None = None,
     back_to: Promotion | None = None,
 ) -> Promoted:
-    production.record_external_promotion(load)  # after which no export is what it was
     shown_before, since = production.tables, change_number(project.cursor)
     before = versions(shown_before)
     done = production.bring_up_to(

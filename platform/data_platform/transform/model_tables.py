@@ -206,16 +206,7 @@ class Tables:
                     if not audits_only:
                         evaluator.empty(self.table(snapshot))
                 if restatement.kind is not Kind.VIEW and not audits_only:
-                    evaluator.evaluate(
-                        snapshot,
-                        **window,
-                        snapshots=readable,
-                        deployability_index=self.deployability,
-                        batch_index=0,
-                        target_table_exists=None,
-                        allow_destructive_snapshots=set(),
-                        allow_additive_snapshots=set(),
-                    )
+                    self._evaluate(snapshot, window)
                 audit = evaluator.audit_untold if name in ignore_audits_of else evaluator.audit
                 results = audit(
                     snapshot,
@@ -234,6 +225,35 @@ class Tables:
                 held_back.add(snapshot.snapshot_id)
             if not audits_only:
                 evaluation.note_model(snapshot, restatement.window, time.perf_counter() - started)
+
+    def _evaluate(self, snapshot: Snapshot, window: Mapping[str, date]) -> None:
+        self.project.evaluator.evaluate(
+            snapshot,
+            **window,
+            snapshots=parent_snapshots_by_name(snapshot, dict(self.snapshots)),
+            deployability_index=self.deployability,
+            batch_index=0,
+            target_table_exists=None,
+            allow_destructive_snapshots=set(),
+            allow_additive_snapshots=set(),
+        )
+
+    def bind_views(self, names: Collection[str], load: LastLoad) -> None:
+        """Make views read the tables that these versions of models have.
+
+        Versions of a view that SQLMesh takes for the same, as where what it reads has only got a
+        column more, are one view in the lakehouse, which reads what the last of them read.
+        """
+        window = {
+            "start": date.fromisoformat(str(self.project.context.config.model_defaults.start)),
+            "end": load.as_of,
+            "execution_time": load.execution_time,
+        }
+        with self.project.evaluator.at_once():
+            for snapshot in self.in_order:
+                is_view = kind_of(snapshot.model) is Kind.VIEW
+                if is_view and short_name(snapshot.name) in names:
+                    self._evaluate(snapshot, window)
 
     def mark_as_reflecting(self, load: LastLoad, names: Collection[str]) -> None:
         """Note that models reflect the load, with the platform and in SQLMesh's own state."""

@@ -249,7 +249,7 @@ class Production:
     ) -> tuple[str, ...]:
         """Make some models production's; those that this computed."""
         evaluation = self.project.evaluation
-        before = set(evaluation.computed)
+        before, versions = set(evaluation.computed), self._versions()
         apply_code(self.project, load, deployment, layers)
         self._tables = self._undeployed = None
         tables = self.tables
@@ -259,6 +259,8 @@ class Production:
             for name, snapshot in tables.by_name.items()
             if snapshot.snapshot_id in evaluation.computed - before
         )
+        changed = {n for n, v in self._versions().items() if versions.get(n) not in (None, v)}
+        tables.bind_views(changed - set(computed), load)
         tables.mark_as_reflecting(load, computed)
         return computed
 
