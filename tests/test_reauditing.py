@@ -134,6 +134,7 @@ def test_a_rollback_asks_again_what_no_plan_has_asked_of_the_same_tables(
     assert "audits passed" in done.stdout
 
 
+@pytest.mark.slow(reason="a plan and a promotion; its sibling asks what is worth it")
 def test_little_audits_are_asked_again(analyst: Platform) -> None:
     begin(analyst)
     edit(analyst, MONTHLY, "COALESCE(turnover.amount, 0)", "COALESCE(turnover.amount + 0, 0)")
@@ -143,6 +144,7 @@ def test_little_audits_are_asked_again(analyst: Platform) -> None:
     assert len(analyst.rows(LAST_AUDITS)) == 3
 
 
+@pytest.mark.slow(reason="a promotion of every model over another day")
 def test_no_export_of_an_earlier_load_stays_when_a_promotion_catches_up(analyst: Platform) -> None:
     begin(analyst)
     file = analyst.data / "exports/monthly_turnover.csv"

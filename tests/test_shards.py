@@ -22,7 +22,16 @@ def draw(platform: Platform, folder: Path, *shards: str, check: bool = True) -> 
     return said
 
 
-@pytest.mark.parametrize("of", [1, 3, 200])
+@pytest.mark.parametrize(
+    "of",
+    [
+        1,
+        3,
+        pytest.param(
+            200, marks=pytest.mark.slow(reason="more shards than rows; three are merged each time")
+        ),
+    ],
+)
 def test_shards_in_any_order_make_the_files_of_one_extract(
     platform: Platform, tmp_path: Path, of: int
 ) -> None:
