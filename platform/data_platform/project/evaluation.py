@@ -21,7 +21,8 @@ from data_platform.project.kinds import kind_of
 from data_platform.project.window import Kind, Window
 from data_platform.record.rows import Audited, FailedAudit, ModelRan, failures
 
-_ERROR = re.compile(r"[\w.]*(Error|Exception)\b")
+# In a traceback: what was raised, and what shows where in the SQL.
+_ERROR, _POINTER = re.compile(r"^[\w.]*(Error|Exception): "), re.compile(r"^LINE \d+: |^\s*\^")
 # The arguments of an audit that tell two uses of it in one model apart.
 _TELLING_ARGUMENTS = {"column", "columns", "key_column", "key_columns", "criteria"}
 
@@ -219,8 +220,10 @@ def _difference(traceback: str) -> str:
     """What a failed unit test found: a table of expected and actual values, or the error."""
     first, *table = [line.rstrip() for line in str(traceback).splitlines() if line.strip()]
     if "Data mismatch" not in first:  # a traceback, and perhaps lines that point at the place
-        errors = [line for line in (first, *table) if _ERROR.match(line)]
-        return errors[-1] if errors else [first, *table][-1]
+        said = [line for line in (first, *table) if not _POINTER.match(line)]
+        errors = [place for place, line in enumerate(said) if _ERROR.match(line)]
+        headline, *rest = said[errors[-1] if errors else -1 :] or [first]
+        return rest[-1].strip() if rest and headline.endswith(":") else _ERROR.sub("", headline)
     return "\n".join(["expected (exp) and actual (act) differ", *(f"    {one}" for one in table)])
 
 
