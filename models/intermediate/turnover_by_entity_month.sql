@@ -66,7 +66,7 @@ WITH months AS (
     COUNT(*) OVER (PARTITION BY starts.freelancer_sk, starts.entity) AS contracts
   FROM starts
   CROSS JOIN intermediate.as_of AS as_of
-), invoiced AS (
+), amounts AS (
   SELECT
     contracts.freelancer_sk,
     contracts.cohort_month,
@@ -79,17 +79,19 @@ WITH months AS (
     ON turnover.job_contract_sk = contracts.sk
   WHERE
     turnover.month BETWEEN @start_ds::DATE AND @end_ds::DATE
-), employed AS (
+  UNION ALL
   SELECT
     contracts.freelancer_sk,
     contracts.cohort_month,
     contracts.entity,
     contracts.contracts,
     months.month,
-    contracts.last_month
+    0 AS turnover
   FROM contracts
   INNER JOIN months
     ON months.month >= contracts.first_month
+  WHERE
+    contracts.contracts > 1 OR months.month > contracts.last_month
 ), every AS (
   SELECT
     freelancer_sk,
@@ -97,19 +99,9 @@ WITH months AS (
     entity,
     month,
     turnover
-  FROM invoiced
+  FROM amounts
   WHERE
     contracts = 1
-  UNION ALL
-  SELECT
-    freelancer_sk,
-    cohort_month,
-    entity,
-    month,
-    0 AS turnover
-  FROM employed
-  WHERE
-    contracts = 1 AND month > last_month
   UNION ALL
   SELECT
     freelancer_sk,
@@ -117,27 +109,9 @@ WITH months AS (
     entity,
     month,
     SUM(turnover) AS turnover
-  FROM (
-    SELECT
-      freelancer_sk,
-      cohort_month,
-      entity,
-      month,
-      turnover
-    FROM invoiced
-    WHERE
-      contracts > 1
-    UNION ALL
-    SELECT
-      freelancer_sk,
-      cohort_month,
-      entity,
-      month,
-      0 AS turnover
-    FROM employed
-    WHERE
-      contracts > 1
-  ) AS together
+  FROM amounts
+  WHERE
+    contracts > 1
   GROUP BY
     freelancer_sk,
     entity,

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlmesh.core.environment import Environment
-from sqlmesh.core.snapshot import DeployabilityIndex
 
 from data_platform.errors import PlatformError
 from data_platform.ingest.loaded import loaded
@@ -25,7 +24,7 @@ from data_platform.result import counted
 from data_platform.settings import Settings
 from data_platform.transform.code_history import planned_after, snapshots_of
 from data_platform.transform.contents import Contents, vouched
-from data_platform.transform.deploy import Deployment
+from data_platform.transform.deploy import Deployment, tables_to_deploy
 from data_platform.transform.environments import (
     environments_behind,
     find_environment,
@@ -118,7 +117,7 @@ def promote(
         _refuse_what_is_behind(project, found, tables, theirs, load)
         evaluation = project.evaluation
         evaluation.start(load.load_number, found.name)
-        in_record = vouched(tables, own, load, Contents(project.cursor))
+        in_record = vouched(tables, own, load)
         asked = own - {audit.model_name for audit in in_record}
         tables.compute(tables.all_of(asked, load), load, progress=progress, audits_only=True)
         if evaluation.stops or evaluation.errors:
@@ -148,11 +147,9 @@ def rollback(
         undone, target = last_and_before(promotions(project.cursor))
         wanted = snapshots_of(project, target.number)
         deployment = Deployment(wanted, Action.ROLLED_BACK, goes_back_to=target.number)
-        known = {one.snapshot_id: one for one in wanted.values() if one.version}
-        tables = Tables(project, known, DeployabilityIndex.all_deployable())
-        shown = versions(production.tables)
+        tables, shown = tables_to_deploy(project, deployment), versions(production.tables)
         back = {name for name, one in versions(tables).items() if shown.get(name) != one}
-        in_record = vouched(tables, back, load, Contents(project.cursor))
+        in_record = vouched(tables, back, load)
         return _deploy(
             project, production, load, deployment, (), in_record, with_lineage, undone, target
         )

@@ -165,7 +165,10 @@ def export_step(
         )
         rows = sum(file.rows for file in done.files)
         folder = output_dir or run.published.exports_dir
-        step.done(f"{rows:,} rows in {counted(len(done.files), 'file')} in {folder}", rows)
+        if unchanged and not done.files:
+            step.done(f"every file in {folder} shows it already", 0)
+        else:
+            step.done(f"{rows:,} rows in {counted(len(done.files), 'file')} in {folder}", rows)
     return done
 
 

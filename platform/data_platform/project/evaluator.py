@@ -30,7 +30,7 @@ from data_platform.project.audit_queries import (
 )
 from data_platform.project.engine_errors import what_values_did
 from data_platform.project.gateways import DuckLakeAdapter, Resilient
-from data_platform.project.rendered import KeptQueries, made_of, period_of
+from data_platform.project.rendered import KeptByDigest, made_of, period_of
 
 
 class SampledResult(AuditResult):
@@ -63,7 +63,7 @@ class RememberingEvaluator(SnapshotEvaluator):
         # How many rows and of which keys, as SQL, the sentence of a warning, and the audit's own
         # query, not unpacked yet.
         self._audits: dict[Any, tuple[str, str | None, str | None, bytes]] = {}
-        self._kept = KeptQueries(Path(context.cache_dir) / "rendered", context.config.fingerprint)
+        self._kept = KeptByDigest(Path(context.cache_dir) / "rendered", context.config.fingerprint)
         self._gateway = (context.gateway, context.default_catalog)
         self._uses_execution_time: dict[Any, bool] = {}
         # What the transaction has computed so far; None where each is a transaction of its own.

@@ -14,7 +14,7 @@ from sqlmesh.core.config import Config
 from sqlmesh.core.loader import SqlMeshLoader
 from sqlmesh.core.test.discovery import ModelTestMetadata
 
-from data_platform.project.rendered import KeptQueries
+from data_platform.project.rendered import KeptByDigest
 
 # Above any time in seconds: the key is the latest of the times that a model depends on.
 _AFTER_ALL_TIME = 1 << 52
@@ -54,7 +54,7 @@ class ContentLoader(SqlMeshLoader):
         """The unit tests of a file; to parse those of a project takes as long as to load it."""
         source = path.read_text(encoding="utf-8")
         is_whole = "{{" not in source and "{%" not in source  # or a variable decides what it says
-        kept = KeptQueries(Path(self.context.cache_dir) / "rendered", "")
+        kept = KeptByDigest(Path(self.context.cache_dir) / "rendered", "")
         of = ("unit tests", version("ruamel.yaml"), str(path), source)
         found = kept.get(*of) if is_whole else None
         if found is None:

@@ -25,8 +25,8 @@ from data_platform.files import replacing
 _MOST, _KEPT = 3_000, 1_500
 
 
-class KeptQueries:
-    """What was rendered in a project, by whatever it was rendered from."""
+class KeptByDigest:
+    """What was made of a project's code, by a digest of whatever it was made of."""
 
     def __init__(self, folder: Path, code: str) -> None:
         """`code` is a digest of the project's configuration, macros and audits."""

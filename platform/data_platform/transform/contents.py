@@ -127,9 +127,7 @@ def vouch(tables: Tables, names: Collection[str], load: LastLoad) -> None:
             record_vouched(tables.project.cursor, name, version, load.load_number, digest)
 
 
-def vouched(
-    tables: Tables, names: Collection[str], load: LastLoad, contents: Contents
-) -> list[Audited]:
+def vouched(tables: Tables, names: Collection[str], load: LastLoad) -> list[Audited]:
     """The results of audits that need not be asked again: all of a model's, which found nothing.
 
     They were of the same version of a model, over the same load and the same contents of all the
@@ -143,6 +141,7 @@ def vouched(
     )
     if sum(one.seconds or 0 for audits in passed.values() for one in audits) < WORTH_SECONDS:
         return []
+    contents = Contents(tables.project.cursor)
     return [
         audit
         for name, audits in passed.items()

@@ -63,15 +63,20 @@ def apply_code(
         raise failure(project.evaluation, error) from error
 
 
-def built_elsewhere(
-    project: Project, deployment: Deployment, production: Tables | None
-) -> tuple[Tables, set[str]]:
-    """The tables of a deployment, and the models of it whose table an environment has built."""
-    built = Tables(
+def tables_to_deploy(project: Project, deployment: Deployment) -> Tables:
+    """The tables that production has once a deployment is made."""
+    return Tables(
         project,
         {s.snapshot_id: s for s in deployment.snapshots.values() if s.version},
         DeployabilityIndex.all_deployable(),
     )
+
+
+def built_elsewhere(
+    project: Project, deployment: Deployment, production: Tables | None
+) -> tuple[Tables, set[str]]:
+    """The tables of a deployment, and the models of it whose table an environment has built."""
+    built = tables_to_deploy(project, deployment)
     taken = {production.table(s) for s in production.in_order} if production else set()
     elsewhere = {
         name

@@ -75,6 +75,11 @@ class Tables:
             for snapshot in self.in_order
         }
 
+    @property
+    def _first_day(self) -> date:
+        """Of the company: nothing before it is ever computed."""
+        return date.fromisoformat(str(self.project.context.config.model_defaults.start))
+
     def of_layers(self, layers: Collection[str]) -> set[str]:
         """The models of some layers and what those read; all of them without layers."""
         chosen: set[str] = set()
@@ -106,11 +111,10 @@ class Tables:
     def behind(self, load: LastLoad) -> dict[str, Restatement]:
         """What has to be computed again so that every table reflects the load."""
         cursor = self.project.cursor
-        first = date.fromisoformat(str(self.project.context.config.model_defaults.start))
         reflected = self.reflected()
         found: dict[str, Restatement] = {}
         for number in set(reflected.values()) - {load.load_number}:
-            all_time = Window.of_months(first, latest_as_of_since(cursor, number))
+            all_time = Window.of_months(self._first_day, latest_as_of_since(cursor, number))
             if number is None:
                 changes: Mapping[str, Change] = {}
             else:
@@ -132,8 +136,7 @@ class Tables:
 
     def all_of(self, names: Collection[str], load: LastLoad) -> dict[str, Restatement]:
         """Some models over all of time."""
-        first = date.fromisoformat(str(self.project.context.config.model_defaults.start))
-        all_time = Window.of_months(first, load.as_of)
+        all_time = Window.of_months(self._first_day, load.as_of)
         return {n.name: Restatement(n.kind, all_time, ()) for n in self.nodes if n.name in names}
 
     def audit_sources(self, load: LastLoad) -> None:
@@ -142,7 +145,7 @@ class Tables:
             if snapshot.is_external and snapshot.model.audits:
                 self.project.evaluator.audit(
                     snapshot,
-                    start=self.project.context.config.model_defaults.start,
+                    start=self._first_day,
                     end=load.as_of,
                     execution_time=load.execution_time,
                     snapshots={snapshot.name: snapshot},
@@ -245,7 +248,7 @@ class Tables:
         column more, are one view in the lakehouse, which reads what the last of them read.
         """
         window = {
-            "start": date.fromisoformat(str(self.project.context.config.model_defaults.start)),
+            "start": self._first_day,
             "end": load.as_of,
             "execution_time": load.execution_time,
         }
