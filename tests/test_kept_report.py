@@ -10,6 +10,7 @@ import pytest
 
 from conftest import Platform, begin
 from data_platform.delivery.report import kept, render
+from data_platform.delivery.report.catalogue import sizes
 from data_platform.delivery.report.charts import read_charts
 from data_platform.delivery.report.kept import Unchanged
 from data_platform.delivery.report.scripts import assigned_value
@@ -133,6 +134,15 @@ def test_sizes_that_somebody_edited_are_counted_again(begun: Platform) -> None:
     spoil(begun, "sizes")
     fetched(begun)
     assert data_of(begun) == before
+
+
+def test_a_size_is_counted_where_a_view_on_the_way_has_become_a_table(begun: Platform) -> None:
+    settings, table = begun.settings(), "intermediate.customers"
+    with reading(settings) as connection:
+        lineage = read_production(connection, settings.project_dir).lineage
+        known = sizes(connection, lineage, [])[table]
+        as_a_view = {table: {**known, "rows": None}}
+        assert sizes(connection, lineage, [], as_a_view)[table]["rows"] == known["rows"] is not None
 
 
 def test_a_report_elsewhere_or_for_the_public_asks_all(begun: Platform, tmp_path: Path) -> None:

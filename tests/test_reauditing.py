@@ -8,7 +8,10 @@ import pytest
 
 from conftest import Platform, begin, options_of
 from data_platform.cli.telling import _seconds_of_audits
+from data_platform.project.context import open_project
 from data_platform.record.rows import Audited
+from data_platform.transform.contents import Contents
+from data_platform.transform.production import Production
 from editing import MONTHLY, edit
 
 LAST_RECOUNT = "SELECT as_of::TEXT FROM ops.recounts"
@@ -175,3 +178,12 @@ def test_the_seconds_of_each_audit_are_kept_and_those_of_long_ones_told(begun: P
     others = [audited("e", 9.0, "another")]
     assert _seconds_of_audits([*audits, *others], "m") == " (audits 1.75 s: c 1.50 s, b 0.25 s)"
     assert _seconds_of_audits(audits[:1], "m") == ""
+
+
+def test_of_a_view_that_two_versions_share_nobody_knows_what_it_showed(begun: Platform) -> None:
+    with open_project(begun.settings()) as project:
+        tables, contents = Production(project).tables, Contents(project.cursor)
+        assert tables is not None
+        assert contents.are_alike(tables, tables, "marts.kpi__monthly_turnover")
+        for looks in (False, True):
+            assert not contents.are_alike(tables, tables, "exports.monthly_turnover", looks)

@@ -40,7 +40,8 @@ MODEL (
 
 /* A cohort can move only with a contract that starts before all of the freelancer's rows: the window
    that brings such a contract computes them all. Nearly everybody has one contract with an entity: their
-   months are those of the contract and those after it, and nothing has to be summed. */
+   months are those of the contract and those after it, and nothing has to be summed. Of several contracts
+   each has its months and those after it: together, all since the first. */
 WITH months AS (
   SELECT
     month
@@ -91,7 +92,7 @@ WITH months AS (
   INNER JOIN months
     ON months.month >= contracts.first_month
   WHERE
-    contracts.contracts > 1 OR months.month > contracts.last_month
+    months.month > contracts.last_month
 ), every AS (
   SELECT
     freelancer_sk,
