@@ -119,7 +119,9 @@ def test_what_is_put_in_spark_s_words_means_the_same_there() -> None:
         "MAX(MD5(b)::UUID)::TEXT AS key, STRING_AGG(b, '-' ORDER BY a DESC) AS backwards, "
         "STRING_AGG(b ORDER BY a) AS by_default, STRING_AGG(NULLIF(a, a)::TEXT, '-' ORDER BY a) "
         "AS nothing, MAX(DATE_DIFF('month', '2024-01-31'::DATE, '2024-02-01'::DATE)) AS months "
-        "FROM (VALUES (2, 'x', 'ee\u0301E\u0302\u0301'), (10, 'y', ''), (1, 'z', '')) AS t(a, b, c)"
+        ", STRING_AGG(YEAR(d)::TEXT, '-' ORDER BY a) AS years "
+        "FROM (VALUES (2, 'x', 'ee\u0301E\u0302\u0301', NULL::DATE), (10, 'y', '', '2024-01-31'), "
+        "(1, 'z', '', '2023-12-31')) AS t(a, b, c, d)"
     )
     expected = duckdb.sql(query).fetchone()
     said = in_spark(parse_one(query, dialect="duckdb")).sql("spark")

@@ -73,6 +73,12 @@ def test_months_are_counted_as_duckdb_counts_them() -> None:
         assert isinstance(asked, exp.Select)
 
 
+def test_a_column_of_rows_has_one_type_on_spark() -> None:
+    said = on_spark("SELECT a, b FROM (VALUES (NULL::DATE, 'x'), ('2024-01-31', NULL)) AS t(a, b)")
+    assert "(CAST('2024-01-31' AS DATE), NULL)" in said
+    assert "(CAST(NULL AS DATE), 'x')" in said
+
+
 class FromPostgres(Exception):
     def __init__(self, code: str, said: str) -> None:
         super().__init__(said)

@@ -33,6 +33,8 @@ def _put(node: exp.Expression) -> exp.Expression:
         return _joined(node)
     if isinstance(node, exp.DateDiff):
         return difference_of_days(node, _ENGINE)
+    if isinstance(node, exp.Values):
+        return _of_one_type(node)
     if way_out := _refusal(node):
         raise untranslated(node, _ENGINE, way_out)
     return node
@@ -49,6 +51,19 @@ def _refusal(node: exp.Expression) -> str | None:
     ):
         return "use ISODOW"
     return None
+
+
+def _of_one_type(values: exp.Values) -> exp.Values:
+    """Rows whose texts take the type that another row of their column has.
+
+    Spark refuses a date beside one that is written as a text.
+    """
+    for column in zip(*(row.expressions for row in values.expressions), strict=False):
+        typed = next((value for value in column if isinstance(value, exp.Cast)), None)
+        for value in column:
+            if typed and isinstance(value, exp.Literal) and value.is_string:
+                value.replace(exp.cast(value.copy(), typed.to))
+    return values
 
 
 def _joined(node: exp.GroupConcat) -> exp.Expression:
