@@ -65,6 +65,8 @@ class Action:
     writes: bool
     # Refuses what cannot be, before anything begins.
     check: Callable[[Call], None] = lambda call: None
+    # SQLMesh takes a second to import, in which the lakehouse is copied.
+    needs_sqlmesh: bool = False
     # What decides about a run's result besides the settings, by which one that would do the same
     # again is known; None where each has to run.
     asked: object = None

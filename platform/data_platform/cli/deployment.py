@@ -40,6 +40,7 @@ def _show(call: Call, review_format: str, found: _Found, shapes: _Shapes[_Found]
 
 
 def _plan(call: Call, environment: str, review_format: str) -> None:
+    from data_platform.deployment.plan import plan
     from data_platform.deployment.plan_formats import plan_json, plan_lines, plan_markdown
 
     shapes = (plan_lines, plan_markdown, plan_json)
@@ -49,9 +50,6 @@ def _plan(call: Call, environment: str, review_format: str) -> None:
     def preview(planned: "Planned") -> None:
         if as_text:  # before it takes its time; others are told when it is done
             _show(call, review_format, planned, shapes)
-
-    with call.reporter.busy("starting SQLMesh"):  # while the lakehouse is copied
-        from data_platform.deployment.plan import plan
 
     with run_of(call).step(f"plan {environment}", is_told_later=True) as step:
         planned = plan(call.settings, environment, step.advance, preview)
@@ -132,10 +130,8 @@ def _diff(
 
 def _promote(call: Call, environment: str | None, formats: tuple[ExportFormat, ...]) -> None:
     """Promote an environment, or without one roll back, and renew the exports."""
+    from data_platform.deployment.promote import promote, rollback
     from data_platform.operations.pipeline import export_step, report_step
-
-    with call.reporter.busy("starting SQLMesh"):  # while the lakehouse is copied
-        from data_platform.deployment.promote import promote, rollback
 
     name = f"promote {environment}" if environment else "rollback"
     with run_of(call).step(name, is_told_later=True) as step:
@@ -171,7 +167,7 @@ def plan_command(environment: str, review_format: str, dry_run: bool) -> Action:
         act = partial(_preview, environment=environment, review_format=review_format)
         return Action(f"plan {environment} --dry-run", act, writes=False)
     act = partial(_plan, environment=environment, review_format=review_format)
-    return Action(f"plan {environment}", act, writes=True)
+    return Action(f"plan {environment}", act, writes=True, needs_sqlmesh=True)
 
 
 @click.command("diff", cls=parsing.Interspersed)
@@ -241,7 +237,7 @@ def promote_command(environment: str, formats: tuple[str, ...], csv_dialect: str
     act = partial(
         _promote, environment=environment, formats=options.chosen_formats(formats, csv_dialect)
     )
-    return Action(f"promote {environment}", act, writes=True)
+    return Action(f"promote {environment}", act, writes=True, needs_sqlmesh=True)
 
 
 @click.command("rollback", cls=parsing.Command)
@@ -250,4 +246,5 @@ def promote_command(environment: str, formats: tuple[str, ...], csv_dialect: str
 def rollback_command(formats: tuple[str, ...], csv_dialect: str) -> Action:
     """Take production's code back to before its last change, with the data of the last load."""
     wanted = options.chosen_formats(formats, csv_dialect)
-    return Action("rollback", partial(_promote, environment=None, formats=wanted), writes=True)
+    act = partial(_promote, environment=None, formats=wanted)
+    return Action("rollback", act, writes=True, needs_sqlmesh=True)

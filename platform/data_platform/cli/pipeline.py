@@ -176,7 +176,8 @@ def load_command(
 def transform_command(layers: tuple[str, ...], deploy: bool) -> Action:
     """Bring production's models up to date with the last load."""
     name = "transform --deploy" if deploy else "transform"
-    return Action(name, partial(_transform, layers=layers, deploy=deploy), writes=True)
+    act = partial(_transform, layers=layers, deploy=deploy)
+    return Action(name, act, writes=True, needs_sqlmesh=True)
 
 
 @click.command("export", cls=parsing.Command)
@@ -251,7 +252,8 @@ def run_command(
     ]
     asked = (sources, pristine, kinds, layers, wanted, no_report)
     each_time = accept_new_columns or start_over or deploy or output_dir
-    return Action(" ".join(["run", *said]), act, True, check, None if each_time else asked)
+    name = " ".join(["run", *said])
+    return Action(name, act, True, check, asked=None if each_time else asked)
 
 
 @click.command("backfill", cls=parsing.Command)

@@ -10,6 +10,7 @@ import traceback
 from contextlib import ExitStack, suppress
 from datetime import date
 from functools import partial
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,6 +132,9 @@ def _take(began: float | None, /, actions: list[Action], **options: Any) -> int:
                             after=partial(_note, call, standing),
                         )
                     )
+                if any(action.needs_sqlmesh for action in actions[:last_writer]):
+                    with call.reporter.busy("starting SQLMesh"):
+                        import_module("data_platform.project.context")
                 codes += [action.act(call.within(run)) or 0 for action in actions[:last_writer]]
         finally:
             if run is not None and call.settings.tells_lineage:

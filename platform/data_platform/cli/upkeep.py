@@ -59,7 +59,7 @@ def _audit(call: Call) -> None:
 @click.command("audit", cls=parsing.Command)
 def audit_command() -> Action:
     """Recount every audit of production over all of time, as runs do by themselves once a week."""
-    return Action("audit", _audit, writes=True)
+    return Action("audit", _audit, writes=True, needs_sqlmesh=True)
 
 
 def _agrees(question: str) -> bool:
