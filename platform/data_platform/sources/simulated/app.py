@@ -43,17 +43,21 @@ class App:
 
         Of a month that is settled, the number of its invoices alone is needed.
         """
-        yield Part("users", "users", lambda: self.users)
-        yield Part("job_contracts", "job_contracts", lambda: self.job_contracts)
-        yield Part("clients", "clients", lambda: self.clients)
         names = {
             month: month_start(month).strftime("%Y-%m")
             for month in range(self.company.as_of_month + 1)
         }
         open_months = [month for month in names if ("invoices", names[month]) not in settled]
-        self._warm_up()
         with ThreadPoolExecutor() as pool:
+            _ = self.company.people
+            users = pool.submit(lambda: self.users)  # which need no contracts
+            _ = self.company.contracts
+            shared = pool.submit(self._warm_up)
             issued = dict(zip(open_months, pool.map(self.company.issued, open_months), strict=True))
+            shared.result()
+        yield Part("users", "users", users.result)
+        yield Part("job_contracts", "job_contracts", lambda: self.job_contracts)
+        yield Part("clients", "clients", lambda: self.clients)
         rank = 0
         for month, name in names.items():
             if month not in issued:
@@ -65,7 +69,7 @@ class App:
 
     def _warm_up(self) -> None:
         """Compute what all months share before they are made side by side."""
-        _ = self.company.contracts, self.contract_ids, self._invoice_clients
+        _ = self.contract_ids, self._invoice_clients
 
     @property
     def _accounts(self) -> pl.DataFrame:
