@@ -1,8 +1,11 @@
 MODEL (
   name report.finance__cohorts,
-  kind FULL,
+  kind INCREMENTAL_BY_TIME_RANGE (
+    time_column month
+  ),
   owner finance,
   grain (cohort, month),
+  tags by_month,
   description 'Turnover by month of freelancers by the quarter of their first contract.',
   column_descriptions (
     cohort = 'First day of the quarter of the first contract.',
@@ -25,6 +28,8 @@ SELECT
   month::DATE AS month,
   SUM(turnover)::DECIMAL(18, 2) AS turnover
 FROM marts.finance__turnover_by_cohort
+WHERE
+  month BETWEEN @start_ds::DATE AND @end_ds::DATE
 GROUP BY
   DATE_TRUNC('QUARTER', cohort_month),
   month

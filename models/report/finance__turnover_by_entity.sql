@@ -1,8 +1,11 @@
 MODEL (
   name report.finance__turnover_by_entity,
-  kind FULL,
+  kind INCREMENTAL_BY_TIME_RANGE (
+    time_column month
+  ),
   owner finance,
   grain (month, entity),
+  tags by_month,
   description 'Turnover by month and by the Jump company that employs.',
   column_descriptions (
     month = 'First day of the month.',
@@ -25,6 +28,8 @@ SELECT
   entity::TEXT AS entity,
   SUM(turnover)::DECIMAL(18, 2) AS turnover
 FROM marts.finance__turnover_by_cohort
+WHERE
+  month BETWEEN @start_ds::DATE AND @end_ds::DATE
 GROUP BY
   month,
   entity
