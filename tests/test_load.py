@@ -2,17 +2,22 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 
 from conftest import AS_OF, COMPANY, PROJECT, Platform
 from data_platform.errors import PlatformError
-from data_platform.ingest.extract import extract
+from data_platform.ingest.extract import extract, written
 from data_platform.ingest.load import Loaded, load
-from data_platform.ingest.manifest import read_manifest
+from data_platform.ingest.manifest import Manifest, read_manifest
 from data_platform.record.loads import Change
+from data_platform.sources.column import Column
+from data_platform.sources.contract import SourceTable
 from data_platform.sources.contract_file import read_contract
+from data_platform.sources.source import Part
 from tampering import EARLIER, LATER, edit_manifest, everything, extract_and_load, file_of, rewrite
 
 
@@ -260,3 +265,26 @@ def test_a_load_refuses_extracts_that_are_not_what_was_asked_for(
 
 def test_a_load_takes_what_is_extracted_where_nothing_is_asked_for(begun: Platform) -> None:
     assert "nothing changed since load 1" in begun.call("load", options=[]).stdout
+
+
+def test_what_is_loaded_lies_in_duckdb_s_own_row_groups(tmp_path: Path) -> None:
+    """Others are cut, and the next checkpoint joins the pieces: seconds at millions of rows."""
+    table = SourceTable("app__numbers", "", (Column("n", "BIGINT", False, ""),))
+    months = [
+        (table, Part("numbers", name, lambda: pl.DataFrame({"n": range(300_000)})))
+        for name in ("2024-01", "2024-02")
+    ]
+    files, _ = written(months, Manifest(), tmp_path)
+    paths = [str(tmp_path / file.path) for file in files[table.key]]
+    lakehouse = str(tmp_path / "lakehouse.duckdb")
+    with duckdb.connect(lakehouse) as connection:
+        connection.execute("CREATE TABLE numbers AS FROM read_parquet($paths)", {"paths": paths})
+    groups = (
+        "SELECT SUM(count) FROM pragma_storage_info('numbers') WHERE segment_type <> 'VALIDITY' "
+        "GROUP BY row_group_id ORDER BY row_group_id"
+    )
+    with duckdb.connect(lakehouse) as connection:
+        before = connection.execute(groups).fetchall()
+        connection.execute("CREATE TABLE other (n INT); CHECKPOINT")
+        assert connection.execute(groups).fetchall() == before
+    assert max(before) == (122_880,)
