@@ -11,7 +11,8 @@ from changes import change
 from dbt_project import copy_sources, dbt_build, write_dbt_project
 from measure import PROGRAM, PROJECT, Contestant, Taken, in_turns, platform, take
 from rendered import render
-from setting import AS_OF, INVOICES_A_SCALE, OURS, Bench, Compared, copied
+from setting import AS_OF, INVOICES_A_SCALE, OURS, YEARS, Bench, Compared, copied
+from tables import HISTORY
 
 
 def generator(bench: Bench) -> list[Compared]:
@@ -107,6 +108,24 @@ def day(bench: Bench) -> list[Compared]:
     return found
 
 
+def history(bench: Bench) -> list[Compared]:
+    """A day in each year of the company's life, in turns; left out of a quick look."""
+    if bench.is_quick:
+        return []
+
+    def side(day: date) -> Contestant:
+        before = bench.before(day)
+        return Contestant(
+            f"as of {day}",
+            lambda place: platform(place / "data", *bench.words(day), "load", "transform"),
+            lambda place: (copied(before, place), None)[1],
+        )
+
+    taken = in_turns([side(day) for day in YEARS], bench.folder, bench.rounds)
+    first, *_, last = taken
+    return [Compared(HISTORY, taken, [(last, first)], {})]
+
+
 def start(bench: Bench) -> list[Compared]:
     """What starting costs: commands that read, a run with nothing to do, a first run.
 
@@ -156,6 +175,7 @@ CASES: dict[str, Callable[[Bench], list[Compared]]] = {
     "generator": generator,
     "build": build,
     "day": day,
+    "history": history,
     "change": change,
     "start": start,
 }

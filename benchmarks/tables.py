@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from statistics import linear_regression
 from typing import Any
 
 RESULTS = Path(__file__).with_name("results.json")
+HISTORY = "a day of each year"
 # What the curve over sizes shows: case, contestant, and how it is called there.
 _CURVE = (
     ("full build", "the platform", "full build"),
@@ -59,6 +61,26 @@ def curve() -> str:
         for case, contestant, _ in _CURVE:
             taken = found.get((case, size), {}).get(contestant)
             cells.append(f"{taken['seconds']:.1f}" if taken else "")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def history() -> str:
+    """A row a size: the seconds of a day in each year, and how many more each year takes."""
+    found = {
+        one["invoices"]: {
+            name.rpartition(" ")[2][:4]: taken["seconds"]
+            for name, taken in one["contestants"].items()
+        }
+        for one in _results()["cases"]
+        if one["case"] == HISTORY
+    }
+    years = sorted({year for seconds in found.values() for year in seconds})
+    names = ["invoices in the end", *years, "more each year"]
+    lines = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
+    for size, seconds in sorted(found.items()):
+        slope, _ = linear_regression([int(year) for year in seconds], [*seconds.values()])
+        cells = [f"{size:,}", *(f"{seconds[year]:.1f}" for year in years), f"{slope:.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
