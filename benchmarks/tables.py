@@ -45,6 +45,7 @@ def ratios() -> str:
         for ratio in case["ratios"]:
             one, other = (case["contestants"][ratio[side]] for side in ("of", "to"))
             of = case["case"] if ratio["of"] in ("the platform", "a day") else ratio["of"]
+            of = f"{HISTORY}: {of}" if case["case"] == HISTORY else of
             value = f"{ratio['ratio']:.2f}" if ratio["beyond_noise"] else "within the noise"
             cells = (of, f"{case['invoices']:,}", f"{one['seconds']:.2f}", ratio["to"])
             lines.append(f"| {' | '.join(cells)} | {other['seconds']:.2f} | {value} |")

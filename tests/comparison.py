@@ -48,6 +48,8 @@ QUERIES = {
     "kpi__active_freelancers": "FROM marts.kpi__active_freelancers",
     "finance__turnover_by_cohort": f"SELECT {_PERSON}, t.* EXCLUDE (freelancer_sk) "
     f"FROM marts.finance__turnover_by_cohort AS t {_BY_FREELANCER}",
+    "finance__cohorts": "FROM report.finance__cohorts",
+    "finance__turnover_by_entity": "FROM report.finance__turnover_by_entity",
     "care__cumulative_turnover": f"SELECT {_PERSON}, t.* EXCLUDE (freelancer_sk, job_contract_sk) "
     f"FROM marts.care__cumulative_turnover AS t {_BY_CONTRACT}",
     "care__stagnant_freelancers": f"SELECT {_PERSON}, t.* EXCLUDE (freelancer_sk, job_contract_sk) "

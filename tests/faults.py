@@ -17,7 +17,8 @@ def state(data: Path) -> dict[str, object]:
     with duckdb.connect(str(database), read_only=True) as connection:
         tables = connection.execute(
             "SELECT table_schema, table_name FROM information_schema.tables "
-            "WHERE table_schema IN ('sources', 'staging', 'intermediate', 'marts', 'exports')"
+            "WHERE table_schema IN ('sources', 'staging', 'intermediate', 'marts', 'exports', "
+            "'report')"
         ).fetchall()
         for schema, name in tables:
             columns = "* EXCLUDE (loaded_at)" if name == "platform__extracts" else "*"

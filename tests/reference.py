@@ -382,6 +382,19 @@ class Company:
         rows = getattr(self, f"_export_{name}")()
         return sorted(rows)
 
+    def finance__cohorts(self) -> list[Row]:
+        totals: dict[Row, Decimal] = defaultdict(Decimal)
+        for *_, cohort, _, month, turnover in self.finance__turnover_by_cohort():
+            quarter = cohort.replace(month=1 + (cohort.month - 1) // 3 * 3)
+            totals[quarter, month] += turnover
+        return [(*key, total) for key, total in totals.items()]
+
+    def finance__turnover_by_entity(self) -> list[Row]:
+        totals: dict[Row, Decimal] = defaultdict(Decimal)
+        for *_, entity, month, turnover in self.finance__turnover_by_cohort():
+            totals[month, entity] += turnover
+        return [(*key, total) for key, total in totals.items()]
+
     def _export_turnover_by_cohort(self) -> list[Row]:
         return [
             (last, first, ym(cohort), entity, ym(month), euros(turnover))

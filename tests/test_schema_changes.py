@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 import pytest
@@ -14,7 +14,7 @@ from data_platform.ingest.extract import extract
 from data_platform.ingest.load import load
 from data_platform.sources.contract_file import read_contract
 from faults import state
-from tampering import rewrite
+from tampering import extract_and_load, rewrite
 
 USERS, INVOICES, CLIENTS = "sources.app__users", "sources.app__invoices", "sources.app__clients"
 CUSTOMERS, LOG = "sources.crm__customers", "sources.crm__customers_log"
@@ -141,6 +141,27 @@ def test_a_new_column_has_its_default_in_rows_that_were_there(analyst: Platform)
     load(settings)
     for table in (CUSTOMERS, LOG):
         assert analyst.rows(f"SELECT DISTINCT channel FROM {table}") == [("web",)]
+
+
+@pytest.mark.slow(reason="computes all of time once more")
+def test_the_next_day_does_not_hide_what_a_change_of_the_contract_rewrote(
+    analyst: Platform,
+) -> None:
+    """A table that was rebuilt can differ in any month, whatever the loads after it brought."""
+    begin(analyst)
+    edit_contract(analyst, retype("amount", "decimal(12, 2)"), INVOICES)
+    extract(analyst.settings(), COMPANY)
+    more = (pl.col("amount") + 1).cast(pl.Decimal(12, 2))
+    rewrite(analyst, "app.invoices", lambda frame: frame.with_columns(more))
+    load(analyst.settings())
+    extract_and_load(analyst, AS_OF + timedelta(days=1))
+    analyst.call("transform")
+    (row,) = analyst.rows(
+        "SELECT (SELECT SUM(amount) FROM intermediate.invoices), "
+        "(SELECT SUM(amount) FROM marts.kpi__monthly_turnover), (SELECT SUM(turnover) FROM "
+        f"report.finance__cohorts), SUM(amount) FROM {INVOICES}"
+    )
+    assert len(set(row)) == 1
 
 
 # What cannot be done, and what is said; nothing is changed.

@@ -77,6 +77,9 @@ def test_a_column_of_rows_has_one_type_on_spark() -> None:
     said = on_spark("SELECT a, b FROM (VALUES (NULL::DATE, 'x'), ('2024-01-31', NULL)) AS t(a, b)")
     assert "(CAST('2024-01-31' AS DATE), NULL)" in said
     assert "(CAST(NULL AS DATE), 'x')" in said
+    # Of which type it is on DuckDB, Spark would not know; it refuses them.
+    mixed = "(1.5::DECIMAL(3, 1)), (2.25::DECIMAL(10, 2)), ('1.25')"
+    assert on_spark(f"SELECT a FROM (VALUES {mixed}) AS t(a)").count("('1.25')") == 1
 
 
 class FromPostgres(Exception):

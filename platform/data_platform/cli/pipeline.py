@@ -279,4 +279,4 @@ def backfill_command(
             _check_company(call, False)
             _refuse_replay_of_real_ones(call)
 
-    return Action(f"backfill {first} to {last}", act, True, check)
+    return Action(f"backfill {first} to {last}", act, True, check, needs_sqlmesh=True)

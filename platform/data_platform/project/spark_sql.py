@@ -54,15 +54,15 @@ def _refusal(node: exp.Expression) -> str | None:
 
 
 def _of_one_type(values: exp.Values) -> exp.Values:
-    """Rows whose texts take the type that another row of their column has.
+    """Rows whose texts take the type that the other rows of their column have, if it is one.
 
     Spark refuses a date beside one that is written as a text.
     """
     for column in zip(*(row.expressions for row in values.expressions), strict=False):
-        typed = next((value for value in column if isinstance(value, exp.Cast)), None)
+        types = {value.to for value in column if isinstance(value, exp.Cast)}
         for value in column:
-            if typed and isinstance(value, exp.Literal) and value.is_string:
-                value.replace(exp.cast(value.copy(), typed.to))
+            if len(types) == 1 and isinstance(value, exp.Literal) and value.is_string:
+                value.replace(exp.cast(value.copy(), *types))
     return values
 
 

@@ -124,8 +124,10 @@ def loaded_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, LoadedTabl
 
 def changes_since(connection: duckdb.DuckDBPyConnection, load_number: int) -> list[Change]:
     """What the loads after `load_number` changed in each source table, taken together."""
+    # Where one of them has rewritten rows without telling of which days, it can be any.
     rows = connection.execute(
-        "SELECT table_name, SUM(rows_added)::BIGINT, SUM(rows_removed)::BIGINT, MIN(first_day), "
+        "SELECT table_name, SUM(rows_added)::BIGINT, SUM(rows_removed)::BIGINT, "
+        "CASE WHEN NOT BOOL_OR(rows_removed > 0 AND first_day IS NULL) THEN MIN(first_day) END, "
         "CASE WHEN COUNT(*) = COUNT(last_day) THEN MAX(last_day) END "
         "FROM ops.loads WHERE load_number > ? AND rows_added + rows_removed > 0 "
         "GROUP BY table_name ORDER BY table_name",
