@@ -36,8 +36,8 @@ from data_platform.sources.source import Kept, Part
 
 _SCRATCH = ".reading-"
 _ZSTD_LEVEL = 1  # half the time of the default, and smaller: hexadecimal digits have no patterns
-# As many as in one of DuckDB, which would cut others and join the pieces later; fixed, so that the
-# bytes do not depend on the machine.
+# As many as in one of DuckDB, which would cut others and join the pieces at later checkpoints;
+# fixed, so that the bytes do not depend on the machine.
 _ROW_GROUP_ROWS = 122_880
 
 
