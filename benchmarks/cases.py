@@ -11,7 +11,7 @@ from changes import change
 from dbt_project import copy_sources, dbt_build, write_dbt_project
 from measure import PROGRAM, PROJECT, Contestant, Taken, in_turns, platform, take
 from rendered import render
-from setting import AS_OF, INVOICES_A_SCALE, OURS, YEARS, Bench, Compared, copied
+from setting import AS_OF, INVOICES_A_SCALE, OURS, DAY_OF_EACH_YEAR, Bench, Compared, copied
 from tables import HISTORY
 
 
@@ -54,7 +54,7 @@ def build(bench: Bench) -> list[Compared]:
         Contestant(
             OURS,
             lambda place: platform(place / "data", *bench.words(AS_OF), "transform"),
-            lambda place: (copied(bench.loaded, place), None)[1],
+            lambda place: copied(bench.loaded, place),
         ),
         Contestant(
             "dbt-duckdb",
@@ -118,10 +118,10 @@ def history(bench: Bench) -> list[Compared]:
         return Contestant(
             f"as of {day}",
             lambda place: platform(place / "data", *bench.words(day), "load", "transform"),
-            lambda place: (copied(before, place), None)[1],
+            lambda place: copied(before, place),
         )
 
-    taken = in_turns([side(day) for day in YEARS], bench.folder, bench.rounds)
+    taken = in_turns([side(day) for day in DAY_OF_EACH_YEAR], bench.folder, bench.rounds)
     first, *_, last = taken
     return [Compared(HISTORY, taken, [(last, first)], {})]
 
@@ -164,7 +164,7 @@ def start(bench: Bench) -> list[Compared]:
         Contestant(
             "dbt-duckdb, the models alone",
             lambda place: dbt_build(small.contestants, project, place / "raw.duckdb"),
-            lambda place: (shutil.copy(database, place / "raw.duckdb"), None)[1],
+            lambda place: shutil.copy(database, place / "raw.duckdb"),
         ),
     ]
     taken = in_turns(sides, small.folder, small.rounds)

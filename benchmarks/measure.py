@@ -34,7 +34,7 @@ class Contestant:
 
     name: str
     run: Callable[[Path], Taken]
-    prepare: Callable[[Path], None] = lambda folder: None
+    prepare: Callable[[Path], object] = lambda folder: None
 
 
 def take(

@@ -80,3 +80,20 @@ def test_the_models_are_rendered_in_order_and_by_the_names_that_are_asked_for() 
     assert "2022-01-01" in invoices.sql
     assert {audit.name.rpartition("_")[0] for audit in invoices.audits} >= {"foreign_key"}
     assert all(audit.sql for model in models for audit in model.audits)
+
+
+@pytest.mark.usefixtures("benchmarks")
+def test_a_day_of_each_year_is_told_in_order_with_what_a_year_adds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import tables
+
+    seconds = {"as of 2024-06-15": 5.0, "as of 2022-06-15": 3.0, "as of 2023-06-15": 4.0}
+    case = {
+        "case": tables.HISTORY,
+        "invoices": 1_000,
+        "contestants": {name: {"seconds": taken} for name, taken in seconds.items()},
+    }
+    monkeypatch.setattr(tables, "_results", lambda: {"cases": [case]})
+    *_, row = tables.history().splitlines()
+    assert row == "| 1,000 | 3.0 | 4.0 | 5.0 | 1.00 |"

@@ -1,5 +1,6 @@
 """A run is published whole or not at all, whatever ends it, and the next one needs no help."""
 
+import os
 import random
 import re
 import shutil
@@ -206,6 +207,30 @@ def test_a_run_that_is_interrupted_at_many_moments_cleans_up_at_once(
     runs: Days, tmp_path: Path, number: signal.Signals
 ) -> None:
     end_at_random(tmp_path, runs, 12, number)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at what a process has in memory")
+def test_sqlmesh_starts_while_the_lakehouse_is_copied(begun: Platform, tmp_path: Path) -> None:
+    """It imports pandas, without which a load waits for the copy."""
+    seen, cp = tmp_path / "seen", tmp_path / "bin" / "cp"
+    cp.parent.mkdir()
+    cp.write_text(
+        "#!/bin/sh\ni=0\nuntil grep -q pandas /proc/$PPID/maps; do\n"
+        f'  i=$((i+1)); [ $i -lt 300 ] || exec {shutil.which("cp")} "$@"; sleep 0.1\n'
+        f'done\ntouch {seen}\nexec {shutil.which("cp")} "$@"\n'
+    )
+    cp.chmod(0o755)
+    program = Path(sys.executable).with_name("data-platform")
+    for words in (["load", "transform"], ["audit"]):
+        seen.unlink(missing_ok=True)
+        command = [str(program), "-p", str(begun.project), "-d", str(begun.data)]
+        subprocess.run(
+            [*command, *begun.options, *words],
+            env={**os.environ, "PATH": f"{cp.parent}{os.pathsep}{os.environ['PATH']}"},
+            capture_output=True,
+            check=True,
+        )
+        assert seen.exists(), words
 
 
 def test_a_lost_link_is_an_error_and_costs_no_release(begun: Platform) -> None:

@@ -60,9 +60,12 @@ def _of_one_type(values: exp.Values) -> exp.Values:
     """
     for column in zip(*(row.expressions for row in values.expressions), strict=False):
         types = {value.to for value in column if isinstance(value, exp.Cast)}
+        if len(types) != 1:
+            continue
+        (type_,) = types
         for value in column:
-            if len(types) == 1 and isinstance(value, exp.Literal) and value.is_string:
-                value.replace(exp.cast(value.copy(), *types))
+            if isinstance(value, exp.Literal) and value.is_string:
+                value.replace(exp.cast(value.copy(), type_))
     return values
 
 

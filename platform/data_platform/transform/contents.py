@@ -72,10 +72,9 @@ class Contents:
             return False
         one, other = before.by_name[name], after.by_name[name]
         if other.model.kind.is_view:
-            below = sorted(_below(after, name, {}))
             if _has_same_table(before, after, name):
-                # Else it reads something else now, and what it read nobody knows.
-                return all(_has_same_table(before, after, each) for each in below)
+                # Where one below is another table, what the view read before nobody knows.
+                return all(_has_same_table(before, after, n) for n in _below(after, name, {}))
             if one.fingerprint.data_hash == other.fingerprint.data_hash and all(
                 self.are_alike(before, after, parent) for parent in sorted(_parents(after, name))
             ):

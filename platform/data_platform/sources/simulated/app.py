@@ -49,8 +49,8 @@ class App:
         }
         open_months = [month for month in names if ("invoices", names[month]) not in settled]
         with ThreadPoolExecutor() as pool:
-            _ = self.company.people
-            users = pool.submit(lambda: self.users)  # which need no contracts
+            _ = self.company.people  # of which both users and contracts are made
+            users = pool.submit(lambda: self.users)
             _ = self.company.contracts
             shared = pool.submit(self._warm_up)
             issued = dict(zip(open_months, pool.map(self.company.issued, open_months), strict=True))
