@@ -11,7 +11,7 @@ from changes import change
 from dbt_project import copy_sources, dbt_build, write_dbt_project
 from measure import PROGRAM, PROJECT, Contestant, Taken, in_turns, platform, take
 from rendered import render
-from setting import AS_OF, INVOICES_A_SCALE, OURS, DAY_OF_EACH_YEAR, Bench, Compared, copied
+from setting import AS_OF, DAY_OF_EACH_YEAR, INVOICES_A_SCALE, OURS, Bench, Compared, copied
 from tables import HISTORY
 
 

@@ -211,11 +211,11 @@ def test_a_run_that_is_interrupted_at_many_moments_cleans_up_at_once(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at what a process has in memory")
 def test_sqlmesh_starts_while_the_lakehouse_is_copied(begun: Platform, tmp_path: Path) -> None:
-    """It imports pandas, without which a load waits for the copy."""
+    """It imports pydantic, which nothing else does that waits for the copy."""
     seen, cp = tmp_path / "seen", tmp_path / "bin" / "cp"
     cp.parent.mkdir()
     cp.write_text(
-        "#!/bin/sh\ni=0\nuntil grep -q pandas /proc/$PPID/maps; do\n"
+        "#!/bin/sh\ni=0\nuntil grep -q pydantic_core /proc/$PPID/maps; do\n"
         f'  i=$((i+1)); [ $i -lt 300 ] || exec {shutil.which("cp")} "$@"; sleep 0.1\n'
         f'done\ntouch {seen}\nexec {shutil.which("cp")} "$@"\n'
     )
