@@ -18,7 +18,7 @@ WITH held AS (
   FROM intermediate.invoices
   WHERE
     @is_numbered(reference)
-    AND DATE_TRUNC('MONTH', issue_date)::DATE BETWEEN @start_ds::DATE AND @end_ds::DATE
+    AND issue_date BETWEEN @start_ds::DATE AND LAST_DAY(@end_ds::DATE)
   GROUP BY
     DATE_TRUNC('MONTH', issue_date)::DATE
 )

@@ -14,6 +14,8 @@ _CLAIM_UNIQUENESS = {
     "unique_over_time": ("key_column",),
     "months_are_complete": ("month_column", "key_columns"),
 }
+# Audits that compare numbers of rows, and which of their arguments names the other model.
+_COMPARES_ROWS = {"same_number_of_rows": "other", "same_rows_and_total": "there"}
 # The model, below or above, whose audits find it when a row of this one is there twice.
 _AUDITED_BY = "grain_audited_by:"
 
@@ -29,10 +31,8 @@ def _audits_its_grain(model: Model) -> bool:
         if audit == "has_one_row" or (key and key <= grain):
             return True
         # As many rows as a model below it, whose own grain is audited.
-        if audit == "same_number_of_rows" and arguments["other"].sql().partition(".")[0] not in (
-            "sources",
-            "staging",
-        ):
+        below = arguments.get(_COMPARES_ROWS[audit]) if audit in _COMPARES_ROWS else None
+        if below is not None and below.sql().partition(".")[0] not in ("sources", "staging"):
             return True
     return False
 

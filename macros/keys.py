@@ -65,6 +65,8 @@ def client_key(evaluator, name):
 # What looks like nothing, and what looks like something else: a person sees one name.
 _INVISIBLE = "[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]"
 _LOOKS_LIKE = {"'": "’‘ʼʹ`´′", "-": "‐‑‒–—−", " ": "\u00a0\u2009\u202f"}
+# Texts of these characters alone hold neither: nearly all, which take a tenth of the time so.
+_PLAIN = "^[ -_a-~]*$"
 
 
 def _seen(name: exp.Expression) -> exp.Expression:
@@ -77,7 +79,8 @@ def _seen(name: exp.Expression) -> exp.Expression:
         modifiers=exp.Literal.string("g"),
     )
     alike = exp.func("TRANSLATE", visible, exp.Literal.string(others), exp.Literal.string(plain))
-    return exp.Trim(this=alike)
+    is_plain = exp.RegexpLike(this=name.copy(), expression=exp.Literal.string(_PLAIN))
+    return exp.Trim(this=exp.case().when(is_plain, exp.Upper(this=name.copy())).else_(alike))
 
 
 @macro()

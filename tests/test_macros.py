@@ -1,6 +1,7 @@
 """The macros that models share, as properties: any text, any count."""
 
 import importlib.util
+import re
 from decimal import ROUND_HALF_UP, Decimal
 from types import ModuleType
 from uuid import UUID
@@ -87,6 +88,22 @@ def test_two_ways_to_write_a_name_are_one_person_and_one_client(
     assert person("Groẞ", "Zoé") == person("GROSS", "zoé")
     assert person("Gros", "Zoé") != person("Gross", "Zoé")
     assert client("Weiß & Söhne") == client("WEISS & SO\N{COMBINING DIAERESIS}HNE")
+
+
+LOOKS = st.text(st.sampled_from("ab '’`-‐é\u00a0\u200bß~\n"), max_size=8)
+
+
+@settings(max_examples=300)
+@example(text="O`Neill")
+@example(text="\N{NO-BREAK SPACE}Anne\N{NON-BREAKING HYPHEN}Marie\N{ZERO WIDTH SPACE}")
+@given(text=LOOKS)
+def test_names_that_look_alike_are_seen_as_one(
+    database: duckdb.DuckDBPyConnection, text: str
+) -> None:
+    seen = "".join(one for one in compared(text) if one != "\u200b")
+    for plain, others in {"'": "’`", "-": "‐\u2011", " ": "\u00a0"}.items():
+        seen = re.sub(f"[{others}]", plain, seen)
+    assert evaluate(database, keys.seen_name(None, literal(text))) == seen.strip(" ")
 
 
 @given(one=st.lists(VALUES, min_size=1, max_size=4), other=st.lists(VALUES, min_size=1, max_size=4))

@@ -4,9 +4,6 @@ MODEL (
   owner care,
   grain (job_contract_sk, month),
   references (job_contract_sk, freelancer_sk),
-  depends_on (
-    intermediate.invoices
-  ),
   description 'One row per contract and month from its start to its end, or to the as-of month where it is open.',
   column_descriptions (
     job_contract_sk = 'The contract.',
@@ -21,12 +18,11 @@ MODEL (
     cumulative_turnover = 'What was invoiced under the contract up to the end of the month, in euros.'
   ),
   audits (
-    same_number_of_rows(other := intermediate.turnover_by_contract_month),
-    totals_agree(
+    same_rows_and_total(
       here := marts.care__cumulative_turnover,
       here_column := turnover,
-      there := intermediate.invoices,
-      there_column := amount
+      there := intermediate.turnover_by_contract_month,
+      there_column := turnover
     )
   )
 );

@@ -4,9 +4,6 @@ MODEL (
   owner finance,
   grain (freelancer_sk, entity, month),
   references freelancer_sk,
-  depends_on (
-    intermediate.invoices
-  ),
   description 'One row per freelancer, entity that ever employed them, and month from their first contract there to the as-of month.',
   column_descriptions (
     freelancer_sk = 'The freelancer.',
@@ -18,12 +15,11 @@ MODEL (
     turnover = 'What the freelancer invoiced in the month under contracts of the entity, in euros.'
   ),
   audits (
-    same_number_of_rows(other := intermediate.turnover_by_entity_month),
-    totals_agree(
+    same_rows_and_total(
       here := marts.finance__turnover_by_cohort,
       here_column := turnover,
-      there := intermediate.invoices,
-      there_column := amount
+      there := intermediate.turnover_by_entity_month,
+      there_column := turnover
     )
   )
 );

@@ -5,6 +5,9 @@ MODEL (
   ),
   owner finance,
   grain (cohort, month),
+  depends_on (
+    intermediate.invoices
+  ),
   tags by_month,
   description 'Turnover by month of freelancers by the quarter of their first contract.',
   column_descriptions (
@@ -17,8 +20,8 @@ MODEL (
     totals_agree(
       here := report.finance__cohorts,
       here_column := turnover,
-      there := marts.finance__turnover_by_cohort,
-      there_column := turnover
+      there := intermediate.invoices,
+      there_column := amount
     )
   )
 );

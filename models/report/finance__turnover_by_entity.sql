@@ -5,6 +5,9 @@ MODEL (
   ),
   owner finance,
   grain (month, entity),
+  depends_on (
+    intermediate.invoices
+  ),
   tags by_month,
   description 'Turnover by month and by the Jump company that employs.',
   column_descriptions (
@@ -17,8 +20,8 @@ MODEL (
     totals_agree(
       here := report.finance__turnover_by_entity,
       here_column := turnover,
-      there := marts.finance__turnover_by_cohort,
-      there_column := turnover
+      there := intermediate.invoices,
+      there_column := amount
     )
   )
 );

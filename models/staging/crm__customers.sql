@@ -35,7 +35,7 @@ WITH cleaned AS (
     satisfaction_score,
     updated_at,
     ROW_NUMBER() OVER (
-      PARTITION BY @person_key(last_name, first_name, email)
+      PARTITION BY @compared_name(last_name), @compared_name(first_name), email
       ORDER BY updated_at DESC, satisfaction_score DESC, last_name /* two spellings of one entry: any, but always the same */, first_name
     ) AS newest
   FROM cleaned
