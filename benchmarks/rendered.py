@@ -9,7 +9,7 @@ from sqlglot import exp
 from sqlmesh.core.model import Model
 
 from data_platform.project.context import read_project
-from data_platform.project.evaluation import short_name
+from data_platform.sql import short_name
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from sqlmesh.core.linter.rule import Rule, RuleViolation
 from sqlmesh.core.model import Model, SqlModel
 
 from data_platform.names import EXTRACTS, Layer
-from data_platform.project.evaluation import short_name
 from data_platform.settings import CONTRACT_FILE
 from data_platform.sources.contract_file import read_contract
+from data_platform.sql import short_name
 
 _MAY_READ = {
     Layer.STAGING: {"sources"},

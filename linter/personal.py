@@ -9,9 +9,9 @@ from sqlmesh.core.linter.rule import Rule, RuleViolation
 from sqlmesh.core.model import Model
 
 from data_platform.names import SHOWN_TO_READERS
-from data_platform.project.evaluation import short_name
 from data_platform.project.lineage.graph import ANONYMOUS, PERSONAL, Lineage, column_of, model_of
 from data_platform.project.lineage.working_tree import lineage_of
+from data_platform.sql import short_name
 
 
 class NoUnmarkedPersonalData(Rule):

@@ -6,8 +6,8 @@ from sqlmesh.core.linter.rule import Rule, RuleViolation
 from sqlmesh.core.model import Model
 
 from data_platform.errors import near
-from data_platform.project.evaluation import short_name
-from data_platform.project.kinds import STANDALONE, refusals
+from data_platform.project.kinds import STANDALONE, by_short_name, refusals
+from data_platform.sql import short_name
 
 
 class NoUnsupportedModel(Rule):
@@ -17,7 +17,8 @@ class NoUnsupportedModel(Rule):
         if model.kind.is_external:
             return None
         start = self.context.config_for_node(model).model_defaults.start
-        return [self.violation(said) for said in refusals(model, start)] or None
+        known = by_short_name(self.context.models.values())
+        return [self.violation(said) for said in refusals(model, start, known)] or None
 
 
 class NoStandaloneAudit(Rule):

@@ -75,6 +75,20 @@ SELECT
 FROM intermediate.invoices WHERE issue_date BETWEEN @start_ds::DATE AND LAST_DAY(@end_ds::DATE)
 GROUP BY DATE_TRUNC('MONTH', issue_date)
 """,
+    # Its rows are of the months of what they point to.
+    "by_month_pointed_to": f"""
+MODEL (
+  name intermediate.by_month_pointed_to, kind INCREMENTAL_BY_TIME_RANGE (time_column at), {HEADER},
+  tags ('by_month',
+    'months_of:sources.billing__payments.invoice_reference=intermediate.invoices.reference')
+);
+SELECT
+  DATE_TRUNC('MONTH', i.issue_date)::DATE AS at, (SUM(p.amount) * FACTOR)::DECIMAL(18, 2) AS amount
+FROM sources.billing__payments AS p
+JOIN intermediate.invoices AS i ON p.invoice_reference = i.reference
+WHERE i.issue_date BETWEEN @start_ds::DATE AND LAST_DAY(@end_ds::DATE)
+GROUP BY DATE_TRUNC('MONTH', i.issue_date)
+""",
     "reads_itself": f"""
 MODEL (
   name intermediate.reads_itself, kind INCREMENTAL_BY_TIME_RANGE (time_column at), {HEADER}

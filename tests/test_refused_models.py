@@ -12,7 +12,7 @@ from sqlmesh import Context
 from conftest import Platform, begin
 from data_platform.errors import PlatformError
 from data_platform.project.context import read_project
-from data_platform.project.kinds import refusals, refuse_unsupported
+from data_platform.project.kinds import by_short_name, refusals, refuse_unsupported
 from editing import edit
 from faults import state
 from sample_models import HAS_ROWS, HEADER, OF_AMOUNTS
@@ -23,6 +23,16 @@ def model(header: str, query: str = "SELECT as_of_date::DATE AS at FROM intermed
 
 
 TIME_RANGE = "kind INCREMENTAL_BY_TIME_RANGE (time_column at{})"
+
+
+PAID = (
+    "SELECT p.paid_on::DATE AS at FROM sources.billing__payments AS p, intermediate.clients AS c, "
+    "intermediate.as_of AS a WHERE p.paid_on BETWEEN @start_ds AND @end_ds"
+)
+
+
+def points(model: str, pointed: str) -> str:
+    return f"'months_of:{model}={pointed}'"
 
 
 CHANCE = "SELECT as_of_date::DATE AS at, {} AS chance FROM intermediate.as_of"
@@ -63,6 +73,50 @@ REFUSED = {
     "restatement by clock": (
         model(TIME_RANGE.format(", auto_restatement_cron '@weekly'")),
         "auto_restatement_cron: the platform computes",
+    ),
+    "reach of a whole": (
+        model("kind FULL, tags 'looks_back:3'"),
+        "tag looks_back:3: it says something of models by month",
+    ),
+    "reach of words": (
+        model(f"{TIME_RANGE.format('')}, tags ('by_month', 'looks_back:a week')"),
+        "tag looks_back:a week: expected a number of days",
+    ),
+    "reach of no table": (
+        model(f"{TIME_RANGE.format('')}, tags ('by_month', 'any_month_of:sources.app__user')"),
+        "there is no source table sources.app__user",
+    ),
+    "reach of a word": (
+        model(f"{TIME_RANGE.format('')}, tags ('by_month', 'months_of:payments')"),
+        "expected <model>.<column>=<model>.<column>",
+    ),
+    "reach unread": (
+        model(f"{TIME_RANGE.format('')}, tags ('by_month', {points('a.b.c', 'd.e.f')})"),
+        "the model does not read a.b",
+    ),
+    "reach of no column": (
+        model(
+            f"{TIME_RANGE.format('')}, tags ('by_month', "
+            f"{points('sources.billing__payments.number', 'intermediate.clients.sk')})",
+            PAID,
+        ),
+        "sources.billing__payments has no column number",
+    ),
+    "reach of no events": (
+        model(
+            f"{TIME_RANGE.format('')}, tags ('by_month', "
+            f"{points('intermediate.as_of.as_of_date', 'intermediate.clients.sk')})",
+            PAID,
+        ),
+        "intermediate.as_of does not show one table of events",
+    ),
+    "reach without time": (
+        model(
+            f"{TIME_RANGE.format('')}, tags ('by_month', "
+            f"{points('sources.billing__payments.id', 'intermediate.as_of.as_of_date')})",
+            PAID,
+        ),
+        "intermediate.as_of has no time column of days",
     ),
     "cron": (model("kind FULL, cron '@hourly'"), "cron: the platform computes a model when"),
     "monthly": (model("kind FULL, cron '@monthly'"), "cron: the platform computes"),
@@ -269,7 +323,7 @@ def test_what_is_right_is_not_refused(tree: Platform) -> None:
             f"{one.name}: {said}"
             for one in context.models.values()
             if not one.kind.is_external
-            for said in refusals(one, start)
+            for said in refusals(one, start, by_short_name(context.models.values()))
         }
     assert found == set()
 

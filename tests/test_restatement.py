@@ -5,19 +5,23 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_platform.project.reach import FurtherReach
 from data_platform.project.window import Kind, Window
 from data_platform.record.loads import Change
 from data_platform.transform.restatement import Node, decide
 
 ALL_TIME = Window.of_months(date(2022, 1, 1), date(2024, 3, 20))
 MARCH = Window.of_months(date(2024, 3, 1), date(2024, 3, 1))
+ANY_MONTH_OF_USERS = FurtherReach(any_month_of=frozenset({"sources.users"}))
+OLDER = FurtherReach(looks_back_days=31)
 MODELS = (
     Node("people", ("sources.users",), Kind.FULL),
     Node("contracts", ("sources.contracts", "people"), Kind.VIEW),
     Node("invoices", ("sources.invoices", "contracts"), Kind.INCREMENTAL),
     Node("running", ("invoices", "as_of"), Kind.INCREMENTAL, extends_itself=True),
     Node("as_of", ("sources.extracts",), Kind.VIEW),
-    Node("nps", ("sources.log", "people"), Kind.INCREMENTAL, False, frozenset({"sources.users"})),
+    Node("nps", ("sources.log", "people"), Kind.INCREMENTAL, False, ANY_MONTH_OF_USERS),
+    Node("owed", ("invoices", "sources.payments"), Kind.INCREMENTAL, False, OLDER),
 )
 # After what they read, as the decision wants them.
 IN_ORDER = tuple(sorted(MODELS, key=lambda node: node.name == "running"))
@@ -40,12 +44,15 @@ def test_nothing_changed_and_nothing_runs() -> None:
 def test_a_new_day_reaches_its_month_alone() -> None:
     day = date(2024, 3, 20)
     found = decided(Change("invoices", 5, 0, day, day), Change("extracts", 1, 0, day))
-    assert found == {"invoices": "2024-03", "as_of": "view", "running": "2024-03"}
+    # What becomes overdue on a day was issued the month before.
+    owed = {"owed": "2024-01 to 2024-03"}
+    assert found == {"invoices": "2024-03", "as_of": "view", "running": "2024-03", **owed}
 
 
 def test_an_event_of_long_ago_reaches_its_month_and_what_adds_up_after_it() -> None:
     found = decided(Change("invoices", 1, 1, date(2022, 5, 7), date(2022, 6, 1)))
-    assert found == {"invoices": "2022-05 to 2022-06", "running": "2022-05 to 2024-03"}
+    assert found["invoices"] == "2022-05 to 2022-06"
+    assert found["running"] == "2022-05 to 2024-03"
 
 
 def test_a_change_that_lasts_reaches_every_month_after_it() -> None:
@@ -60,6 +67,18 @@ def test_new_rows_without_a_date_reach_no_month_by_themselves() -> None:
     assert found["people"] == "full"
     # but where a model says so: who signs up brings older entries along
     assert found["nps"] == "2022-01 to 2024-03"
+
+
+def test_rows_reach_the_months_that_they_point_to_as_well() -> None:
+    day = date(2024, 3, 20)
+    changes = {"sources.payments": Change("payments", 2, 0, day, day)}
+
+    def months(first: date, last: date) -> str:
+        pointed_to = {"owed": Window.of_months(first, last)}
+        return str(decide(IN_ORDER, changes, ALL_TIME, pointed_to)["owed"].window)
+
+    assert months(date(2022, 5, 7), date(2022, 6, 1)) == "2022-05 to 2024-03"
+    assert months(day, day) == "2024-01 to 2024-03"
 
 
 def test_rewritten_rows_without_a_date_reach_any_month() -> None:

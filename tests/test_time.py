@@ -212,6 +212,64 @@ def test_a_key_of_an_earlier_month_is_found_when_it_comes_again(
             bring_up(production, later)
 
 
+def test_a_payment_reaches_the_month_of_its_invoice_however_old_that_is(began: Platform) -> None:
+    here, later = began.settings(START), began.settings(START + timedelta(days=1))
+    (old,) = began.rows(
+        "SELECT reference, amount, STRFTIME(issue_date, '%Y-%m') "
+        "FROM intermediate.invoices WHERE issue_date < '2023-05-01' "
+        "AND sk NOT IN (SELECT invoice_sk FROM intermediate.payments) ORDER BY reference DESC"
+    )[:1]
+    late = {"id": pl.lit("late"), "invoice_reference": pl.lit(f" {old[0]}"), "amount": old[1]}
+    owed = "SELECT SUM(outstanding) FROM marts.finance__receivables WHERE month < '2023-05-01'"
+    with production_of(here) as production:
+        cursor = production.project.cursor
+
+        def restated(changed: Settings) -> str:
+            load(changed)
+            done = bring_up(production, changed)
+            assert_models_equal_the_reference(began, keeps_log=True, cursor=cursor)
+            return str(done.restated["intermediate.receivables"].window)
+
+        before = cursor.execute(owed).fetchall()[0][0]
+
+        def with_one_more(frame: pl.DataFrame) -> pl.DataFrame:
+            one = frame.tail(1).with_columns(**late).cast(frame.schema)
+            return pl.concat([frame, one])
+
+        rewrite(began, "billing.payments", with_one_more, number=-1)
+        assert restated(here) == f"{old[2]} to 2023-09"
+        assert cursor.execute(owed).fetchall()[0][0] == before - old[1]
+        # What becomes overdue on a day was issued the month before; what is paid, earlier still.
+        extract(later, COMPANY, sources=["app", "crm", "billing"])
+        assert restated(later) == "2022-01 to 2023-09"  # the late payment is gone again
+        latest = began.settings(START + timedelta(days=2))
+        extract(latest, COMPANY)
+        assert restated(latest).endswith(" to 2023-09")
+        assert cursor.execute(owed).fetchall()[0][0] <= before
+
+
+def test_an_invoice_becomes_overdue_on_a_day_on_which_nothing_is_paid(platform: Platform) -> None:
+    february, march = platform.settings(date(2024, 2, 29)), platform.settings(date(2024, 3, 1))
+    nothing = pl.lit("nothing").alias("invoice_reference")
+    with production_of(february) as production:
+        for here in (february, march):
+            extract(here, replace(COMPANY, scale=0.2))
+            files = read_manifest(here.sources_dir).tables["billing.payments"]
+            for number in range(len(files)):
+                rewrite(
+                    platform,
+                    "billing.payments",
+                    lambda frame: frame.with_columns(nothing),
+                    number=number,
+                )
+            load(here)
+            done = bring_up(production, here)
+            cursor = production.project.cursor
+            assert_models_equal_the_reference(platform, keeps_log=True, cursor=cursor)
+    # Issued on 30 January, it is overdue on 1 March.
+    assert str(done.restated["intermediate.receivables"].window) == "2024-01 to 2024-03"
+
+
 def replay(platform: Platform, first: date, last: date) -> dict[date, tuple]:
     """A backfill; the reference's NPS from the extract as of each month's last day on the way."""
     expected: dict[date, tuple] = {}

@@ -35,3 +35,8 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     except BaseException:
         connection.rollback()
         raise
+
+
+def short_name(fully_qualified: str) -> str:
+    """A model's name without its catalog and quotes, like marts.kpi__nps."""
+    return fully_qualified.replace('"', "").partition(".")[2]

@@ -233,6 +233,13 @@ def supported_kinds() -> str:
     return _table(("Kind", "Here"), [(f"`{k}`", said) for k, said in SUPPORTED_KINDS.items()])
 
 
+def reach_tags() -> str:
+    """The tags by which a model by month says which other months a change reaches."""
+    from data_platform.project.reach import REACH_TAGS
+
+    return _table(("Tag", "Says"), [(f"`{tag}`", said) for tag, said in REACH_TAGS.items()])
+
+
 def refused() -> str:
     """What SQLMesh accepts of a model and the platform refuses, with what to use instead."""
     from data_platform.project.kinds import REFUSED_KINDS, REFUSED_OPTIONS

@@ -11,13 +11,13 @@ from data_platform.errors import PlatformError, UsageError
 from data_platform.ingest.loaded import loaded
 from data_platform.lakehouse.connection import reading
 from data_platform.project.context import Project, open_project
-from data_platform.project.evaluation import short_name
 from data_platform.project.lineage.working_tree import lineage_of
 from data_platform.record.loads import LastLoad
 from data_platform.record.rows import Audited, ModelRan
 from data_platform.record.standing_warnings import Beside, warnings_beside
 from data_platform.record.transforms import loads_of_tables
 from data_platform.settings import Settings
+from data_platform.sql import short_name
 from data_platform.transform.code_history import note_plan
 from data_platform.transform.contents import vouch
 from data_platform.transform.environments import PROD, differing, own_tables, tables_of

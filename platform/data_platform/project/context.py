@@ -28,7 +28,7 @@ from data_platform.lakehouse.duckdb_file import refusal
 from data_platform.lakehouse.stores import store_of
 from data_platform.names import BESIDE_DUCKDB, DUCKDB, SPARK
 from data_platform.project.beside import beside
-from data_platform.project.evaluation import Evaluation, Recorder, place_of, short_name
+from data_platform.project.evaluation import Evaluation, Recorder, place_of
 from data_platform.project.evaluator import RememberingEvaluator
 from data_platform.project.facts import ModelFacts, facts_of
 from data_platform.project.garbage import collect_rarely
@@ -42,6 +42,7 @@ from data_platform.project.model_cache import (
 )
 from data_platform.project.window import Kind, Window
 from data_platform.settings import Settings
+from data_platform.sql import short_name
 
 
 class _Context(Context):

@@ -20,6 +20,7 @@ from data_platform.project.evaluator import SampledResult
 from data_platform.project.kinds import kind_of
 from data_platform.project.window import Kind, Window
 from data_platform.record.rows import Audited, FailedAudit, ModelRan, failures
+from data_platform.sql import short_name
 
 # In a traceback: what was raised, and what shows where in the SQL.
 _ERROR, _POINTER = re.compile(r"^[\w.]*(Error|Exception): "), re.compile(r"^LINE \d+: |^\s*\^")
@@ -247,8 +248,3 @@ def innermost(error: BaseException) -> str:
     if isinstance(seen[-1], SQLMeshError | SqlglotError):
         return without_values(str(seen[-1]))
     return f"{type(seen[-1]).__name__}; -v shows what it says"
-
-
-def short_name(fully_qualified: str) -> str:
-    """A model's name without its catalog and quotes, like marts.kpi__nps."""
-    return fully_qualified.replace('"', "").partition(".")[2]

@@ -17,7 +17,9 @@ from sqlmesh.core.snapshot import Snapshot
 from data_platform.errors import PlatformError, listed
 from data_platform.names import Layer
 from data_platform.project.purity import impurities_of_python, impurities_of_query
+from data_platform.project.reach import misread_tags
 from data_platform.project.window import Kind
+from data_platform.sql import short_name
 
 # A model by time range that says so by this tag is computed again over the months that a change
 # reaches; without it, over all of time, as a full rebuild would.
@@ -104,12 +106,12 @@ def refuse_unsupported(
         PlatformError: names the models, what each asks for and what to use instead.
     """
     models = list(models)
-    known = {model.fqn for model in models}
+    known, by_name = {model.fqn for model in models}, by_short_name(models)
     found = []
     for model in models:
         if model.kind.is_external:
             continue
-        found += [f"{model.name}: {said}" for said in refusals(model, default_start)]
+        found += [f"{model.name}: {said}" for said in refusals(model, default_start, by_name)]
         found += [
             f"{model.name}: it reads {name}, which is neither a model nor a source table"
             for name in sorted(model.depends_on - known)
@@ -136,8 +138,17 @@ def refuse_forward_only(snapshots: Iterable[Snapshot]) -> None:
         )
 
 
-def refusals(model: Model, default_start: Any) -> Iterator[str]:
-    """What a model asks of SQLMesh that the platform would not do right, a sentence each."""
+def by_short_name(models: Iterable[Model]) -> dict[str, Model]:
+    """Models and source tables by their names without the catalog."""
+    return {short_name(model.fqn): model for model in models}
+
+
+def refusals(model: Model, default_start: Any, known: Mapping[str, Model]) -> Iterator[str]:
+    """What a model asks of SQLMesh that the platform would not do right, a sentence each.
+
+    Args:
+        known: models and source tables, by their short names.
+    """
     kind = str(model.kind.name.value)
     if kind not in SUPPORTED_KINDS:
         name = next((name for name in REFUSED_KINDS if kind.startswith(name)), "CUSTOM")
@@ -149,6 +160,7 @@ def refusals(model: Model, default_start: Any) -> Iterator[str]:
             "marts.sales"
         )
     yield from _options(model, default_start)
+    yield from misread_tags(model, known, kind_of(model) is Kind.INCREMENTAL)
     if isinstance(model, SqlModel):
         yield from impurities_of_query(model)
     elif isinstance(model, PythonModel):

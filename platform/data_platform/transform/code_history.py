@@ -13,7 +13,6 @@ from sqlmesh.core.snapshot import Snapshot, SnapshotId
 
 from data_platform.errors import PlatformError
 from data_platform.project.context import Project
-from data_platform.project.evaluation import short_name
 from data_platform.record.model_code import (
     promotion_before_plan,
     record_code,
@@ -28,6 +27,7 @@ from data_platform.record.promotions import (
     promotions,
     record_promotion,
 )
+from data_platform.sql import short_name
 
 _PRODUCTION = "prod"  # SQLMesh's name for it
 

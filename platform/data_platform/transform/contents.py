@@ -5,11 +5,10 @@ from collections.abc import Collection
 
 import duckdb
 
-from data_platform.project.evaluation import short_name
 from data_platform.record.audits import passed_audits, record_vouched, recorded_vouched
 from data_platform.record.loads import LastLoad
 from data_platform.record.rows import Audited
-from data_platform.sql import quoted
+from data_platform.sql import quoted, short_name
 from data_platform.transform.model_tables import Tables
 
 # What takes less is asked again: to look whether the tables are the same would take as long.

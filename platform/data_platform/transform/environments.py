@@ -9,9 +9,9 @@ from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotId
 
 from data_platform.errors import PlatformError, UsageError
 from data_platform.project.context import Project
-from data_platform.project.evaluation import short_name
 from data_platform.project.window import Kind
 from data_platform.record.loads import LastLoad
+from data_platform.sql import short_name
 from data_platform.transform.model_tables import Tables
 
 

@@ -17,16 +17,18 @@ from sqlmesh.core.snapshot import (
 
 from data_platform.names import EXTRACTS, SHOWN_TO_READERS, Layer
 from data_platform.project.context import Project
-from data_platform.project.evaluation import innermost, short_name
+from data_platform.project.evaluation import innermost
 from data_platform.project.kinds import kind_of
 from data_platform.project.lineage.graph import Lineage
 from data_platform.project.lineage.working_tree import lineage_of
+from data_platform.project.reach import further_reach
 from data_platform.project.window import Kind, Window
 from data_platform.record.loads import Change, LastLoad, changes_since, latest_as_of_since
 from data_platform.record.transforms import loads_of_tables, record_tables
+from data_platform.sql import short_name
+from data_platform.transform.further import months_pointed_to
 from data_platform.transform.restatement import Node, Restatement, decide
 
-_ANY_MONTH_TAG = "any_month_of:"
 _CONTROL_TOTAL_TAG = "control_total:"
 
 
@@ -119,7 +121,8 @@ class Tables:
                 changes: Mapping[str, Change] = {}
             else:
                 changes = {f"sources.{c.table}": c for c in changes_since(cursor, number)}
-            decided = decide(self.nodes, changes, all_time)
+            pointed_to = months_pointed_to(self, changes, all_time)
+            decided = decide(self.nodes, changes, all_time, pointed_to)
             for node in self.nodes:
                 if reflected[node.name] != number:
                     continue
@@ -301,7 +304,5 @@ def _node(snapshot: Snapshot) -> Node:
         parents=parents,
         kind=kind_of(model),
         extends_itself=model.depends_on_self,
-        any_month_of=frozenset(
-            tag.removeprefix(_ANY_MONTH_TAG) for tag in model.tags if tag.startswith(_ANY_MONTH_TAG)
-        ),
+        further=further_reach(model),
     )

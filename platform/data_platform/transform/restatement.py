@@ -9,11 +9,16 @@ full:
     rows with a start (tags from:, now)   from the first changed day to the end of time
     no dates, rows only added             none: rows that refer to them carry dates of their own
     no dates, rows removed or rewritten   all
+
+The tags of a model may add to these months (`project/reach.py`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import MappingProxyType
 
+from data_platform.project.reach import FurtherReach
 from data_platform.project.window import Kind, Window
 from data_platform.record.loads import Change
 
@@ -27,8 +32,8 @@ class Node:
     kind: Kind
     # A period builds on the one before it: whatever changes changes all that follows.
     extends_itself: bool = False
-    # Source tables whose new rows can reach any month of this model.
-    any_month_of: frozenset[str] = frozenset()
+    # What the model's tags add to the months that a change reaches.
+    further: FurtherReach = field(default_factory=FurtherReach)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,10 @@ class _Reach:
 
 
 def decide(
-    models: Sequence[Node], changes: Mapping[str, Change], all_time: Window
+    models: Sequence[Node],
+    changes: Mapping[str, Change],
+    all_time: Window,
+    pointed_to: Mapping[str, Window] = MappingProxyType({}),
 ) -> dict[str, Restatement]:
     """Decide what to compute again.
 
@@ -70,6 +78,7 @@ def decide(
         models: every model after those that it reads.
         changes: of the source tables, by the name under which models read them.
         all_time: from the first month that models know to the last that any of their rows may have.
+        pointed_to: months of models to which changed rows point.
 
     Returns:
         The models that have to be computed again, by name; the others show what they should.
@@ -85,8 +94,13 @@ def decide(
         if not reach.sources:
             continue
         window = reach.window
-        if model.any_month_of & reach.sources:
+        if model.further.any_month_of & reach.sources:
             window = all_time
+        if window and model.further.looks_back_days:
+            earlier = window.first - timedelta(days=model.further.looks_back_days)
+            window = Window.of_months(max(earlier, all_time.first), window.last)
+        if model.name in pointed_to:
+            window = (window or pointed_to[model.name]) | pointed_to[model.name]
         if window and model.extends_itself:
             window = Window(window.first, all_time.last)
         reached[model.name] = _Reach(reach.sources, window)

@@ -15,8 +15,8 @@ from sqlmesh.core import lineage as sqlmesh_lineage
 from sqlmesh.core.dialect import normalize_model_name
 from sqlmesh.core.model import Model, SqlModel
 
-from data_platform.project.evaluation import short_name
 from data_platform.project.lineage.graph import ModelLineage
+from data_platform.sql import short_name
 
 # A name that SQL takes without quotes.
 _PLAIN = re.compile("[a-z_][a-z0-9_]*")

@@ -1,0 +1,160 @@
+"""Tags by which a model by month says which other months than its own a change reaches.
+
+A model by month vouches that a month's rows are made of what happened in that month. Where they are
+made of a little more, one of these tags says what, and the platform finds the months.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlmesh.core.model import Model
+
+from data_platform.sql import short_name
+
+_ANY_MONTH_OF, _LOOKS_BACK, _MONTHS_OF = "any_month_of:", "looks_back:", "months_of:"
+# What a tag looks like, and what it says.
+REACH_TAGS: Mapping[str, str] = {
+    f"{_ANY_MONTH_OF}<source table>": "Its new rows may reach any month.",
+    f"{_LOOKS_BACK}<days>": "What happens on a day may change rows that are up to so many days "
+    "older, as an invoice becomes overdue.",
+    f"{_MONTHS_OF}<model>.<column>=<model>.<column>": "A new row of the first model changes the "
+    "months of the rows of the second that have the column's value, as a payment changes the month "
+    "of its invoice. The first shows one table of events, the second is by time range; where a row "
+    "of the events is gone, all months are computed again.",
+}
+_COLUMN = r"([a-z][a-z0-9_]*\.[a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)"
+_POINTS = re.compile(f"{_COLUMN}={_COLUMN}")
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """The rows of a model point to rows of another, which has a time column."""
+
+    model: str
+    column: str
+    pointed: str
+    pointed_column: str
+
+
+@dataclass(frozen=True)
+class FurtherReach:
+    """What a change reaches of a model besides the months in which it happened."""
+
+    any_month_of: frozenset[str] = frozenset()
+    looks_back_days: int = 0
+    months_of: tuple[Pointer, ...] = ()
+
+
+def further_reach(model: Model) -> FurtherReach:
+    """What the tags of a model say, which are right."""
+    pointers = (_POINTS.fullmatch(value) for value in _values(model, _MONTHS_OF))
+    return FurtherReach(
+        frozenset(_values(model, _ANY_MONTH_OF)),
+        max((int(days) for days in _values(model, _LOOKS_BACK)), default=0),
+        tuple(Pointer(*found.groups()) for found in pointers if found),
+    )
+
+
+def event_of(model: Model, known: Mapping[str, Model]) -> tuple[str, str] | None:
+    """(source table, its column of the day) of the one table of events that a model shows.
+
+    None where it is made of more than that, or has no such column. A source table shows itself.
+
+    Args:
+        known: models and source tables, by their short names.
+    """
+    sources = {short_name(model.fqn)} if model.kind.is_external else _sources(model, known)
+    if len(sources) != 1:
+        return None
+    (source,) = sources
+    day = next((tag[3:] for tag in known[source].tags if tag.startswith("on:")), "")
+    return (source, day) if day in (model.columns_to_types or {}) else None
+
+
+def misread_tags(model: Model, known: Mapping[str, Model], is_by_month: bool) -> Iterator[str]:
+    """What is wrong with the tags of a model that say what a change reaches, a sentence each.
+
+    Args:
+        known: models and source tables, by their short names.
+    """
+    read = {short_name(name) for name in model.depends_on}
+    for tag in model.tags:
+        kind = next((k for k in (_ANY_MONTH_OF, _LOOKS_BACK, _MONTHS_OF) if tag.startswith(k)), "")
+        value = tag.removeprefix(kind)
+        wrong = ""
+        if not kind:
+            continue
+        if not is_by_month:
+            wrong = "it says something of models by month, which this one is not"
+        elif kind == _ANY_MONTH_OF:
+            if value not in known or not known[value].kind.is_external:
+                wrong = f"there is no source table {value}"
+        elif kind == _LOOKS_BACK:
+            if not value.isdecimal():
+                wrong = "expected a number of days"
+        elif not (found := _POINTS.fullmatch(value)):
+            wrong = "expected <model>.<column>=<model>.<column>"
+        else:
+            wrong = _wrong_pointer(Pointer(*found.groups()), known, read)
+        if wrong:
+            yield f"tag {tag}: {wrong}"
+
+
+def _wrong_pointer(pointer: Pointer, known: Mapping[str, Model], read: set[str]) -> str:
+    for name, column in (
+        (pointer.model, pointer.column),
+        (pointer.pointed, pointer.pointed_column),
+    ):
+        if name not in read:
+            return f"the model does not read {name}"
+        if name not in known:
+            return f"there is no model {name}"
+        if column not in (known[name].columns_to_types or {}):
+            return f"{name} has no column {column}"
+    if event_of(known[pointer.model], known) is None:
+        return f"{pointer.model} does not show one table of events, with its day (tag on:)"
+    pointed = known[pointer.pointed]
+    when = (pointed.columns_to_types or {}).get(
+        pointed.time_column.column.name if pointed.time_column else ""
+    )
+    return "" if when and when.is_type("date") else f"{pointer.pointed} has no time column of days"
+
+
+def months_query(
+    pointer: Pointer, time_column: str, day: str, tables: tuple[str, str], first: str
+) -> exp.Select:
+    """A query of the first and last day to which rows point that happened from a day on.
+
+    Args:
+        time_column: of the model that is pointed to.
+        day: the column of the day on which a row happened.
+        tables: of the model and of the one that is pointed to.
+    """
+    model, pointed = tables
+    rows = (
+        exp.select(exp.column(pointer.column))
+        .from_(exp.to_table(model))
+        .where(exp.column(day) >= exp.cast(exp.Literal.string(first), "date"))
+    )
+    when = exp.column(time_column)
+    return (
+        exp.select(exp.Min(this=when), exp.Max(this=when.copy()))
+        .from_(exp.to_table(pointed))
+        .where(exp.column(pointer.pointed_column).isin(query=rows))
+    )
+
+
+def _values(model: Model, kind: str) -> list[str]:
+    return [tag.removeprefix(kind) for tag in model.tags if tag.startswith(kind)]
+
+
+def _sources(model: Model, known: Mapping[str, Model]) -> set[str]:
+    found: set[str] = set()
+    for parent in (short_name(name) for name in model.depends_on):
+        if parent not in known:
+            continue
+        external = known[parent].kind.is_external
+        found |= {parent} if external else _sources(known[parent], known)
+    return found
