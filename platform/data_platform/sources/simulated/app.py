@@ -50,12 +50,12 @@ class App:
         open_months = [month for month in names if ("invoices", names[month]) not in settled]
         with ThreadPoolExecutor() as pool:
             _ = self.company.people  # of which both users and contracts are made
-            users = pool.submit(lambda: self.users)
+            users = [pool.submit(lambda: self.users)]  # taken out by who writes them, and gone
             _ = self.company.contracts
             shared = pool.submit(self._warm_up)
             issued = dict(zip(open_months, pool.map(self.company.issued, open_months), strict=True))
             shared.result()
-        yield Part("users", "users", users.result)
+        yield Part("users", "users", lambda: users.pop().result())
         yield Part("job_contracts", "job_contracts", lambda: self.job_contracts)
         yield Part("clients", "clients", lambda: self.clients)
         rank = 0
@@ -63,8 +63,9 @@ class App:
             if month not in issued:
                 rank += settled["invoices", name]
                 continue
-            yield Part("invoices", name, partial(self.invoices, month, issued[month], rank))
-            rank += len(issued[month][0])
+            of_month = issued.pop(month)
+            yield Part("invoices", name, partial(self.invoices, month, of_month, rank))
+            rank += len(of_month[0])
         self.dirt.truth.note("reference-gaps", self.references.missing(rank))
 
     def _warm_up(self) -> None:
