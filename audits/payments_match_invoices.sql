@@ -6,14 +6,6 @@ AUDIT (
 /* Every payment names an invoice that there is. A warning: what is paid under another number has to be
    assigned by a person, and until then its invoice counts as unpaid. */
 SELECT
-  payments.id AS unassigned_payment,
+  payment_id AS unassigned_payment,
   '{count} payments name no invoice: what they pay counts as unpaid' AS warning
-FROM @payments AS payments
-WHERE
-  NOT EXISTS(
-    SELECT
-      1
-    FROM @invoices AS invoices
-    WHERE
-      payments.invoice_reference = invoices.reference
-  )
+FROM @unassigned

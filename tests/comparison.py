@@ -36,6 +36,8 @@ QUERIES = {
     "JOIN intermediate.clients AS clients ON clients.sk = t.client_sk",
     "payments": "SELECT reference, paid_on, t.amount FROM intermediate.payments AS t "
     "JOIN intermediate.invoices AS invoices ON invoices.sk = t.invoice_sk",
+    "unassigned_payments": "SELECT payment_id, invoice_reference, paid_on, amount "
+    "FROM intermediate.unassigned_payments",
     "finance__receivables": f"SELECT {_compared('client_name')}, client_name, month, invoiced, "
     "paid, outstanding, overdue FROM marts.finance__receivables",
     "accounting__reference_gaps": "SELECT first_missing, last_missing, missing::BIGINT, "

@@ -195,6 +195,14 @@ class Company:
             if (reference := row["invoice_reference"].strip(" \t\r\n")) in references
         ]
 
+    def unassigned_payments(self) -> list[Row]:
+        references = {row["reference"] for row in self.invoice_rows}
+        return [
+            (row["id"], reference, row["paid_on"], row["amount"])
+            for row in self.table("billing.payments")
+            if (reference := row["invoice_reference"].strip(" \t\r\n")) not in references
+        ]
+
     def finance__receivables(self) -> list[Row]:
         paid: dict[str, Decimal] = defaultdict(Decimal)
         for reference, paid_on, amount in self.payments():

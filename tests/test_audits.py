@@ -37,8 +37,12 @@ _NEIGHBOURS = {
         "('JMP4', '2024-02-29'::DATE), ('JPM5', '2024-02-29'::DATE)) AS t(reference, issue_date)"
     ),
     "staging.billing__payments": (
-        "SELECT UNNEST(['p1', 'p2', 'p3']) AS id, UNNEST(['JMP1', 'JMP2', 'JMP3']) "
-        "AS invoice_reference"
+        "SELECT UNNEST([1.00, 2.50, 4.00, 8.00]) AS amount, "
+        "UNNEST(['2024-01-05', '2024-03-09', '2024-03-10', '2024-03-11'])::DATE AS paid_on"
+    ),
+    "intermediate.unassigned_payments": (
+        "SELECT UNNEST([4.00, 8.00]) AS amount, "
+        "UNNEST(['2024-03-10', '2024-03-11'])::DATE AS paid_on"
     ),
     "intermediate.customers": "SELECT 1 AS sk",
 }
@@ -51,7 +55,7 @@ def rows(columns: str, *values: str) -> str:
 
 _PERIODS = "(key_column := k, start_column := a, end_column := b)"
 _RUNS = "issue_month, first_number, last_number"
-_PAYMENTS = "payments_match_invoices(payments := staging.billing__payments, invoices := {self})"
+_UNASSIGNED = "payments_match_invoices(unassigned := {self})"
 _DAY = "'2024-01-{:02}'::DATE"
 
 
@@ -150,8 +154,8 @@ CASES = [
      references("JMP01", "JMP02")),
     (f"references_are_consecutive({_SELF})", rows("first_missing", "'JMP02'", "'JMP05'"), 2,
      "SELECT 'JMP02' AS first_missing WHERE FALSE"),
-    (_PAYMENTS, rows("reference", "'JMP1'"), 2,
-     rows("reference", "'JMP1'", "'JMP2'", "'JMP3'")),
+    (_UNASSIGNED, rows("payment_id", "'p1'", "'p2'"), 2, "SELECT 'p1' AS payment_id WHERE FALSE"),
+    (f"payments_are_accounted_for({_SELF})", rows("paid", "3.49"), 1, rows("paid", "3.00", "0.50")),
     ("crm_knows_freelancers", rows("sk", "1", "2"), 1, rows("sk", "1")),
     ("no_look_alikes(name_columns := (last_name, email))",
      rows("sk, last_name, email", "1, 'D''Arc', 'a'", "2, 'D’ARC', 'a'", "3, 'D’Arc', 'b'",

@@ -116,7 +116,7 @@ REFUSED = {
             f"{points('sources.billing__payments.id', 'intermediate.as_of.as_of_date')})",
             PAID,
         ),
-        "intermediate.as_of has no time column of days",
+        "intermediate.as_of has no day",
     ),
     "cron": (model("kind FULL, cron '@hourly'"), "cron: the platform computes a model when"),
     "monthly": (model("kind FULL, cron '@monthly'"), "cron: the platform computes"),

@@ -270,6 +270,40 @@ def test_an_invoice_becomes_overdue_on_a_day_on_which_nothing_is_paid(platform: 
     assert str(done.restated["intermediate.receivables"].window) == "2024-01 to 2024-03"
 
 
+def test_an_invoice_that_comes_late_takes_up_what_was_paid_of_it_before(began: Platform) -> None:
+    here = began.settings(START)
+    files = read_manifest(here.sources_dir).tables["app.invoices"]
+    paid = dict(
+        began.rows(
+            "SELECT reference, MIN(paid_on) FROM intermediate.invoices AS i "
+            "JOIN intermediate.payments AS p ON p.invoice_sk = i.sk "
+            "WHERE DATE_TRUNC('month', paid_on) > issue_date GROUP BY ALL"
+        )
+    )
+    # The file goes from the same day to the same day without it.
+    number, whole, late = next(
+        (number, frame, row["reference"])
+        for number, file in enumerate(files)
+        for frame in [pl.read_parquet(here.sources_dir / file.path)]
+        for row in frame.to_dicts()
+        if row["reference"] in paid and row["issue_date"] not in (file.first_date, file.last_date)
+    )
+    unassigned = "SELECT COUNT(*) FROM intermediate.unassigned_payments"
+    with production_of(here) as production:
+        cursor = production.project.cursor
+        before = cursor.execute(unassigned).fetchall()
+        windows = []
+        for rows in (whole.filter(pl.col("reference") != late), whole):
+            rewrite(began, "app.invoices", lambda _, rows=rows: rows, number=number)
+            load(here)
+            restated = bring_up(production, here).restated
+            windows.append(restated["intermediate.unassigned_payments"].window)
+            assert_models_equal_the_reference(began, keeps_log=True, cursor=cursor)
+            assert (cursor.execute(unassigned).fetchall() == before) is (rows is whole)
+    assert windows[0].first == date(2022, 1, 1)  # a row that is gone can leave any month without
+    assert date(2022, 1, 1) < windows[1].first <= paid[late]
+
+
 def replay(platform: Platform, first: date, last: date) -> dict[date, tuple]:
     """A backfill; the reference's NPS from the extract as of each month's last day on the way."""
     expected: dict[date, tuple] = {}

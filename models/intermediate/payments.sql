@@ -4,6 +4,9 @@ MODEL (
   owner finance,
   grain sk,
   references invoice_sk,
+  depends_on (
+    intermediate.unassigned_payments
+  ),
   tags (
     'grain_audited_by:staging.billing__payments' /* and intermediate.invoices: a reference is there once */
   ),
@@ -15,7 +18,7 @@ MODEL (
     amount = 'Amount in euros.'
   ),
   audits (
-    payments_match_invoices(payments := staging.billing__payments, invoices := intermediate.invoices)
+    payments_match_invoices(unassigned := intermediate.unassigned_payments)
   )
 );
 

@@ -6,6 +6,9 @@ MODEL (
   owner finance,
   grain (client_sk, month),
   references client_sk,
+  depends_on (
+    intermediate.unassigned_payments
+  ),
   tags (
     'by_month',
     'months_of:staging.billing__payments.invoice_reference=intermediate.invoices.reference',
@@ -26,7 +29,8 @@ MODEL (
       here_column := invoiced,
       there := intermediate.invoices,
       there_column := amount
-    )
+    ),
+    payments_are_accounted_for(here := intermediate.receivables)
   )
 );
 

@@ -21,8 +21,8 @@ REACH_TAGS: Mapping[str, str] = {
     "older, as an invoice becomes overdue.",
     f"{_MONTHS_OF}<model>.<column>=<model>.<column>": "A new row of the first model changes the "
     "months of the rows of the second that have the column's value, as a payment changes the month "
-    "of its invoice. The first shows one table of events, the second is by time range; where a row "
-    "of the events is gone, all months are computed again.",
+    "of its invoice. The first shows one table of events; the second does, too, or it is by time "
+    "range. Where one of the events is gone, all months are computed again.",
 }
 _COLUMN = r"([a-z][a-z0-9_]*\.[a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)"
 _POINTS = re.compile(f"{_COLUMN}={_COLUMN}")
@@ -73,6 +73,20 @@ def event_of(model: Model, known: Mapping[str, Model]) -> tuple[str, str] | None
     return (source, day) if day in (model.columns_to_types or {}) else None
 
 
+def day_of(model: Model, known: Mapping[str, Model]) -> str | None:
+    """The column of the day of a model's rows: its time column, or that of the events it shows.
+
+    Args:
+        known: models and source tables, by their short names.
+    """
+    if model.time_column is None:
+        event = event_of(model, known)
+        return event[1] if event else None
+    column = str(model.time_column.column.name)
+    type_ = (model.columns_to_types or {}).get(column)
+    return column if type_ and type_.is_type("date") else None
+
+
 def misread_tags(model: Model, known: Mapping[str, Model], is_by_month: bool) -> Iterator[str]:
     """What is wrong with the tags of a model that say what a change reaches, a sentence each.
 
@@ -115,30 +129,28 @@ def _wrong_pointer(pointer: Pointer, known: Mapping[str, Model], read: set[str])
             return f"{name} has no column {column}"
     if event_of(known[pointer.model], known) is None:
         return f"{pointer.model} does not show one table of events, with its day (tag on:)"
-    pointed = known[pointer.pointed]
-    when = (pointed.columns_to_types or {}).get(
-        pointed.time_column.column.name if pointed.time_column else ""
-    )
-    return "" if when and when.is_type("date") else f"{pointer.pointed} has no time column of days"
+    if day_of(known[pointer.pointed], known) is None:
+        return f"{pointer.pointed} has no day: no time column of type DATE, and no day of an event"
+    return ""
 
 
 def months_query(
-    pointer: Pointer, time_column: str, day: str, tables: tuple[str, str], first: str
+    pointer: Pointer, days: tuple[str, str], tables: tuple[str, str], first: str
 ) -> exp.Select:
     """A query of the first and last day to which rows point that happened from a day on.
 
     Args:
-        time_column: of the model that is pointed to.
-        day: the column of the day on which a row happened.
+        days: the column of the day of a row of the model, and of the one that is pointed to.
         tables: of the model and of the one that is pointed to.
     """
     model, pointed = tables
+    day, pointed_day = days
     rows = (
         exp.select(exp.column(pointer.column))
         .from_(exp.to_table(model))
         .where(exp.column(day) >= exp.cast(exp.Literal.string(first), "date"))
     )
-    when = exp.column(time_column)
+    when = exp.column(pointed_day)
     return (
         exp.select(exp.Min(this=when), exp.Max(this=when.copy()))
         .from_(exp.to_table(pointed))

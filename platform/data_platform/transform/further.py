@@ -5,7 +5,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from data_platform.names import EXTRACTS
-from data_platform.project.reach import Pointer, event_of, months_query
+from data_platform.project.reach import Pointer, day_of, event_of, months_query
 from data_platform.project.window import Window
 from data_platform.record.loads import Change
 from data_platform.sql import short_name
@@ -37,7 +37,8 @@ def _months_of(
 ) -> Window | None:
     models = {short_name(s.name): s.model for s in tables.snapshots.values()}
     event = event_of(models[pointer.model], models)
-    if event is None:  # code of before it was looked at
+    pointed_day = day_of(models[pointer.pointed], models)
+    if event is None or pointed_day is None:  # code of before it was looked at
         return all_time
     source, day = event
     change = changes.get(source)
@@ -50,8 +51,6 @@ def _months_of(
     first_day = min((first for first in firsts if first), default=None)
     if first_day is None:
         return None
-    pointed = tables.by_name[pointer.pointed].model.time_column
-    assert pointed is not None
 
     def table(name: str) -> str:
         is_model = name in tables.by_name
@@ -59,8 +58,7 @@ def _months_of(
 
     query = months_query(
         pointer,
-        pointed.column.name,
-        day,
+        (day, pointed_day),
         (table(pointer.model), table(pointer.pointed)),
         first_day.isoformat(),
     )
