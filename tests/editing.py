@@ -39,6 +39,18 @@ def total(platform: Platform, schema: str) -> object:
     return platform.rows(f"SELECT SUM(amount) FROM {schema}.kpi__monthly_turnover")[0][0]
 
 
+def table_of(platform: Platform, model: str, environment: str = "") -> str:
+    """The table that a model has in an environment, in production by default."""
+    schema, name = model.split(".")
+    view = f"{schema}__{environment}" if environment else schema
+    (row,) = platform.rows(
+        f"SELECT sql FROM duckdb_views() WHERE schema_name = '{view}' AND view_name = '{name}'"
+    )
+    found = re.search(rf"sqlmesh__{schema}\.\w+", row[0])
+    assert found is not None, row
+    return found[0]
+
+
 def invoiced(platform: Platform) -> object:
     """What was invoiced in all."""
     return platform.rows("SELECT SUM(amount) FROM sources.app__invoices")[0][0]

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import Platform, begin, options_of
 from data_platform.project.context import open_project
-from editing import EXPORT, MONTHLY, double_the_turnover, edit, invoiced, total
+from editing import EXPORT, MONTHLY, double_the_turnover, edit, invoiced, table_of, total
 
 NEXT_DAY = options_of("2024-03-02")
 
@@ -139,10 +139,7 @@ def test_an_audit_stops_a_promotion_before_anything_changes(analyst: Platform) -
     analyst.call("plan", "dev")
     before = total(analyst, "marts")
     # Somebody has been at the environment's table since it was reviewed.
-    (table,) = analyst.rows(
-        "SELECT schema_name || '.' || table_name FROM duckdb_tables() "
-        "WHERE table_name LIKE 'marts__kpi__monthly_turnover__%' ORDER BY table_oid DESC LIMIT 1"
-    )[0]
+    table = table_of(analyst, "marts.kpi__monthly_turnover", "dev")
     analyst.write(f"DELETE FROM {table} WHERE issue_month_date = '2023-01-01'")
     done = analyst.call("promote", check=False)
     assert done.returncode == 1
