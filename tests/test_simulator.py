@@ -15,13 +15,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import PROJECT
+from applications import tables_of
+from conftest import AS_OF, COMPANY, PROJECT
 from data_platform.ingest.extract import extract
 from data_platform.ingest.manifest import Manifest, read_manifest
 from data_platform.names import FaultKind
 from data_platform.settings import Settings
 from data_platform.simulation import Simulation
 from data_platform.sources.contract_file import read_contract
+from data_platform.sources.simulated import app, billing, draws
 from data_platform.sources.simulated.company import Company
 from data_platform.sources.simulated.references import reference_digits
 from reference import clean, clean_email, is_test, person_key
@@ -344,3 +346,15 @@ def test_the_history_of_a_seed_is_that_of_earlier_versions(
         name: hashlib.sha256(table.write_csv().encode()).hexdigest()[:16]
         for name, table in simulated.items()
     } == HISTORY
+
+
+def test_a_table_is_the_same_in_whatever_pieces_it_is_made(
+    tmp_path: Path, simulated: dict[str, pl.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a company that is small, each table and each month is one piece."""
+    for module in (app, billing, draws):
+        monkeypatch.setattr(module, "PIECE_ROWS", 8)
+    extracted(tmp_path, AS_OF, COMPANY.random_seed, COMPANY.scale)
+    found = tables_of(tmp_path / "sources")
+    assert found.keys() == simulated.keys()
+    assert [name for name, table in found.items() if not table.equals(simulated[name])] == []

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
@@ -27,6 +27,32 @@ def replacing(path: Path, is_synced: bool = True) -> Iterator[Path]:
             sync_file(partial)
         partial.chmod(0o600)
         partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_named_by_digest(
+    folder: Path, stem: str, suffix: str, write: Callable[[Path], object]
+) -> tuple[Path, str, bool]:
+    """(path, SHA-256, whether it is new) of a file whose name carries the digest of its bytes.
+
+    Where the same file is there, it is not touched.
+
+    Args:
+        write: writes the file to the path that it is given.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = folder / f".{stem}.{os.getpid()}.partial"
+    try:
+        write(partial)
+        digest = file_digest(partial)
+        path = folder / f"{stem}.{digest[:12]}{suffix}"
+        is_new = not (path.is_file() and file_digest(path) == digest)
+        if is_new:
+            sync_file(partial)
+            partial.chmod(0o600)
+            partial.replace(path)
+        return path, digest, is_new
     finally:
         partial.unlink(missing_ok=True)
 

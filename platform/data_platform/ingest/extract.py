@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from io import BytesIO
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from data_platform.errors import NewerError, PlatformError
-from data_platform.files import file_digest, replacing, writable_folder
+from data_platform.files import writable_folder, write_named_by_digest
 from data_platform.ingest.earlier import earlier_of, part_name
 from data_platform.ingest.manifest import (
     Manifest,
@@ -24,6 +24,7 @@ from data_platform.ingest.manifest import (
     whole_batch,
     write_manifest,
 )
+from data_platform.memory import release_memory
 from data_platform.record.loaded_files import ExtractedFile
 from data_platform.record.loads import Batch
 from data_platform.settings import Settings
@@ -94,24 +95,21 @@ def _write(table: SourceTable, part: Part, folder: Path) -> tuple[ExtractedFile,
     The file's name carries its digest: a new content never overwrites a file that the manifest in
     force lists.
     """
-    frame = _by_contract(table, part.make())
+    frame = _by_contract(table, part.make()).rechunk()
     if frame.is_empty():
         return None
-    buffer = BytesIO()
-    frame.rechunk().write_parquet(
-        buffer,
-        compression="zstd",
-        compression_level=_ZSTD_LEVEL,
-        row_group_size=_ROW_GROUP_ROWS,
-        statistics=True,
+    path, digest, is_new = write_named_by_digest(
+        folder / table.source / part.table,
+        part.name,
+        ".parquet",
+        partial(
+            frame.write_parquet,
+            compression="zstd",
+            compression_level=_ZSTD_LEVEL,
+            row_group_size=_ROW_GROUP_ROWS,
+            statistics=True,
+        ),
     )
-    content = buffer.getbuffer()
-    digest = hashlib.sha256(content).hexdigest()
-    path = folder / table.source / part.table / f"{part.name}.{digest[:12]}.parquet"
-    fresh = not (path.is_file() and file_digest(path) == digest)
-    if fresh:
-        with replacing(path) as partial:
-            partial.write_bytes(content)
     dates = frame[table.event_column] if table.event_column else None
     file = ExtractedFile(
         path=str(path.relative_to(folder)),
@@ -120,7 +118,9 @@ def _write(table: SourceTable, part: Part, folder: Path) -> tuple[ExtractedFile,
         first_date=None if dates is None else dates.min(),  # type: ignore[arg-type]
         last_date=None if dates is None else dates.max(),  # type: ignore[arg-type]
     )
-    return file, fresh
+    del frame, dates
+    release_memory()
+    return file, is_new
 
 
 def _by_contract(table: SourceTable, frame: pl.DataFrame) -> pl.DataFrame:

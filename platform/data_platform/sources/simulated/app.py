@@ -1,5 +1,6 @@
 """The company's own application: users, job contracts, clients, invoices."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,17 +11,23 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from data_platform.memory import release_memory
 from data_platform.sources.simulated.calendar import Settled, month_start, to_dates
 from data_platform.sources.simulated.company import Company, Issued
 from data_platform.sources.simulated.dirt import Dirt, odd_case, stray_ends, stray_spaces
 from data_platform.sources.simulated.draws import (
+    PIECE_ROWS,
+    Flags,
     Ints,
+    Words,
     chunk_words,
     fractions,
     integers,
+    pieces,
+    starts,
     uniform,
 )
-from data_platform.sources.simulated.identity import ids, people, uuids
+from data_platform.sources.simulated.identity import Persons, id_words, ids, uuids
 from data_platform.sources.simulated.references import References
 from data_platform.sources.simulated.vocabulary import vocabulary
 from data_platform.sources.source import Part
@@ -48,24 +55,26 @@ class App:
             for month in range(self.company.as_of_month + 1)
         }
         open_months = [month for month in names if ("invoices", names[month]) not in settled]
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # no more: each needs memory
             _ = self.company.people  # of which both users and contracts are made
             users = [pool.submit(lambda: self.users)]  # taken out by who writes them, and gone
             _ = self.company.contracts
+            release_memory()
             shared = pool.submit(self._warm_up)
             issued = dict(zip(open_months, pool.map(self.company.issued, open_months), strict=True))
             shared.result()
         yield Part("users", "users", lambda: users.pop().result())
-        yield Part("job_contracts", "job_contracts", lambda: self.job_contracts)
         yield Part("clients", "clients", lambda: self.clients)
         rank = 0
         for month, name in names.items():
+            if month == self.company.as_of_month // 2:  # far from the users: both are large
+                yield Part("job_contracts", "job_contracts", lambda: self.job_contracts)
             if month not in issued:
                 rank += settled["invoices", name]
                 continue
             of_month = issued.pop(month)
             yield Part("invoices", name, partial(self.invoices, month, of_month, rank))
-            rank += len(of_month[0])
+            rank += len(of_month)
         self.dirt.truth.note("reference-gaps", self.references.missing(rank))
 
     def _warm_up(self) -> None:
@@ -73,67 +82,57 @@ class App:
         _ = self.contract_ids, self._invoice_clients
 
     @property
-    def _accounts(self) -> pl.DataFrame:
-        """Every account ever to be opened by the known people, clean, in the order of sign-up.
-
-        Columns: person, is_second, day, id, first_name, last_name, email.
-        """
-        company, seed = self.company, self.company.seed
-        truth = company.people
-        persons = people(seed, "users", len(truth.signup))
-        first_ids, twice, second_ids = self._account_ids
-        first = persons.with_columns(
-            person=pl.Series(np.arange(len(truth.signup))),
-            is_second=pl.lit(False),
-            day=pl.Series(truth.signup),
-            id=first_ids,
-        )
-        second = first[twice].with_columns(
-            is_second=pl.lit(True), day=pl.Series(truth.second_signup[twice]), id=second_ids
-        )
-        return pl.concat([first, second])
-
-    @property
-    def _account_ids(self) -> tuple[pl.Series, Ints, pl.Series]:
-        """(the id of everybody's account, who has a second one, the ids of those)."""
+    def _account_words(self) -> tuple[Words, Ints, Words]:
+        """(the id of everybody's account, who has a second one, the ids of those), as words."""
         seed, truth = self.company.seed, self.company.people
         twice = np.flatnonzero(truth.has_second_account)
         if self.dirt.pristine:
             twice = twice[:0]
-        first = ids(seed, "users", len(truth.signup))
-        return first, twice, ids(seed, "second_accounts", len(twice))
+        first = id_words(seed, "users", len(truth.signup))
+        return first, twice, id_words(seed, "second_accounts", len(twice))
 
     @property
     def users(self) -> pl.DataFrame:
-        """Table users: people, people who signed up twice, and internal test accounts."""
-        dirt, company = self.dirt, self.company
-        accounts = self._accounts.filter(pl.col("day") <= company.as_of_day)
+        """Table users: people, people who signed up twice, and internal test accounts.
 
-        testers = dirt.rows(
-            "users", "test_account", len(company.people.signup), _TEST_ACCOUNT_EVERY
+        Accounts are put in the order of sign-up by their numbers, and written in pieces: texts of
+        all of them at once would be the most memory that an extract takes.
+        """
+        dirt, company, truth = self.dirt, self.company, self.company.people
+        first_words, twice, second_words = self._account_words
+        testers = np.flatnonzero(
+            dirt.rows("users", "test_account", len(truth.signup), _TEST_ACCOUNT_EVERY)
         )
-        count = int(testers.sum())
-        number = pl.Series(range(1, count + 1), dtype=pl.String)
-        tests = pl.DataFrame(
-            {
-                "person": pl.Series([None] * count, dtype=pl.Int64),
-                "is_second": pl.Series([False] * count, dtype=pl.Boolean),
-                "day": pl.Series(company.people.signup[testers]),
-                "id": ids(company.seed, "test_accounts", count),
-                "first_name": "Compte " + number,
-                "last_name": pl.Series(["Test"] * count, dtype=pl.String),
-                "email": "test." + number + "@jump.example",
-            }
-        )
-        rows = pl.concat([accounts, tests.select(accounts.columns)]).sort(
-            "day", maintain_order=True
-        )
-        dirt.truth.note("test-accounts", rows.filter(pl.col("person").is_null())["id"])
-        dirt.truth.note("second-accounts", rows.filter("is_second")["id"])
-        rows = self._soil_people(rows)
-        return rows.select("id", "first_name", "last_name", "email")
+        # Each person's account, then the second ones, then those of tests.
+        person = np.concatenate([np.arange(len(truth.signup)), twice, testers])
+        day = np.concatenate([truth.signup, truth.second_signup[twice], truth.signup[testers]])
+        test_words = id_words(company.seed, "test_accounts", len(testers))
+        words = np.concatenate([first_words, second_words, test_words])
+        first_test = len(first_words) + len(second_words)
 
-    def _soil_people(self, rows: pl.DataFrame) -> pl.DataFrame:
+        order = np.argsort(day, kind="stable")
+        order = order[day[order] <= company.as_of_day]
+        persons = Persons(company.seed, "users", len(truth.signup))
+
+        def written(accounts: Ints) -> pl.DataFrame:
+            release_memory()  # of the piece before, and of what is made beside it
+            number = pl.Series(accounts - first_test + 1).cast(pl.String)
+            is_test = pl.Series(accounts >= first_test)
+            return persons.of(person[accounts]).select(
+                uuids(words[accounts]).alias("id"),
+                first_name=pl.when(is_test).then("Compte " + number).otherwise("first_name"),
+                last_name=pl.when(is_test).then(pl.lit("Test")).otherwise("last_name"),
+                email=pl.when(is_test).then("test." + number + "@jump.example").otherwise("email"),
+            )
+
+        rows = pl.concat((written(accounts) for accounts in pieces(order)), rechunk=True)
+        release_memory()
+        is_second = (order >= len(first_words)) & (order < first_test)
+        dirt.truth.note("test-accounts", rows["id"].filter(pl.Series(order >= first_test)))
+        dirt.truth.note("second-accounts", rows["id"].filter(pl.Series(is_second)))
+        return self._soil_people(rows, is_second)
+
+    def _soil_people(self, rows: pl.DataFrame, is_second: Flags) -> pl.DataFrame:
         dirt = self.dirt
         n = len(rows)
         for column in ("first_name", "last_name"):
@@ -144,8 +143,9 @@ class App:
         flags = dirt.rows("users", "email_spaces", n, _EMAIL_SPACE_EVERY)
         rows = dirt.soil(rows, "spaces-in-emails", "email", flags, stray_ends("email"))
         # Whoever signs up again does not mind the capitals.
-        flags = rows["is_second"].to_numpy()
-        return dirt.soil(rows, "case-in-second-accounts", "last_name", flags, odd_case("last_name"))
+        return dirt.soil(
+            rows, "case-in-second-accounts", "last_name", is_second, odd_case("last_name")
+        )
 
     @property
     def references(self) -> References:
@@ -161,37 +161,35 @@ class App:
     def job_contracts(self) -> pl.DataFrame:
         """Table job_contracts: an end is told once it has come."""
         company, contracts = self.company, self.company.contracts
-        first_ids, twice, second_ids = self._account_ids
-        second = pl.DataFrame({"person": twice, "second_id": second_ids})
-        ended = contracts.end <= company.as_of_day
-        return (
-            pl.DataFrame(
+        first_words, twice, second_words = self._account_words
+        words = np.concatenate([first_words, second_words])
+        second_account = np.arange(len(first_words))  # by person: their own, where there is one
+        second_account[twice] = len(first_words) + np.arange(len(twice))
+        order = np.argsort(contracts.start, kind="stable")
+        order = order[contracts.start[order] <= company.as_of_day]
+
+        def written(rows: Ints) -> pl.DataFrame:
+            person, end = contracts.person[rows], contracts.end[rows]
+            # The second account comes with the contract that the person signs with it.
+            account = np.where(contracts.is_second[rows], second_account[person], person)
+            return pl.DataFrame(
                 {
-                    "id": self.contract_ids,
-                    "person": contracts.person,
-                    "ordinal": contracts.ordinal,
-                    "first_id": first_ids.gather(contracts.person),
-                    "entity": pl.Series(contracts.is_blue),
-                    "start_day": contracts.start,
-                    "start_date": to_dates(contracts.start),
-                    "end_date": to_dates(contracts.end),
-                    "ended": ended,
+                    "id": self.contract_ids.gather(rows),
+                    "user_id": uuids(words[account]),
+                    "is_blue": contracts.is_blue[rows],
+                    "start_date": to_dates(contracts.start[rows]),
+                    "end_date": to_dates(end),
+                    "has_ended": end <= company.as_of_day,
                 }
-            )
-            .join(second, on="person", how="left", maintain_order="left")
-            .filter(pl.col("start_day") <= company.as_of_day)
-            .sort("start_day", maintain_order=True)
-            .select(
+            ).select(
                 "id",
-                # The second account comes with the contract that the person signs with it.
-                user_id=pl.when(pl.col("ordinal") == 1)
-                .then(pl.coalesce("second_id", "first_id"))
-                .otherwise("first_id"),
-                entity=pl.when("entity").then(pl.lit("blue")).otherwise(pl.lit("green")),
+                "user_id",
+                entity=pl.when("is_blue").then(pl.lit("blue")).otherwise(pl.lit("green")),
                 start_date="start_date",
-                end_date=pl.when("ended").then("end_date"),
+                end_date=pl.when("has_ended").then("end_date"),
             )
-        )
+
+        return pl.concat((written(rows) for rows in pieces(order)), rechunk=True)
 
     @cached_property
     def client_names(self) -> pl.Series:
@@ -260,10 +258,18 @@ class App:
 
     def invoices(self, month: int, issued: Issued, first_rank: int) -> pl.DataFrame:
         """The rows of table invoices of one month; `first_rank` invoices came before them."""
-        seed, batch = self.company.seed, self.company.invoices(month, issued)
-        n = len(batch.day)
+        parts = (
+            self._invoices(month, issued.part(first, PIECE_ROWS), first, first_rank)
+            for first in starts(len(issued))
+        )
+        return pl.concat(parts, rechunk=True)
+
+    def _invoices(self, month: int, issued: Issued, first: int, first_rank: int) -> pl.DataFrame:
+        """Those of the month from the `first` on."""
+        seed, batch = self.company.seed, self.company.invoices(month, issued, first)
+        n = len(issued)
         first_id, second_id, second_day = self._invoice_clients
-        draw = fractions(chunk_words(seed, "invoices", "second_client", month, n))
+        draw = fractions(chunk_words(seed, "invoices", "second_client", month, n, first))
         as_second = (second_day[batch.client] <= batch.day) & (draw < _SECOND_CLIENT_SHARE)
         return pl.DataFrame(
             {
@@ -272,7 +278,7 @@ class App:
                 "first_client": first_id.gather(batch.client),
                 "second_client": second_id.gather(batch.client),
                 "as_second": as_second,
-                "reference": self.references.of(first_rank + np.arange(n)),
+                "reference": self.references.of(first_rank + first + np.arange(n)),
                 "cents": batch.cents,
                 "issue_date": to_dates(batch.day),
             }

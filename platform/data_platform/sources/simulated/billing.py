@@ -1,5 +1,6 @@
 """The billing application: what clients have paid, and when."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,11 +15,13 @@ from data_platform.sources.simulated.calendar import Settled, day_number, month_
 from data_platform.sources.simulated.company import Company, Issued
 from data_platform.sources.simulated.dirt import Dirt, stray_ends
 from data_platform.sources.simulated.draws import (
+    PIECE_ROWS,
     Flags,
     Floats,
     Ints,
     chunk_words,
     fractions,
+    starts,
 )
 from data_platform.sources.simulated.identity import uuids
 from data_platform.sources.simulated.references import References
@@ -26,6 +29,7 @@ from data_platform.sources.source import Part
 
 # Days from the issue of an invoice to its payments.
 _SOONEST, _LATEST = 5, 75
+_HOW = "how"  # the draw of whether and how an invoice is paid
 _MONTHS_BACK = 3  # from the month of a payment to that of its invoice, at most
 _NEVER_RATE, _IN_PARTS_RATE, _LATE_RATE = 0.03, 0.08, 0.2
 _USUAL_LATEST = 32  # of those who are not late
@@ -71,10 +75,11 @@ class Billing:
         """The rows of table payments that were paid in a month, in the order of their days."""
         first = day_number(month_start(month))
         last = min(day_number(month_start(month + 1)) - 1, self.company.as_of_day)
-        frames = [
-            self._rows(issue_month, first, last)
+        frames = (
+            self._rows(issue_month, start, first, last)
             for issue_month in range(max(0, month - _MONTHS_BACK), month + 1)
-        ]
+            for start in starts(len(self._issued[issue_month][0]))
+        )
         rows = pl.concat(frames).sort("day", maintain_order=True)
         return rows.select(
             "id",
@@ -87,25 +92,26 @@ class Billing:
     def _issued(self) -> list[tuple[Issued, int]]:
         """Of each month what was issued, and how many invoices came before."""
         months = range(self.company.as_of_month + 1)
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
             issued = list(pool.map(self.company.issued, months))
-        before = np.cumsum([0, *(len(days) for days, _ in issued)])
+        before = np.cumsum([0, *(len(one) for one in issued)])
         return [(one, int(rank)) for one, rank in zip(issued, before, strict=False)]
 
-    def _paid(self, month: int) -> _Paid:
+    def _paid(self, month: int, start: int, count: int) -> _Paid:
+        """How `count` invoices of a month are paid from the one at `start` on."""
         (issued, first_rank), seed = self._issued[month], self.company.seed
-        invoices = self.company.invoices(month, issued)
+        invoices = self.company.invoices(month, issued.part(start, count), start)
         n = len(invoices.day)
-        rank = first_rank + np.arange(n)
+        rank = first_rank + start + np.arange(n)
 
         def draw(column: str) -> Floats:
-            return fractions(chunk_words(seed, "payments", column, month, n))
+            return fractions(chunk_words(seed, "payments", column, month, n, start))
 
         def one_in(period: int, kind: str) -> Flags:
             flags: Flags = rank % period == self._first_of(period, kind)
             return flags
 
-        how, speed = self._how(month, n), draw("delay")
+        how, speed = draw(_HOW), draw("delay")
         in_parts = (how >= _NEVER_RATE) & (how < _NEVER_RATE + _IN_PARTS_RATE)
         soonest, latest = (
             np.where(draw("late") < _LATE_RATE, one, other)
@@ -130,11 +136,15 @@ class Billing:
     def _references(self) -> References:
         return References(self.company.seed, self.company.scale, self.dirt.pristine)
 
-    def _rows(self, month: int, first: int, last: int) -> pl.DataFrame:
-        """Columns id, invoice_reference, cents, day: payments of a month's invoices within days."""
-        paid = self._paid(month)
+    def _rows(self, month: int, start: int, first: int, last: int) -> pl.DataFrame:
+        """Columns id, invoice_reference, cents, day: payments within days of a month's invoices.
+
+        Of a piece of these, from the one at `start` on.
+        """
+        paid = self._paid(month, start, PIECE_ROWS)
         n = len(paid.rank)
-        raw = chunk_words(self.company.seed, "payments", "id", month, 6 * n).reshape(n, 3, 2)
+        raw = chunk_words(self.company.seed, "payments", "id", month, 6 * n, 6 * start)
+        raw = raw.reshape(n, 3, 2)
         made = (paid.amounts > 0) & (paid.days >= first) & (paid.days <= last)
         invoice, nth = np.nonzero(made)
         rows = pl.DataFrame(
@@ -159,10 +169,6 @@ class Billing:
             day="day",
         )
 
-    def _how(self, month: int, count: int) -> Floats:
-        """Whether and how each invoice of a month is paid."""
-        return fractions(chunk_words(self.company.seed, "payments", "how", month, count))
-
     def _first_of(self, period: int, kind: str) -> int:
         """The rank of the first invoice whose payment is odd in a way."""
         return int(chunk_words(self.company.seed, "payments", kind, 0, 1)[0] % period)
@@ -171,12 +177,12 @@ class Billing:
         """Note the references that are written oddly in a payment, of all months."""
         unknown, spaces = [], []
         for month, (issued, first_rank) in enumerate(self._issued):
-            n = len(issued[0])
+            n = len(issued)
             # Of most months, every payment has come that ever will.
-            days = issued[0] + _LATEST if n else issued[0]
-            is_there = self._how(month, n) >= _NEVER_RATE
-            if n and days[-1] > self.company.as_of_day:
-                is_there &= self._paid(month).days[:, 0] <= self.company.as_of_day
+            how = fractions(chunk_words(self.company.seed, "payments", _HOW, month, n))
+            is_there = how >= _NEVER_RATE
+            if n and issued.day[-1] + _LATEST > self.company.as_of_day:
+                is_there &= self._paid(month, 0, n).days[:, 0] <= self.company.as_of_day
             paid = first_rank + np.flatnonzero(is_there)
             is_unknown = paid % _UNKNOWN_EVERY == self._first_of(_UNKNOWN_EVERY, "unknown")
             has_spaces = paid % _SPACES_EVERY == self._first_of(_SPACES_EVERY, "spaces")

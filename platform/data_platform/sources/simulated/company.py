@@ -51,6 +51,13 @@ MOST_INVOICES = 3
 _COUNTS = np.searchsorted(np.array(_INVOICES_CUMULATIVE) * 2**16, np.arange(2**16), side="right")
 
 
+SmallInts = NDArray[np.int32]  # days, months and numbers of rows, of which many are kept
+
+
+def _small(values: Ints | Floats) -> SmallInts:
+    return values.astype(np.int32)
+
+
 @dataclass(frozen=True)
 class People:
     """Who signed up by the as-of day, in the order of `signup`; one entry a person."""
@@ -65,14 +72,14 @@ class People:
 class Contracts:
     """Every contract that those people are ever to sign, by person, then in time."""
 
-    person: Ints
-    ordinal: Ints  # 0 for a person's first contract, 1 for the second
-    start: Ints
-    end: Ints  # last day, planned: unknown to the world until it has come
-    quiet_from: Ints  # months, [from, to): a spell without invoices
-    quiet_to: Ints
+    person: SmallInts
+    is_second: Flags  # of its person's contracts, of which there are two at most
+    start: SmallInts
+    end: SmallInts  # last day, planned: unknown to the world until it has come
+    quiet_from: SmallInts  # months, [from, to): a spell without invoices
+    quiet_to: SmallInts
     is_blue: Flags
-    client: Ints  # the contract's main client
+    client: SmallInts  # the contract's main client
     monthly_rate: Floats  # euros
 
 
@@ -88,16 +95,37 @@ def company_of(seed: int, scale: float, as_of: date) -> "Company":
     return company
 
 
-# (day, contract) of a month's invoices, in the order of their issue.
-Issued = tuple[NDArray[np.int32], NDArray[np.int32]]
+@dataclass(frozen=True)
+class Issued:
+    """Which invoices were issued in a month by the as-of day, in the order of their issue.
+
+    Of all months at once, hence as small as it can be.
+    """
+
+    first_day: int  # of the month
+    place: NDArray[np.uint8]  # days from the first to that of the issue
+    contract: SmallInts
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def part(self, first: int, count: int) -> "Issued":
+        """`count` of them from the `first` on."""
+        rows = slice(first, first + count)
+        return Issued(self.first_day, self.place[rows], self.contract[rows])
+
+    @property
+    def day(self) -> SmallInts:
+        """The day of each invoice's issue."""
+        return self.first_day + self.place.astype(np.int32)
 
 
 @dataclass(frozen=True)
 class MonthOfInvoices:
     """The invoices of one month by the as-of day, in the order of their issue."""
 
-    day: NDArray[np.int32]
-    contract: NDArray[np.int32]
+    day: SmallInts
+    contract: SmallInts
     client: Ints
     cents: Ints
     id_words: Words  # two an invoice
@@ -145,7 +173,7 @@ class Company:
         return self._arrival_days(self._clients_by_day)
 
     @cached_property
-    def _periods(self) -> tuple[Ints, Ints, Ints, Ints]:
+    def _periods(self) -> tuple[SmallInts, SmallInts, SmallInts, SmallInts]:
         """(first start, first end, second start, second end) of every person's contracts."""
         n = int(self._people_by_day[-1])
         signup = self._arrival_days(self._people_by_day)
@@ -161,7 +189,8 @@ class Company:
         # The next contract may start on the very next day.
         gap = 1 + np.maximum(0, integers(self.seed, "job_contracts", "gap", n, -30, 120))
         second_start = end + gap
-        return start, end, second_start, second_start + length("second_length")
+        second_end = second_start + length("second_length")
+        return _small(start), _small(end), _small(second_start), _small(second_end)
 
     @cached_property
     def people(self) -> People:
@@ -188,12 +217,13 @@ class Company:
     @cached_property
     def contracts(self) -> Contracts:
         first_start, first_end, second_start, second_end = self._periods
-        person = np.repeat(np.arange(len(self.people.contracts)), self.people.contracts)
+        everybody = _small(np.arange(len(self.people.contracts)))
+        person = np.repeat(everybody, self.people.contracts)
         n = len(person)
-        ordinal = np.zeros(n, dtype=np.int64)
-        ordinal[1:] = person[1:] == person[:-1]
-        start = np.where(ordinal == 0, first_start[person], second_start[person])
-        end = np.where(ordinal == 0, first_end[person], second_end[person])
+        is_second = np.zeros(n, dtype=np.bool_)
+        is_second[1:] = person[1:] == person[:-1]
+        start = np.where(is_second, second_start[person], first_start[person])
+        end = np.where(is_second, second_end[person], first_end[person])
 
         quiet = uniform(self.seed, "job_contracts", "quiet", n) < _QUIET_RATE
         quiet_from = to_months(start) + integers(self.seed, "job_contracts", "quiet_from", n, 1, 30)
@@ -203,13 +233,13 @@ class Company:
         rate = uniform(self.seed, "job_contracts", "rate", n)
         return Contracts(
             person=person,
-            ordinal=ordinal,
+            is_second=is_second,
             start=start,
             end=end,
-            quiet_from=quiet_from,
-            quiet_to=quiet_from + np.where(quiet, quiet_months, 0),
+            quiet_from=_small(quiet_from),
+            quiet_to=_small(quiet_from + np.where(quiet, quiet_months, 0)),
             is_blue=uniform(self.seed, "job_contracts", "entity", n) < 0.6,
-            client=(uniform(self.seed, "job_contracts", "client", n) * known).astype(np.int64),
+            client=_small(uniform(self.seed, "job_contracts", "client", n) * known),
             monthly_rate=2_000 + 9_000 * rate * rate,
         )
 
@@ -219,7 +249,7 @@ class Company:
         return np.concatenate([[0], np.cumsum(self.people.contracts)])[self._people_by_day]
 
     def issued(self, month: int) -> Issued:
-        """(day, contract) of the month's invoices by the as-of day, in the order of issue."""
+        """The month's invoices by the as-of day."""
         if month not in self._known_months:
             self._known_months[month] = self._issue(month)
         return self._known_months[month]
@@ -240,7 +270,7 @@ class Company:
         days_in_month = day_number(month_start(month + 1)) - first
         planned = int(self._contracts_by_day[last])
         if month == SILENT_MONTH or planned == 0:
-            return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
+            return Issued(first, np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.int32))
 
         every_one = self.contracts
         raw = chunk_words(self.seed, "invoices", "issue", month, planned)
@@ -260,16 +290,19 @@ class Company:
         which, nth = np.nonzero(sent)
         place = place[which, nth].astype(np.uint8)  # of which there are few: sorted by counting
         order = np.argsort(place, kind="stable")
-        day = first + place[order].astype(np.int32)
-        return day, sending[which[order]].astype(np.int32)
+        return Issued(first, place[order], _small(sending[which[order]]))
 
-    def invoices(self, month: int, issued: Issued) -> MonthOfInvoices:
-        """The invoices of one month; drawn by their rank in the month, so days only append."""
-        day, contract = issued
-        n = len(day)
+    def invoices(self, month: int, issued: Issued, first: int = 0) -> MonthOfInvoices:
+        """The invoices of one month; drawn by their rank in the month, so days only append.
+
+        Args:
+            issued: of the whole month, or a part of it.
+            first: the rank of the first of these, a multiple of four.
+        """
+        day, contract, n = issued.day, issued.contract, len(issued)
 
         def draw(column: str) -> Floats:
-            return fractions(chunk_words(self.seed, "invoices", column, month, n))
+            return fractions(chunk_words(self.seed, "invoices", column, month, n, first))
 
         main = self.contracts.client[contract]
         any_client = (draw("other_client") * self._clients_by_day[day]).astype(np.int64)
@@ -279,5 +312,5 @@ class Company:
             contract=contract,
             client=np.where(draw("is_other_client") < 0.2, any_client, main),
             cents=(rate * 100).astype(np.int64),
-            id_words=chunk_words(self.seed, "invoices", "id", month, 2 * n),
+            id_words=chunk_words(self.seed, "invoices", "id", month, 2 * n, 2 * first),
         )

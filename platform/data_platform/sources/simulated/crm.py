@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from data_platform.sources.simulated.calendar import Settled, to_dates
 from data_platform.sources.simulated.company import Company
 from data_platform.sources.simulated.dirt import Dirt, odd_case, stray_ends, stray_spaces
-from data_platform.sources.simulated.draws import Ints, integers, uniform
-from data_platform.sources.simulated.identity import people
+from data_platform.sources.simulated.draws import Ints, integers, pieces, uniform
+from data_platform.sources.simulated.identity import Persons
 from data_platform.sources.source import Part
 
 _MISSING_EVERY, _OLDER_ROW_EVERY, _STRANGER_EVERY = 31, 29, 43
@@ -61,41 +61,50 @@ class Crm:
             changed = np.where(moved, day, changed)
         return score, changed
 
-    def _rows(self, population: str, persons: pl.DataFrame, since: Ints) -> pl.DataFrame:
-        score, changed = self._current(population, since)
-        return persons.with_columns(
-            satisfaction_score=pl.Series(score).fill_nan(None).cast(pl.Int32),
-            updated_at=pl.Series(to_dates(changed)),
-            since=pl.Series(since),
-        )
-
     def customers(self) -> pl.DataFrame:
         """Table customers: most users, people who are no users, and some people twice."""
         company, dirt = self.company, self.dirt
         signup = company.people.signup
         n = len(signup)
-        users = self._rows("customers", people(company.seed, "users", n), signup)
+        users = Persons(company.seed, "users", n)
+        score, changed = self._current("customers", signup)
 
         missing = dirt.rows("customers", "missing", n, _MISSING_EVERY)
-        dirt.truth.note("users-whom-the-crm-lacks", users.filter(pl.Series(missing))["email"])
-        twice = dirt.rows("customers", "older_row", n, _OLDER_ROW_EVERY) & ~missing
+        there, lacking = np.flatnonzero(~missing), np.flatnonzero(missing)
+        dirt.truth.note("users-whom-the-crm-lacks", users.of(lacking)["email"])
+        twice = np.flatnonzero(dirt.rows("customers", "older_row", n, _OLDER_ROW_EVERY) & ~missing)
+        dirt.truth.note("people-twice-in-the-crm", users.of(twice)["email"])
         # The row of the first import stays as it was: no answer, or one taken over by hand.
-        first_score = pl.Series(_draw_scores(company.seed, "import", n), dtype=pl.Int32)
-        asked = pl.Series(uniform(company.seed, "customers", "imported", n) < 0.5)
-        older = users.with_columns(
-            satisfaction_score=pl.select(pl.when(asked).then(first_score)).to_series(),
-            updated_at=pl.Series(to_dates(signup)),
-        ).filter(pl.Series(twice))
-        dirt.truth.note("people-twice-in-the-crm", older["email"])
+        asked = uniform(company.seed, "customers", "imported", n) < 0.5
+        first_score = np.where(asked, _draw_scores(company.seed, "import", n), np.nan)
 
         comers = signup[dirt.rows("customers", "stranger", n, _STRANGER_EVERY)]
-        persons = people(company.seed, "strangers", len(comers), tag="p")
-        strangers = self._rows("strangers", persons, comers)
-        dirt.truth.note("crm-people-who-are-no-users", strangers["email"])
+        strangers = Persons(company.seed, "strangers", len(comers), tag="p")
+        stranger = np.arange(len(comers))
+        stranger_score, stranger_changed = self._current("strangers", comers)
+        dirt.truth.note("crm-people-who-are-no-users", strangers.of(stranger)["email"])
 
-        known = pl.concat([users.filter(~pl.Series(missing)), older, strangers])
-        rows = self._soil(known.sort("since", maintain_order=True))
-        return rows.select("last_name", "first_name", "email", "satisfaction_score", "updated_at")
+        number = np.concatenate([there, twice, stranger])
+        is_stranger = np.arange(len(number)) >= len(there) + len(twice)
+        score = np.concatenate([score[there], first_score[twice], stranger_score])
+        changed = np.concatenate([changed[there], signup[twice], stranger_changed])
+        since = np.concatenate([signup[there], signup[twice], comers])
+
+        def written(rows: Ints) -> pl.DataFrame:
+            persons = users.of(np.where(is_stranger[rows], 0, number[rows]))
+            places = np.flatnonzero(is_stranger[rows])
+            others = strangers.of(number[rows[places]])
+            return persons.select(
+                *(persons[name].scatter(places, others[name]) for name in persons.columns),
+                satisfaction_score=pl.Series(score[rows]).fill_nan(None).cast(pl.Int32),
+                updated_at=pl.Series(to_dates(changed[rows])),
+            )
+
+        order = np.argsort(since, kind="stable")
+        rows = pl.concat((written(rows) for rows in pieces(order)), rechunk=True)
+        return self._soil(rows).select(
+            "last_name", "first_name", "email", "satisfaction_score", "updated_at"
+        )
 
     def _soil(self, rows: pl.DataFrame) -> pl.DataFrame:
         dirt, n = self.dirt, len(rows)

@@ -17,16 +17,18 @@ from data_platform.sources.simulated.draws import Flags, every
 class Truth:
     """The keys of what was injected, by kind."""
 
-    kinds: dict[str, list[str]] = field(default_factory=dict)
+    kinds: dict[str, pl.Series] = field(default_factory=dict)
 
     def note(self, kind: str, keys: Sequence[str] | pl.Series) -> None:
         """Add the keys of injected rows to a kind; a kind without rows is listed too."""
-        self.kinds.setdefault(kind, []).extend(keys)
+        # Written anew: rows that were taken out of a table hold on to all of its texts.
+        new = pl.Series(list(keys), dtype=pl.String)
+        self.kinds[kind] = self.kinds[kind].append(new) if kind in self.kinds else new
 
     def as_json(self, source: str) -> dict[str, dict[str, object]]:
         """`{kind: {"source": …, "count": …, "keys": […]}}`."""
         return {
-            kind: {"source": source, "count": len(keys), "keys": sorted(keys)}
+            kind: {"source": source, "count": len(keys), "keys": keys.sort().to_list()}
             for kind, keys in self.kinds.items()
         }
 

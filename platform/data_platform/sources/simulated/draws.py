@@ -6,6 +6,8 @@ never changes what was drawn before, which is what keeps the simulated history s
 """
 
 import hashlib
+from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +16,35 @@ Words = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+_Value = TypeVar("_Value", bound=np.generic)
 
 CHUNK_ROWS = 65_536
+# Texts are made of so many rows at a time: the way to them takes several times their memory.
+PIECE_ROWS = 65_536
 
 
-def chunk_words(seed: int, table: str, column: str, chunk: int, count: int) -> Words:
-    """The first `count` 64-bit words of one chunk of a column; shape (count,)."""
+def starts(count: int) -> range:
+    """The first row of each piece of `count` rows; of none there is one, which is empty."""
+    return range(0, max(1, count), PIECE_ROWS)
+
+
+def pieces(rows: NDArray[_Value]) -> Iterator[NDArray[_Value]]:
+    """Rows, a piece at a time."""
+    for start in starts(len(rows)):
+        yield rows[start : start + PIECE_ROWS]
+
+
+def chunk_words(
+    seed: int, table: str, column: str, chunk: int, count: int, first: int = 0
+) -> Words:
+    """`count` 64-bit words of one chunk of a column, from the `first` on; shape (count,).
+
+    Args:
+        first: a multiple of four, which the generator makes at a time.
+    """
     name = f"{seed}/{table}/{column}/{chunk}".encode()
     key = np.frombuffer(hashlib.blake2b(name, digest_size=16).digest(), dtype="<u8")
-    return np.random.Philox(key=key).random_raw(count)
+    return np.random.Philox(key=key).advance(first // 4).random_raw(count)
 
 
 def words(seed: int, table: str, column: str, count: int) -> Words:

@@ -4,13 +4,21 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from data_platform.sources.simulated.draws import Words, integers, uuid_bytes, words
+from data_platform.sources.simulated.draws import (
+    Ints,
+    Words,
+    integers,
+    pieces,
+    uuid_bytes,
+    words,
+)
 from data_platform.sources.simulated.vocabulary import vocabulary
 
 
 def uuids(raw: Words) -> pl.Series:
     """UUID texts out of pairs of words."""
-    return texts(uuid_bytes(raw))
+    written = (texts(uuid_bytes(pairs)) for pairs in pieces(raw.reshape(-1, 2)))
+    return pl.concat(written, rechunk=True)
 
 
 def texts(octets: NDArray[np.uint8]) -> pl.Series:
@@ -19,42 +27,55 @@ def texts(octets: NDArray[np.uint8]) -> pl.Series:
     return series.cast(pl.List(pl.UInt8)).cast(pl.Binary).cast(pl.String)
 
 
+def id_words(seed: int, table: str, count: int) -> Words:
+    """The identifiers of `count` rows of a table before they are written; shape (count, 2)."""
+    return words(seed, table, "id", 2 * count).reshape(-1, 2)
+
+
 def ids(seed: int, table: str, count: int) -> pl.Series:
     """`count` identifiers of a table's rows, UUID texts."""
-    return uuids(words(seed, table, "id", 2 * count))
+    return uuids(id_words(seed, table, count))
 
 
-def people(seed: int, table: str, count: int, tag: str = "") -> pl.DataFrame:
-    """Columns first_name, last_name, email of `count` people, numbered in their e-mails.
+class Persons:
+    """A population of people, whose names and e-mails are numbers until they are asked for.
 
-    The number (with `tag`, where several populations are made) keeps two people from sharing a
-    person key by accident; a name may well be shared.
+    Args:
+        tag: stands in their e-mails before their numbers. Both keep two people from sharing a
+            person key by accident, where several populations are made; a name may well be shared.
     """
-    pools = vocabulary()
 
-    def choice(column: str, pool: tuple[str, ...]) -> pl.Series:
-        return pl.Series(integers(seed, table, column, count, 0, len(pool)))
+    def __init__(self, seed: int, table: str, count: int, tag: str = "") -> None:
+        self._tag = tag
 
-    first = choice("first_name", pools.first_names)
-    last = choice("last_name", pools.last_names)
-    domain = choice("mail_domain", pools.mail_domains)
+        def choice(column: str, pool: tuple[str, ...]) -> NDArray[np.uint16]:
+            return integers(seed, table, column, count, 0, len(pool)).astype(np.uint16)
 
-    def word(pool: tuple[str, ...], index: pl.Series) -> pl.Series:
-        return pl.Series(pool, dtype=pl.String).gather(index)
+        pools = vocabulary()
+        self._first = choice("first_name", pools.first_names)
+        self._last = choice("last_name", pools.last_names)
+        self._domain = choice("mail_domain", pools.mail_domains)
 
-    return pl.DataFrame(
-        {
-            "first_name": word(pools.first_names, first),
-            "last_name": word(pools.last_names, last),
-            "_first": word(pools.first_slugs, first),
-            "_last": word(pools.last_slugs, last),
-            "_domain": word(pools.mail_domains, domain),
-            "_number": pl.Series(range(1, count + 1), dtype=pl.Int64),
-        }
-    ).select(
-        "first_name",
-        "last_name",
-        pl.format("{}.{}.{}{}@{}", "_first", "_last", pl.lit(tag), "_number", "_domain").alias(
-            "email"
-        ),
-    )
+    def of(self, numbers: Ints) -> pl.DataFrame:
+        """Columns first_name, last_name, email of some of them, who count from 0."""
+        pools = vocabulary()
+
+        def word(pool: tuple[str, ...], drawn: NDArray[np.uint16]) -> pl.Series:
+            return pl.Series(pool, dtype=pl.String).gather(drawn[numbers])
+
+        return pl.DataFrame(
+            {
+                "first_name": word(pools.first_names, self._first),
+                "last_name": word(pools.last_names, self._last),
+                "_first": word(pools.first_slugs, self._first),
+                "_last": word(pools.last_slugs, self._last),
+                "_domain": word(pools.mail_domains, self._domain),
+                "_number": numbers + 1,
+            }
+        ).select(
+            "first_name",
+            "last_name",
+            pl.format(
+                "{}.{}.{}{}@{}", "_first", "_last", pl.lit(self._tag), "_number", "_domain"
+            ).alias("email"),
+        )
