@@ -3,7 +3,7 @@ AUDIT (
 );
 
 /* The runs of a month hold as many numbers as the invoices of the month have: none is in two runs, or
-   in none. */
+   in none. Of a month whose first day is not in the window there are no runs. */
 WITH held AS (
   SELECT
     issue_month,
@@ -19,6 +19,7 @@ WITH held AS (
   WHERE
     @is_numbered(reference)
     AND issue_date BETWEEN @start_ds::DATE AND LAST_DAY(@end_ds::DATE)
+    AND DATE_TRUNC('MONTH', issue_date)::DATE BETWEEN @start_ds::DATE AND @end_ds::DATE
   GROUP BY
     DATE_TRUNC('MONTH', issue_date)::DATE
 )

@@ -31,8 +31,11 @@ def _audits_its_grain(model: Model) -> bool:
         if audit == "has_one_row" or (key and key <= grain):
             return True
         # As many rows as a model below it, whose own grain is audited.
+        here = arguments.get("here")
         below = arguments.get(_COMPARES_ROWS[audit]) if audit in _COMPARES_ROWS else None
-        if below is not None and below.sql().partition(".")[0] not in ("sources", "staging"):
+        if below is None or (here is not None and here.sql() != model.name):
+            continue
+        if below.sql().partition(".")[0] not in ("sources", "staging"):
             return True
     return False
 

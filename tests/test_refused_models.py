@@ -108,7 +108,19 @@ REFUSED = {
             f"{points('intermediate.as_of.as_of_date', 'intermediate.clients.sk')})",
             PAID,
         ),
-        "intermediate.as_of does not show one table of events",
+        "intermediate.as_of is neither a source table of events",
+    ),
+    "reach of an unread table": (
+        model(f"{TIME_RANGE.format('')}, tags ('by_month', 'any_month_of:sources.app__users')"),
+        "nothing that the model reads is made of sources.app__users",
+    ),
+    "reach of eternity": (
+        model(f"{TIME_RANGE.format('')}, tags ('by_month', 'looks_back:9999999')"),
+        "expected a number of days",
+    ),
+    "reach misspelled": (
+        model(f"{TIME_RANGE.format('')}, tags ('by_month', 'look_back:3')"),
+        "tag look_back:3: it would do nothing; meant is looks_back:",
     ),
     "reach without time": (
         model(

@@ -314,3 +314,23 @@ def test_an_environment_does_not_undo_what_other_hands_have_promoted(analyst: Pl
     assert done.returncode == 1
     assert "environment dev is behind production: it was planned before promotion 2" in done.stderr
     assert total(analyst, "marts") == 2 * invoiced(analyst)  # type: ignore[operator]
+
+
+@pytest.mark.slow(reason="three plans, of models by month, and a day between them")
+def test_an_environment_is_planned_again_on_the_days_that_follow(analyst: Platform) -> None:
+    """What SQLMesh would compute of such a day is a day of tables that are made by month."""
+    begin(analyst)
+    edit(analyst, "models/intermediate/receivables.sql", "  SUM(amount)::", "  SUM(amount + 0)::")
+    edit(analyst, "models/intermediate/reference_runs.sql", "MAX(digits) AS", "MAX(digits + 0) AS")
+    analyst.call("run", options=options_of("2024-03-12"))
+    analyst.call("plan", "dev", options=options_of("2024-03-12"))
+    later = options_of("2024-03-15")
+    analyst.call("run", options=later)
+    for environment in ("dev", "dev_b"):  # the same tables, in one that is new
+        analyst.call("plan", environment, options=later)
+        for model in ("intermediate.receivables", "intermediate.reference_runs"):
+            schema, name = model.split(".")
+            both = (f"{schema}__{environment}.{name}", model)
+            for one, other in (both, both[::-1]):
+                assert analyst.rows(f"FROM {one} EXCEPT FROM {other}") == []
+    analyst.call("promote", "dev_b", options=later)

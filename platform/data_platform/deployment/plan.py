@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sqlmesh.core.plan import Plan
+from sqlmesh.core.snapshot import DeployabilityIndex
 from sqlmesh.utils.errors import SQLMeshError
 
 from data_platform.deployment.code_changes import CodeChanges, compare
@@ -104,7 +105,10 @@ def plan(
         on_preview(planned)
         if dry_run:
             return planned
+        refreshed = _refresh(project, intended, theirs, load, progress)
         try:
+            if refreshed:
+                intended = _intended(project, environment, load)
             if _computes_aside(intended):
                 project.context.apply(_intended(project, environment, load, is_empty=True))
                 intended = _intended(project, environment, load)
@@ -112,7 +116,9 @@ def plan(
                 project.context.apply(intended)
         except SQLMeshError as error:
             raise failure(evaluation, error) from error
-        built = _bring_up_to_date(project, production, environment, load, known_tables, progress)
+        built = _bring_up_to_date(
+            project, production, environment, load, known_tables, refreshed, progress
+        )
         note_plan(project, environment)
         return Planned(environment, load.load_number, code, evaluation.unit_tests, built)
 
@@ -128,6 +134,37 @@ def _intended(project: Project, environment: str, load: LastLoad, is_empty: bool
         skip_backfill=is_empty,
     )
     return builder.build()
+
+
+def _refresh(
+    project: Project,
+    intended: Plan,
+    theirs: Tables,
+    load: LastLoad,
+    progress: Callable[[int, int, str], None],
+) -> set[str]:
+    """Compute again what earlier plans have built of the same code and loads have changed since.
+
+    SQLMesh would compute the days that have come, and audit that: audits over all of time would
+    compare tables of which the months before are those of another load.
+
+    Returns:
+        The models that were computed or, where they are views, audited.
+
+    Raises:
+        StoppedError: a model failed, or an audit of it that blocks.
+    """
+    snapshots = {i: s for i, s in intended.snapshots.items() if s.version}
+    tables = Tables(project, snapshots, DeployabilityIndex.create(snapshots.values()))
+    reflected = tables.reflected()
+    built = {name for name in own_tables(tables, theirs) if reflected[name] is not None}
+    to_do = {name: why for name, why in tables.behind(load).items() if name in built}
+    if to_do:
+        tables.compute(to_do, load, progress=progress)
+        if project.evaluation.stops or project.evaluation.errors:
+            raise failure(project.evaluation)
+        tables.mark_as_reflecting(load, built)
+    return set(to_do)
 
 
 def _computes_aside(intended: Plan) -> bool:
@@ -151,13 +188,14 @@ def _bring_up_to_date(
     environment: str,
     load: LastLoad,
     known_tables: Collection[str],
+    refreshed: Collection[str],
     progress: Callable[[int, int, str], None],
 ) -> Built:
-    """What an earlier plan has built shows the last load, too.
+    """What SQLMesh has built shows the last load, and readers see it.
 
     Args:
-        known_tables: the tables that were there before, of which SQLMesh has computed the days that
-            have come since, but not what else has changed.
+        known_tables: the tables that were there before.
+        refreshed: models whose tables were brought up to date before, audited in part.
     """
     evaluation, theirs = project.evaluation, production.tables
     tables = tables_of(project, environment)
@@ -178,7 +216,7 @@ def _bring_up_to_date(
     tables.mark_as_reflecting(load, own)
     audited_views = {
         name
-        for name in own - to_do.keys()
+        for name in own - to_do.keys() - set(refreshed)
         if tables.by_name[name].model.kind.is_view
         and tables.by_name[name].snapshot_id in evaluation.computed
     }

@@ -4,11 +4,16 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
+from sqlmesh.core.model import Model
+
 from data_platform.names import EXTRACTS
+from data_platform.project.kinds import by_short_name
 from data_platform.project.reach import Pointer, day_of, event_of, months_query
 from data_platform.project.window import Window
 from data_platform.record.loads import Change
-from data_platform.sql import short_name
+
+# Whose one row comes with each load.
+AS_OF_TABLE = f"sources.{EXTRACTS}"
 
 if TYPE_CHECKING:
     from data_platform.transform.model_tables import Tables
@@ -23,9 +28,10 @@ def months_pointed_to(
         changes: of the source tables, by the name under which models read them.
     """
     found: dict[str, Window] = {}
+    models = by_short_name(snapshot.model for snapshot in tables.snapshots.values())
     for node in tables.nodes:
         for pointer in node.further.months_of:
-            window = _months_of(tables, pointer, changes, all_time)
+            window = _months_of(tables, models, pointer, changes, all_time)
             if window is not None:
                 known = found.get(node.name, window)
                 found[node.name] = known | window
@@ -33,21 +39,23 @@ def months_pointed_to(
 
 
 def _months_of(
-    tables: "Tables", pointer: Pointer, changes: Mapping[str, Change], all_time: Window
+    tables: "Tables",
+    models: Mapping[str, Model],
+    pointer: Pointer,
+    changes: Mapping[str, Change],
+    all_time: Window,
 ) -> Window | None:
-    models = {short_name(s.name): s.model for s in tables.snapshots.values()}
-    event = event_of(models[pointer.model], models)
-    pointed_day = day_of(models[pointer.pointed], models)
-    if event is None or pointed_day is None:  # code of before it was looked at
+    model, pointed = models.get(pointer.model), models.get(pointer.pointed)
+    event = model and event_of(model, models)
+    pointed_day = pointed and day_of(pointed, models)
+    if event is None or pointed_day is None:  # by other hands, or of before it was looked at
         return all_time
     source, day = event
     change = changes.get(source)
     if change is not None and change.removed:  # rows that are gone point to nothing any more
         return all_time
     # A day that comes lets rows count that were there before, a day that goes lets them wait.
-    firsts = [
-        changes[table].first_day for table in (source, f"sources.{EXTRACTS}") if table in changes
-    ]
+    firsts = [changes[table].first_day for table in (source, AS_OF_TABLE) if table in changes]
     first_day = min((first for first in firsts if first), default=None)
     if first_day is None:
         return None

@@ -15,7 +15,7 @@ from sqlmesh.core.snapshot import (
     snapshots_to_dag,
 )
 
-from data_platform.names import EXTRACTS, SHOWN_TO_READERS, Layer
+from data_platform.names import SHOWN_TO_READERS, Layer
 from data_platform.project.context import Project
 from data_platform.project.evaluation import innermost
 from data_platform.project.kinds import kind_of
@@ -26,13 +26,10 @@ from data_platform.project.window import Kind, Window
 from data_platform.record.loads import Change, LastLoad, changes_since, latest_as_of_since
 from data_platform.record.transforms import loads_of_tables, record_tables
 from data_platform.sql import short_name
-from data_platform.transform.further import months_pointed_to
+from data_platform.transform.further import AS_OF_TABLE, months_pointed_to
 from data_platform.transform.restatement import Node, Restatement, decide
 
 _CONTROL_TOTAL_TAG = "control_total:"
-
-
-_AS_OF_TABLE = f"sources.{EXTRACTS}"
 
 
 @dataclass(frozen=True)
@@ -298,7 +295,7 @@ def _node(snapshot: Snapshot) -> Node:
     model = snapshot.model
     parents = tuple(short_name(parent.name) for parent in snapshot.parents)
     if kind_of(model) is Kind.TIME_RANGE:  # whose range ends with the as-of date
-        parents += (_AS_OF_TABLE,)
+        parents += (AS_OF_TABLE,)
     return Node(
         name=short_name(snapshot.name),
         parents=parents,
