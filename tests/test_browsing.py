@@ -108,7 +108,10 @@ async def ask_the_language_server(begun: Platform) -> list[str]:
     model = PROJECT / "models/marts/kpi__nps.sql"
     document = lsp.TextDocumentIdentifier(model.as_uri())
     client = BaseLanguageClient("test", "1")
-    await client.start_io(*words, cwd=PROJECT, env={**os.environ, **data_dir(begun)})
+    # It logs all that is said, and nobody would read it: a pipe that is full holds it up.
+    log = shlex.quote(str(begun.data.parent / "server.log"))
+    command = f"exec {shlex.join(words)} 2> {log}"
+    await client.start_io("sh", "-c", command, cwd=PROJECT, env={**os.environ, **data_dir(begun)})
     try:
         folder = lsp.WorkspaceFolder(PROJECT.as_uri(), "project")
         await client.initialize_async(

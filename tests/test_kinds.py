@@ -241,7 +241,7 @@ def test_after_a_sequence_of_everything_each_kind_of_model_shows_what_a_rebuild_
 
 
 @pytest.mark.slow(reason="the same over random sequences, rebuilt each time")
-@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, min_size=2, max_size=5))
 @example(steps=["promote", -80, "roll back", "correct", 33])
 def test_after_random_sequences_each_kind_of_model_shows_what_a_rebuild_shows(

@@ -123,7 +123,7 @@ def test_after_any_sequence_of_loads_every_table_equals_a_rebuild(
 
 
 @pytest.mark.slow(reason="many random sequences, each rebuilt; some are tried each time")
-@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+@settings(max_examples=24, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, min_size=2, max_size=8))
 def test_after_many_sequences_of_loads_every_table_equals_a_rebuild(
     deployed: Path, tmp_path_factory: pytest.TempPathFactory, steps: list

@@ -184,7 +184,7 @@ def test_a_run_that_is_killed_at_random_loses_nothing(
 
 
 @pytest.mark.slow(reason="a hundred killed runs; one is killed each time")
-@pytest.mark.parametrize("batch", range(1, 20))
+@pytest.mark.parametrize("batch", range(1, 11))
 def test_a_run_that_is_killed_at_random_again_and_again_loses_nothing(
     runs: Days, tmp_path: Path, batch: int
 ) -> None:
