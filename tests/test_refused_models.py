@@ -118,6 +118,10 @@ REFUSED = {
         model(f"{TIME_RANGE.format('')}, tags ('by_month', 'looks_back:9999999')"),
         "expected a number of days",
     ),
+    "reach in capitals": (
+        model(f"{TIME_RANGE.format('')}, tags ('by_month', 'LOOKS_BACK:3')"),
+        "tag LOOKS_BACK:3: it would do nothing; meant is looks_back:",
+    ),
     "reach misspelled": (
         model(f"{TIME_RANGE.format('')}, tags ('by_month', 'look_back:3')"),
         "tag look_back:3: it would do nothing; meant is looks_back:",

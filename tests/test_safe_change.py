@@ -334,3 +334,44 @@ def test_an_environment_is_planned_again_on_the_days_that_follow(analyst: Platfo
             for one, other in (both, both[::-1]):
                 assert analyst.rows(f"FROM {one} EXCEPT FROM {other}") == []
     analyst.call("promote", "dev_b", options=later)
+
+
+PAID_BY_MONTH = """
+SELECT DATE_TRUNC('MONTH', i.issue_date)::DATE AS month, SUM(p.amount) AS paid
+FROM intermediate.payments AS p JOIN intermediate.invoices AS i ON p.invoice_sk = i.sk
+WHERE p.paid_on <= (SELECT as_of_date FROM intermediate.as_of) GROUP BY 1 HAVING paid > 0
+"""
+
+
+@pytest.mark.slow(reason="plans and promotions of tags, and days between them")
+def test_a_table_whose_months_other_tags_have_chosen_is_computed_again(analyst: Platform) -> None:
+    """Tags are no part of SQLMesh's version of a table."""
+
+    def is_right() -> bool:
+        shown = "SELECT month, SUM(paid) AS paid FROM intermediate.receivables GROUP BY 1"
+        (missing,) = analyst.rows(
+            f"SELECT COUNT(*) FROM (({PAID_BY_MONTH}) EXCEPT ({shown} HAVING SUM(paid) > 0))"
+        )
+        return missing == (0,)
+
+    begin(analyst)
+    model = analyst.project / "models/intermediate/receivables.sql"
+    whole = model.read_text()
+    tag = re.compile(r",\n    'months_of:[^)]*")
+    audit = re.compile(r",\n    payments_are_accounted_for\([^)]*\)")
+    model.write_text(audit.sub("", tag.sub("", whole)))
+    analyst.call("plan", "dev")
+    analyst.call("promote", "dev")
+    analyst.call("run", options=options_of("2024-03-20"))
+    assert not is_right()  # its author vouched for what does not hold
+
+    model.write_text(audit.sub("", whole))  # the tag is there again
+    later = options_of("2024-03-20")
+    analyst.call("plan", "dev", options=later)
+    analyst.call("promote", "dev", options=later)
+    assert is_right()
+    later = options_of("2024-04-10")
+    analyst.call("run", options=later)
+    assert is_right()
+    analyst.call("rollback", options=later)
+    assert is_right()  # computed as a whole, and wrong again only on the days to come

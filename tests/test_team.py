@@ -245,7 +245,9 @@ def test_of_what_both_sides_have_changed_ours_stands(lived_in: Team) -> None:
         with writing(replace(settings, catalogue=base)) as connection:
             connection.execute("CREATE TABLE sources.both AS SELECT 'before' AS said")
             connection.execute("CREATE TABLE sources.gone AS SELECT 1 AS number")
-            connection.execute("INSERT INTO ops.model_tables VALUES ('both', 1), ('mine', 1)")
+            connection.execute(
+                "INSERT INTO ops.model_tables VALUES ('both', 1, ''), ('mine', 1, '')"
+            )
         of.copy(base, theirs)
         of.copy(base, ours)
         with writing(replace(settings, catalogue=theirs)) as connection:
@@ -271,7 +273,7 @@ def test_of_what_both_sides_have_changed_ours_stands(lived_in: Team) -> None:
             assert connection.execute("FROM sources.a").fetchall() == [("theirs",)]
             assert not has_table(connection, "sources", "gone")
             rows = connection.execute("FROM ops.model_tables ORDER BY 1").fetchall()
-            assert rows == [("both", 3), ("mine", 2)]
+            assert rows == [("both", 3, ""), ("mine", 2, "")]
         assert found.rows(f'SELECT name, said FROM "{ours}_state"."_snapshots" ORDER BY 1') == [
             ("both", "ours"),
             ("kept", "theirs"),

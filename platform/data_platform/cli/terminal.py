@@ -48,8 +48,8 @@ class Reporter:
     _put_off: list[Callable[[], object]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        self._out = _Unbroken(soft_wrap=True, highlight=False)
-        self._err = _Unbroken(stderr=True, soft_wrap=True, highlight=False)
+        self._out = _Unbroken(soft_wrap=True, highlight=False, emoji=False)
+        self._err = _Unbroken(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
     @contextmanager
     def show(self, step: "Step") -> Iterator["Step"]:
@@ -192,7 +192,7 @@ class Reporter:
     def _wide(self) -> Console:
         """A console that cuts nothing off where another program reads."""
         width = None if self._out.is_terminal else 100_000
-        return Console(width=width, highlight=False, markup=False)
+        return Console(width=width, highlight=False, markup=False, emoji=False)
 
     def write(self, text: str) -> None:
         """Data for another program, whole: in UTF-8 where the output lacks a character."""

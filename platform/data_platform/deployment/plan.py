@@ -156,8 +156,9 @@ def _refresh(
     """
     snapshots = {i: s for i, s in intended.snapshots.items() if s.version}
     tables = Tables(project, snapshots, DeployabilityIndex.create(snapshots.values()))
-    reflected = tables.reflected()
-    built = {name for name in own_tables(tables, theirs) if reflected[name] is not None}
+    known = loads_of_tables(project.cursor)
+    own = own_tables(tables, theirs)
+    built = {name for name in own if tables.table(tables.by_name[name]) in known}
     to_do = {name: why for name, why in tables.behind(load).items() if name in built}
     if to_do:
         tables.compute(to_do, load, progress=progress)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,6 +37,7 @@ from data_platform.sources.registry import SIMULATED, open_source, simulated
 from data_platform.sources.source import Kept, Part
 
 _SCRATCH = ".reading-"
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")  # in what Polars says of one
 _ZSTD_LEVEL = 1  # half the time of the default, and smaller: hexadecimal digits have no patterns
 # As many as in one of DuckDB, which would cut others and join the pieces at later checkpoints;
 # fixed, so that the bytes do not depend on the machine.
@@ -102,13 +104,7 @@ def _write(table: SourceTable, part: Part, folder: Path) -> tuple[ExtractedFile,
         folder / table.source / part.table,
         part.name,
         ".parquet",
-        partial(
-            frame.write_parquet,
-            compression="zstd",
-            compression_level=_ZSTD_LEVEL,
-            row_group_size=_ROW_GROUP_ROWS,
-            statistics=True,
-        ),
+        partial(_encode, frame),
     )
     dates = frame[table.event_column] if table.event_column else None
     file = ExtractedFile(
@@ -121,6 +117,26 @@ def _write(table: SourceTable, part: Part, folder: Path) -> tuple[ExtractedFile,
     del frame, dates
     release_memory()
     return file, is_new
+
+
+def _encode(frame: pl.DataFrame, path: Path) -> None:
+    """Write a Parquet file.
+
+    Raises:
+        OSError: the disk is full, or whatever else the system says.
+    """
+    try:
+        frame.write_parquet(
+            path,
+            compression="zstd",
+            compression_level=_ZSTD_LEVEL,
+            row_group_size=_ROW_GROUP_ROWS,
+            statistics=True,
+        )
+    except pl.exceptions.PolarsError as error:
+        if (number := _SYSTEM_ERROR.search(str(error))) is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def _by_contract(table: SourceTable, frame: pl.DataFrame) -> pl.DataFrame:

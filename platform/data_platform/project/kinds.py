@@ -17,7 +17,7 @@ from sqlmesh.core.snapshot import Snapshot
 from data_platform.errors import PlatformError, listed
 from data_platform.names import Layer
 from data_platform.project.purity import impurities_of_python, impurities_of_query
-from data_platform.project.reach import misread_tags
+from data_platform.project.reach import REACH_KINDS, misread_tags
 from data_platform.project.window import Kind
 from data_platform.sql import short_name
 
@@ -90,6 +90,12 @@ def kind_of(model: Model) -> Kind:
     if not model.kind.is_incremental_by_time_range:
         return Kind.FULL
     return Kind.INCREMENTAL if BY_MONTH_TAG in model.tags else Kind.TIME_RANGE
+
+
+def reach_tags(model: Model) -> str:
+    """The tags of a model by which its months are chosen, in one text."""
+    said = (tag for tag in model.tags if tag == BY_MONTH_TAG or tag.startswith(REACH_KINDS))
+    return ", ".join(sorted(said))
 
 
 def refuse_unsupported(

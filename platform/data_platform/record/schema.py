@@ -7,7 +7,7 @@ from data_platform.record.tables import ddl
 from data_platform.sql import has_table, transaction
 
 # What this program writes down in a lakehouse, and how; a newer number is a newer program's.
-FORMAT = 10
+FORMAT = 11
 # What format 1 holds otherwise; without it the next load and transform compute everything again.
 _FORGET = "".join(
     f"DROP TABLE IF EXISTS ops.{table};"

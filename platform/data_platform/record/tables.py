@@ -75,6 +75,10 @@ class ModelTable:
 
     physical_name: Annotated[str, "Table or view, with catalog and schema."]
     load_number: Annotated[int, "The load.", INTEGER]
+    reach: Annotated[
+        str | None,
+        "The tags by which its months were chosen, null where others than the platform built it.",
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def record_unknown_tables(connection: duckdb.DuckDBPyConnection, load_number: in
     SQLMesh's own commands have built them since that load.
     """
     connection.execute(
-        "INSERT INTO ops.model_tables "
+        "INSERT INTO ops.model_tables (physical_name, load_number) "
         "SELECT concat_ws('.', table_catalog, table_schema, table_name) AS name, ? "
         "FROM information_schema.tables WHERE table_schema LIKE 'sqlmesh\\_\\_%' ESCAPE '\\' "
         "AND name NOT IN (SELECT physical_name FROM ops.model_tables)",
@@ -145,22 +145,30 @@ def forget_dropped_tables(
     )
 
 
-def loads_of_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """The number of the last load that each model table includes, by its physical name."""
-    return dict(
-        connection.execute("SELECT physical_name, load_number FROM ops.model_tables").fetchall()
-    )
+def loads_of_tables(
+    connection: duckdb.DuckDBPyConnection,
+) -> dict[str, tuple[int, str | None]]:
+    """(the last load that it includes, its reach) of each model table, by its physical name."""
+    rows = connection.execute(
+        "SELECT physical_name, load_number, reach FROM ops.model_tables"
+    ).fetchall()
+    return {name: (number, reach) for name, number, reach in rows}
 
 
 def record_tables(
-    connection: duckdb.DuckDBPyConnection, physical_names: Sequence[str], load_number: int
+    connection: duckdb.DuckDBPyConnection, reaches: Mapping[str, str], load_number: int
 ) -> None:
-    """Record that model tables include a load."""
+    """Record that model tables include a load.
+
+    Args:
+        reaches: the tags by which the months of each were chosen, by its physical name.
+    """
     connection.execute(
         "DELETE FROM ops.model_tables WHERE list_contains($names, physical_name)",
-        {"names": [*physical_names]},
+        {"names": [*reaches]},
     )
     connection.execute(
-        "INSERT INTO ops.model_tables SELECT UNNEST($names), $number",
-        {"names": [*physical_names], "number": load_number},
+        "INSERT INTO ops.model_tables (physical_name, load_number, reach) "
+        "SELECT UNNEST($names), $number, UNNEST($reaches)",
+        {"names": [*reaches], "reaches": [*reaches.values()], "number": load_number},
     )

@@ -18,7 +18,7 @@ from sqlmesh.core.snapshot import (
 from data_platform.names import SHOWN_TO_READERS, Layer
 from data_platform.project.context import Project
 from data_platform.project.evaluation import innermost
-from data_platform.project.kinds import kind_of
+from data_platform.project.kinds import kind_of, reach_tags
 from data_platform.project.lineage.graph import Lineage
 from data_platform.project.lineage.working_tree import lineage_of
 from data_platform.project.reach import further_reach
@@ -94,9 +94,18 @@ class Tables:
         return self._physical_names[snapshot.snapshot_id]
 
     def reflected(self) -> dict[str, int | None]:
-        """The number of the last load that each model's table includes, None where unknown."""
+        """The number of the last load that each model's table includes, None where unknown.
+
+        A table whose months were chosen by other tags than the model has now may lack some: tags
+        are no part of SQLMesh's version of a table.
+        """
         known = loads_of_tables(self.project.cursor)
-        return {name: known.get(self.table(snapshot)) for name, snapshot in self.by_name.items()}
+        found: dict[str, int | None] = {}
+        for name, snapshot in self.by_name.items():
+            number, reach = known.get(self.table(snapshot), (None, None))
+            is_other = reach is not None and reach != reach_tags(snapshot.model)
+            found[name] = None if is_other else number
+        return found
 
     def control_columns(self) -> list[tuple[str, str]]:
         """(export, column) for each export with a column that adds up to the total of invoices."""
@@ -261,7 +270,8 @@ class Tables:
     def mark_as_reflecting(self, load: LastLoad, names: Collection[str]) -> None:
         """Note that models reflect the load, with the platform and in SQLMesh's own state."""
         snapshots = [self.by_name[name] for name in names]
-        record_tables(self.project.cursor, [self.table(s) for s in snapshots], load.load_number)
+        reaches = {self.table(s): reach_tags(s.model) for s in snapshots}
+        record_tables(self.project.cursor, reaches, load.load_number)
         self.mark_intervals(load, snapshots)
 
     def mark_intervals(self, load: LastLoad, snapshots: Collection[Snapshot]) -> None:
