@@ -107,8 +107,9 @@ class App:
         person = np.concatenate([np.arange(len(truth.signup)), twice, testers])
         day = np.concatenate([truth.signup, truth.second_signup[twice], truth.signup[testers]])
         test_words = id_words(company.seed, "test_accounts", len(testers))
+        first_second, first_test = len(first_words), len(first_words) + len(second_words)
         words = np.concatenate([first_words, second_words, test_words])
-        first_test = len(first_words) + len(second_words)
+        del first_words
 
         order = np.argsort(day, kind="stable")
         order = order[day[order] <= company.as_of_day]
@@ -125,9 +126,9 @@ class App:
                 email=pl.when(is_test).then("test." + number + "@jump.example").otherwise("email"),
             )
 
-        rows = pl.concat((written(accounts) for accounts in pieces(order)), rechunk=True)
+        rows = pl.concat(written(accounts) for accounts in pieces(order))
         release_memory()
-        is_second = (order >= len(first_words)) & (order < first_test)
+        is_second = (order >= first_second) & (order < first_test)
         dirt.truth.note("test-accounts", rows["id"].filter(pl.Series(order >= first_test)))
         dirt.truth.note("second-accounts", rows["id"].filter(pl.Series(is_second)))
         return self._soil_people(rows, is_second)
