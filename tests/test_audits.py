@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from sqlmesh.utils.errors import SQLMeshError
 
 from conftest import COMPANY, PROJECT, Platform
 from data_platform.errors import PlatformError
@@ -16,6 +17,7 @@ from data_platform.ingest.extract import extract
 from data_platform.ingest.load import load
 from data_platform.names import FaultKind
 from data_platform.operations.status import status
+from data_platform.project.context import open_project
 from data_platform.record.rows import FailedAudit
 from data_platform.settings import Settings
 from data_platform.transform.transform import transform
@@ -174,10 +176,6 @@ _KINDS = {"runs_hold_every_number": "INCREMENTAL_BY_TIME_RANGE (time_column issu
 @contextmanager
 def _project(folder: Path, models: dict[str, tuple[str, str]]) -> Iterator[list[FailedAudit]]:
     """A project of one model a case, computed; gives the audits that failed."""
-    from sqlmesh.utils.errors import SQLMeshError
-
-    from data_platform.project.context import open_project
-
     for name in ("audits", "macros", "linter", "config.yaml"):
         source = PROJECT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
@@ -269,3 +267,12 @@ def test_warnings_tell_what_the_truth_knows_and_name_no_person(finished: Platfor
     unknown = warnings["crm_knows_freelancers"]
     assert unknown.rows == truth["users-whom-the-crm-lacks"]["count"]
     assert "@" not in str(unknown)
+
+
+def test_a_window_that_begins_within_a_month_has_none_of_its_runs(begun: Platform) -> None:
+    """As SQLMesh's own commands may ask for it: a month's row is of its first day."""
+    with open_project(begun.settings()) as project:
+        for first in ("2024-02-01", "2024-02-15"):
+            assert project.context.audit(
+                first, "2024-02-28", models=iter(["intermediate.reference_runs"])
+            )

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from conftest import PROJECT, Platform, begin
-from data_platform.cli.terminal import Reporter
 from data_platform.settings import yesterday
 from forked import Boundary
 
@@ -388,13 +387,3 @@ def test_some_layers_alone_are_computed_and_nothing_is_exported(platform: Platfo
     done = platform.call("run", "--layer", "staging")
     assert "transform: " in done.stdout and "export: " not in done.stdout
     assert not list((platform.data / "exports").iterdir())
-
-
-def test_a_message_shows_the_names_that_it_quotes_as_they_are(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """`:abc:` and `:x:` are emoji to the library that prints it, `[red]` a colour."""
-    reporter = Reporter()
-    for say in (reporter.warn, reporter.fail):
-        say("tag looks_back:abc: expected; months_off:x: [red]")
-        assert "tag looks_back:abc: expected; months_off:x: [red]" in capsys.readouterr().err

@@ -34,6 +34,12 @@ BREAKS = {
         "nomissinggrainaudit",
     ),
     "audits_another_key": ("grain day", "grain hour", "nomissinggrainaudit"),
+    "compares_another": (
+        "primary_key(key_columns := day)",
+        "same_rows_and_total(here := marts.sound, here_column := day, "
+        "there := intermediate.as_of, there_column := as_of_date)",
+        "nomissinggrainaudit",
+    ),
     "no_test": (
         "FROM intermediate.as_of",
         "FROM intermediate.as_of WHERE as_of_date > '2000-01-01'",

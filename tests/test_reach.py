@@ -38,7 +38,13 @@ QUERIES = {
     "FROM sources.payments": None,
     "SELECT of::TEXT AS of, paid_on::DATE AS paid_on FROM sources.payments "
     "WHERE of NOT IN (SELECT of FROM sources.payments WHERE id = 'x')": None,
+    "SELECT of::TEXT AS of, paid_on::DATE AS paid_on FROM sources.payments "
+    "GROUP BY of, paid_on": None,
+    # What it points to depends on rows of other days.
+    "SELECT MIN(of) OVER (PARTITION BY id)::TEXT AS of, paid_on::DATE AS paid_on "
+    "FROM sources.payments": None,
     # Its days are others than those of the events.
+    "SELECT of::TEXT AS of, id::DATE AS paid_on FROM sources.payments": None,
     "SELECT of::TEXT AS of, (paid_on - 31)::DATE AS paid_on FROM sources.payments": None,
     "SELECT of::TEXT AS of, paid_on::TIMESTAMP AS paid_on FROM sources.payments": None,
     "SELECT of::TEXT AS of FROM sources.payments": None,

@@ -19,16 +19,27 @@ def replacing(path: Path, is_synced: bool = True) -> Iterator[Path]:
     Args:
         is_synced: wait until it is safe from a loss of power.
     """
+    with _beside(path) as partial:
+        yield partial
+        _put(partial, path, is_synced)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Where to write what is to take the place of `path`, or is gone after the block."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
-        if is_synced:
-            sync_file(partial)
-        partial.chmod(0o600)
-        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _put(partial: Path, path: Path, is_synced: bool = True) -> None:
+    if is_synced:
+        sync_file(partial)
+    partial.chmod(0o600)
+    partial.replace(path)
 
 
 def write_named_by_digest(
@@ -41,20 +52,14 @@ def write_named_by_digest(
     Args:
         write: writes the file to the path that it is given.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = folder / f".{stem}.{os.getpid()}.partial"
-    try:
+    with _beside(folder / f"{stem}{suffix}") as partial:
         write(partial)
         digest = file_digest(partial)
         path = folder / f"{stem}.{digest[:12]}{suffix}"
         is_new = not (path.is_file() and file_digest(path) == digest)
         if is_new:
-            sync_file(partial)
-            partial.chmod(0o600)
-            partial.replace(path)
+            _put(partial, path)
         return path, digest, is_new
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def remove_left(path: Path) -> None:

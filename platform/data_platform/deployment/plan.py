@@ -95,7 +95,6 @@ def plan(
         evaluation = project.evaluation
         evaluation.start(load.load_number, environment)
         project.refuse_unsupported(project.context.models.values())
-        known_tables = loads_of_tables(project.cursor).keys()
         try:
             intended = _intended(project, environment, load)
         except SQLMeshError as error:
@@ -107,7 +106,7 @@ def plan(
             return planned
         refreshed = _refresh(project, intended, theirs, load, progress)
         try:
-            if refreshed:
+            if refreshed:  # SQLMesh need not compute them
                 intended = _intended(project, environment, load)
             if _computes_aside(intended):
                 project.context.apply(_intended(project, environment, load, is_empty=True))
@@ -116,9 +115,7 @@ def plan(
                 project.context.apply(intended)
         except SQLMeshError as error:
             raise failure(evaluation, error) from error
-        built = _bring_up_to_date(
-            project, production, environment, load, known_tables, refreshed, progress
-        )
+        built = _bring_up_to_date(project, production, environment, load, refreshed, progress)
         note_plan(project, environment)
         return Planned(environment, load.load_number, code, evaluation.unit_tests, built)
 
@@ -143,28 +140,42 @@ def _refresh(
     load: LastLoad,
     progress: Callable[[int, int, str], None],
 ) -> set[str]:
-    """Compute again what earlier plans have built of the same code and loads have changed since.
+    """Bring up to date what earlier plans have built of the same code and loads have changed since.
 
     SQLMesh would compute the days that have come, and audit that: audits over all of time would
     compare tables of which the months before are those of another load.
 
     Returns:
-        The models that were computed or, where they are views, audited.
+        The models that these tables hold.
 
     Raises:
         StoppedError: a model failed, or an audit of it that blocks.
     """
     snapshots = {i: s for i, s in intended.snapshots.items() if s.version}
     tables = Tables(project, snapshots, DeployabilityIndex.create(snapshots.values()))
-    known = loads_of_tables(project.cursor)
-    own = own_tables(tables, theirs)
-    built = {name for name in own if tables.table(tables.by_name[name]) in known}
-    to_do = {name: why for name, why in tables.behind(load).items() if name in built}
-    if to_do:
-        tables.compute(to_do, load, progress=progress)
-        if project.evaluation.stops or project.evaluation.errors:
-            raise failure(project.evaluation)
-        tables.mark_as_reflecting(load, built)
+    known, reflected = loads_of_tables(project.cursor), tables.reflected()
+    earlier = {
+        name
+        for name in own_tables(tables, theirs)
+        if tables.table(tables.by_name[name]) in known and reflected[name] != load.load_number
+    }
+    _make_reflect(tables, earlier, load, progress)
+    return earlier
+
+
+def _make_reflect(
+    tables: Tables,
+    names: Collection[str],
+    load: LastLoad,
+    progress: Callable[[int, int, str], None],
+) -> set[str]:
+    """Make some models reflect a load; gives those that had to be computed or, views, audited."""
+    evaluation = tables.project.evaluation
+    to_do = {name: why for name, why in tables.behind(load).items() if name in names}
+    tables.compute(to_do, load, progress=progress)
+    if evaluation.stops or evaluation.errors:
+        raise failure(evaluation)
+    tables.mark_as_reflecting(load, names)
     return set(to_do)
 
 
@@ -188,15 +199,13 @@ def _bring_up_to_date(
     production: Production,
     environment: str,
     load: LastLoad,
-    known_tables: Collection[str],
     refreshed: Collection[str],
     progress: Callable[[int, int, str], None],
 ) -> Built:
     """What SQLMesh has built shows the last load, and readers see it.
 
     Args:
-        known_tables: the tables that were there before.
-        refreshed: models whose tables were brought up to date before, audited in part.
+        refreshed: models whose tables were brought up to date before, and audited in part.
     """
     evaluation, theirs = project.evaluation, production.tables
     tables = tables_of(project, environment)
@@ -205,23 +214,12 @@ def _bring_up_to_date(
     own = own_tables(tables, theirs)
     fresh = {
         name
-        for name in own
+        for name in own.difference(refreshed)
         if tables.by_name[name].snapshot_id in evaluation.computed
-        and tables.table(tables.by_name[name]) not in known_tables
     }
     tables.mark_as_reflecting(load, fresh)
-    to_do = {name: why for name, why in tables.behind(load).items() if name in own}
-    tables.compute(to_do, load, progress=progress)
-    if evaluation.stops or evaluation.errors:
-        raise failure(evaluation)
-    tables.mark_as_reflecting(load, own)
-    audited_views = {
-        name
-        for name in own - to_do.keys() - set(refreshed)
-        if tables.by_name[name].model.kind.is_view
-        and tables.by_name[name].snapshot_id in evaluation.computed
-    }
-    vouch(tables, fresh | audited_views, load)
+    _make_reflect(tables, own, load, progress)
+    vouch(tables, fresh, load)
     production.note_environments(load)
     show_to_readers(project)
     return Built(

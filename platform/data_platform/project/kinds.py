@@ -17,7 +17,7 @@ from sqlmesh.core.snapshot import Snapshot
 from data_platform.errors import PlatformError, listed
 from data_platform.names import Layer
 from data_platform.project.purity import impurities_of_python, impurities_of_query
-from data_platform.project.reach import REACH_KINDS, misread_tags
+from data_platform.project.reach import REACH_PREFIXES, misread_tags
 from data_platform.project.window import Kind
 from data_platform.sql import short_name
 
@@ -92,9 +92,9 @@ def kind_of(model: Model) -> Kind:
     return Kind.INCREMENTAL if BY_MONTH_TAG in model.tags else Kind.TIME_RANGE
 
 
-def reach_tags(model: Model) -> str:
+def reach_of(model: Model) -> str:
     """The tags of a model by which its months are chosen, in one text."""
-    said = (tag for tag in model.tags if tag == BY_MONTH_TAG or tag.startswith(REACH_KINDS))
+    said = (tag for tag in model.tags if tag == BY_MONTH_TAG or tag.startswith(REACH_PREFIXES))
     return ", ".join(sorted(said))
 
 

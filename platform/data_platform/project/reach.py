@@ -15,7 +15,7 @@ from sqlmesh.core.model import Model, SqlModel
 from data_platform.sql import short_name
 
 _ANY_MONTH_OF, _LOOKS_BACK, _MONTHS_OF = "any_month_of:", "looks_back:", "months_of:"
-REACH_KINDS = (_ANY_MONTH_OF, _LOOKS_BACK, _MONTHS_OF)
+REACH_PREFIXES = (_ANY_MONTH_OF, _LOOKS_BACK, _MONTHS_OF)
 # What a tag looks like, and what it says.
 REACH_TAGS: Mapping[str, str] = {
     f"{_ANY_MONTH_OF}<source table>": "Its new rows may reach any month.",
@@ -131,12 +131,12 @@ def misread_tags(model: Model, known: Mapping[str, Model], is_by_month: bool) ->
     """
     read = {short_name(name) for name in model.depends_on}
     for tag in model.tags:
-        kind = next((k for k in REACH_KINDS if tag.startswith(k)), "")
+        kind = next((k for k in REACH_PREFIXES if tag.startswith(k)), "")
         value = tag.removeprefix(kind)
         wrong = ""
         if not kind:
             word = tag.partition(":")[0].lower()
-            if close := get_close_matches(word, [k[:-1] for k in REACH_KINDS], 1, 0.8):
+            if close := get_close_matches(word, [k[:-1] for k in REACH_PREFIXES], 1, 0.8):
                 yield f"tag {tag}: it would do nothing; meant is {close[0]}:…"
             continue
         if not is_by_month:

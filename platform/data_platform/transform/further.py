@@ -12,11 +12,11 @@ from data_platform.project.reach import Pointer, day_of, event_of, months_query
 from data_platform.project.window import Window
 from data_platform.record.loads import Change
 
-# Whose one row comes with each load.
-AS_OF_TABLE = f"sources.{EXTRACTS}"
-
 if TYPE_CHECKING:
     from data_platform.transform.model_tables import Tables
+
+# Whose one row comes with each load.
+AS_OF_TABLE = f"sources.{EXTRACTS}"
 
 
 def months_pointed_to(

@@ -18,7 +18,7 @@ from sqlmesh.core.snapshot import (
 from data_platform.names import SHOWN_TO_READERS, Layer
 from data_platform.project.context import Project
 from data_platform.project.evaluation import innermost
-from data_platform.project.kinds import kind_of, reach_tags
+from data_platform.project.kinds import kind_of, reach_of
 from data_platform.project.lineage.graph import Lineage
 from data_platform.project.lineage.working_tree import lineage_of
 from data_platform.project.reach import further_reach
@@ -103,7 +103,7 @@ class Tables:
         found: dict[str, int | None] = {}
         for name, snapshot in self.by_name.items():
             number, reach = known.get(self.table(snapshot), (None, None))
-            is_other = reach is not None and reach != reach_tags(snapshot.model)
+            is_other = reach is not None and reach != reach_of(snapshot.model)
             found[name] = None if is_other else number
         return found
 
@@ -270,7 +270,7 @@ class Tables:
     def mark_as_reflecting(self, load: LastLoad, names: Collection[str]) -> None:
         """Note that models reflect the load, with the platform and in SQLMesh's own state."""
         snapshots = [self.by_name[name] for name in names]
-        reaches = {self.table(s): reach_tags(s.model) for s in snapshots}
+        reaches = {self.table(s): reach_of(s.model) for s in snapshots}
         record_tables(self.project.cursor, reaches, load.load_number)
         self.mark_intervals(load, snapshots)
 

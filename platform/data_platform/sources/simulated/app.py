@@ -82,14 +82,14 @@ class App:
         _ = self.contract_ids, self._invoice_clients
 
     @property
-    def _account_words(self) -> tuple[Words, Ints, Words]:
-        """(the id of everybody's account, who has a second one, the ids of those), as words."""
+    def _account_words(self) -> tuple[Words, Ints]:
+        """(the ids of everybody's account, then of the second ones, as words; who has those)."""
         seed, truth = self.company.seed, self.company.people
         twice = np.flatnonzero(truth.has_second_account)
         if self.dirt.pristine:
             twice = twice[:0]
         first = id_words(seed, "users", len(truth.signup))
-        return first, twice, id_words(seed, "second_accounts", len(twice))
+        return np.concatenate([first, id_words(seed, "second_accounts", len(twice))]), twice
 
     @property
     def users(self) -> pl.DataFrame:
@@ -99,17 +99,15 @@ class App:
         all of them at once would be the most memory that an extract takes.
         """
         dirt, company, truth = self.dirt, self.company, self.company.people
-        first_words, twice, second_words = self._account_words
+        words, twice = self._account_words
         testers = np.flatnonzero(
             dirt.rows("users", "test_account", len(truth.signup), _TEST_ACCOUNT_EVERY)
         )
         # Each person's account, then the second ones, then those of tests.
         person = np.concatenate([np.arange(len(truth.signup)), twice, testers])
         day = np.concatenate([truth.signup, truth.second_signup[twice], truth.signup[testers]])
-        test_words = id_words(company.seed, "test_accounts", len(testers))
-        first_second, first_test = len(first_words), len(first_words) + len(second_words)
-        words = np.concatenate([first_words, second_words, test_words])
-        del first_words
+        first_second, first_test = len(truth.signup), len(words)
+        words = np.concatenate([words, id_words(company.seed, "test_accounts", len(testers))])
 
         order = np.argsort(day, kind="stable")
         order = order[day[order] <= company.as_of_day]
@@ -162,10 +160,10 @@ class App:
     def job_contracts(self) -> pl.DataFrame:
         """Table job_contracts: an end is told once it has come."""
         company, contracts = self.company, self.company.contracts
-        first_words, twice, second_words = self._account_words
-        words = np.concatenate([first_words, second_words])
-        second_account = np.arange(len(first_words))  # by person: their own, where there is one
-        second_account[twice] = len(first_words) + np.arange(len(twice))
+        words, twice = self._account_words
+        people = len(words) - len(twice)
+        second_account = np.arange(people)  # by person: their own, where there is one
+        second_account[twice] = people + np.arange(len(twice))
         order = np.argsort(contracts.start, kind="stable")
         order = order[contracts.start[order] <= company.as_of_day]
 

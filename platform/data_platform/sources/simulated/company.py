@@ -297,7 +297,7 @@ class Company:
 
         Args:
             issued: of the whole month, or a part of it.
-            first: the rank of the first of these, a multiple of four.
+            first: the rank of the first of these in the month.
         """
         day, contract, n = issued.day, issued.contract, len(issued)
 

@@ -37,14 +37,11 @@ def pieces(rows: NDArray[_Value]) -> Iterator[NDArray[_Value]]:
 def chunk_words(
     seed: int, table: str, column: str, chunk: int, count: int, first: int = 0
 ) -> Words:
-    """`count` 64-bit words of one chunk of a column, from the `first` on; shape (count,).
-
-    Args:
-        first: a multiple of four, which the generator makes at a time.
-    """
+    """`count` 64-bit words of one chunk of a column, from the `first` on; shape (count,)."""
     name = f"{seed}/{table}/{column}/{chunk}".encode()
     key = np.frombuffer(hashlib.blake2b(name, digest_size=16).digest(), dtype="<u8")
-    return np.random.Philox(key=key).advance(first // 4).random_raw(count)
+    blocks, within = divmod(first, 4)  # the generator makes four at a time
+    return np.random.Philox(key=key).advance(blocks).random_raw(within + count)[within:]
 
 
 def words(seed: int, table: str, column: str, count: int) -> Words:
