@@ -20,7 +20,7 @@ TOMORROW = date.fromordinal(yesterday().toordinal() + 1)
 
 def test_help_and_extract_start_without_sqlmesh(platform: Platform) -> None:
     code = (
-        "import sys\nfrom data_platform.cli import main\n"
+        "import sys\nfrom data_platform.cli.program import main\n"
         "try: main(sys.argv[1:])\nexcept SystemExit as done: assert not done.code, done.code\n"
         "assert not [m for m in sys.modules if m.startswith(('sqlmesh', 'sqlglot'))]"
     )

@@ -60,6 +60,7 @@ def play(text: str, folder: Path) -> str:
         **kept,
         "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}",
         "DATA_PLATFORM_AS_OF": "2026-10-31",
+        "DATA_PLATFORM_NO_WARM": "1",  # its folder is removed in the end
         "PYTHONUNBUFFERED": "1",
         "COLUMNS": "100",
     }

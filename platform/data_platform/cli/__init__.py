@@ -1,5 +1,5 @@
 """The command line: words in, words out, no logic."""
 
-from data_platform.cli.program import main
+from data_platform.cli.warm import main
 
 __all__ = ["main"]  # the program that is installed

@@ -272,6 +272,12 @@ _GLOBAL = (
         help="How long to wait for another writer before giving up.",
     ),
     click.option("--gateway", default="duckdb", help="SQLMesh gateway of config.yaml to run on."),
+    click.option(
+        "--no-warm",
+        is_flag=True,
+        expose_value=False,
+        help="Use and leave no process that is kept ready for commands that change models.",
+    ),
     click.option("-v", "--verbose", is_flag=True, help="Say more, and show an error's traceback."),
     click.option("-q", "--quiet", is_flag=True, help="Show warnings and errors only."),
 )

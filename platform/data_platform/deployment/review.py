@@ -22,7 +22,7 @@ from data_platform.simulation import Simulation
 ENVIRONMENT = "review"
 # By this line a comment on a pull request is found again, to be replaced.
 MARK = "<!-- data-platform review -->"
-_PROGRAM = "from data_platform.cli import main; main()"
+_PROGRAM = "from data_platform.cli.program import main; main()"
 
 
 @dataclass(frozen=True)

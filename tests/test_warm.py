@@ -1,0 +1,231 @@
+"""The process that is kept ready for commands that change models: quick, and never stale."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from conftest import Platform, begin
+from data_platform.lakehouse.lock import writers_lock
+from forked import PATIENCE
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is none elsewhere")
+
+# Imported whenever Python starts: notes, as a process ends, whether it has imported SQLMesh.
+_NOTING = """
+import atexit, os, sys
+def note():
+    if "warm.py" not in " ".join(sys.orig_argv):
+        with open({notes!r}, "a") as notes:
+            notes.write("sqlmesh\\n" if "sqlmesh" in sys.modules else "nothing\\n")
+atexit.register(note)
+"""
+
+
+def _until(holds: Callable[[], object]) -> None:
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < PATIENCE
+        time.sleep(0.02)
+
+
+@dataclass
+class Terminal:
+    """A terminal in which somebody calls the installed program on a platform."""
+
+    platform: Platform
+    folder: Path  # a short path: a socket's is limited
+
+    def start(self, *words: str, variables: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        """Call the program."""
+        hidden = ("CI", "DATA_PLATFORM_")
+        env = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
+        env |= {"XDG_RUNTIME_DIR": str(self.folder), "PYTHONPATH": str(self.folder / "noting")}
+        program = str(Path(sys.executable).with_name("data-platform"))
+        paths = ["-p", str(self.platform.project), "-d", str(self.platform.data)]
+        return subprocess.Popen(
+            [program, *paths, *self.platform.options, *words],
+            **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE),
+            text=True,
+            env=env | (variables or {}),
+            cwd=self.folder,
+        )
+
+    def call(self, *words: str, variables: dict[str, str] | None = None) -> tuple[int, str, str]:
+        """Call the program to its end: its exit code, and what it says."""
+        process = self.start(*words, variables=variables)
+        out, err = process.communicate(timeout=PATIENCE)
+        return process.returncode, out, err
+
+    @property
+    def noted(self) -> list[str]:
+        """What each process that was called had imported in the end."""
+        return (self.folder / "notes").read_text().split()
+
+    @property
+    def sockets(self) -> list[Path]:
+        """Where processes are kept ready."""
+        return [path for path in self.folder.glob("data-platform-*/*") if not path.suffix]
+
+    def kept(self) -> list[int]:
+        """The processes that are kept ready, and their forks."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = path.read_bytes()
+            except OSError:  # it has ended
+                continue
+            if b"warm.py" in words and str(self.folder).encode() in words:
+                found.append(int(path.parent.name))
+        return found
+
+    def is_listening(self, pid: int) -> bool:
+        """Whether a fork of the process handles signals, as the program does once it has begun."""
+        forks = set(self.kept()) - {pid}
+        states = [Path(f"/proc/{fork}/status").read_text() for fork in forks]
+        handled = [int(state.partition("SigCgt:")[2].split()[0], 16) for state in states]
+        return any(one >> (signal.SIGTERM - 1) & 1 for one in handled)
+
+    def warm_up(self) -> int:
+        """Have a process kept ready; its number."""
+        code, _, said = self.call("plan", "dev")
+        assert code == 0, said
+        _until(lambda: self.sockets)
+        (pid,) = self.kept()
+        return pid
+
+
+@pytest.fixture
+def terminal(platform: Platform) -> Iterator[Terminal]:
+    begin(platform)
+    with tempfile.TemporaryDirectory(prefix="w") as name:
+        folder = Path(name)
+        (folder / "noting").mkdir()
+        noting = _NOTING.format(notes=str(folder / "notes"))
+        (folder / "noting" / "sitecustomize.py").write_text(noting)
+        terminal = Terminal(platform, folder)
+        yield terminal
+        for pid in terminal.kept():
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_the_next_command_is_a_fork_until_a_module_changes(terminal: Terminal) -> None:
+    pid = terminal.warm_up()
+    assert terminal.noted == ["sqlmesh"]
+    (socket,) = terminal.sockets
+    assert (socket.stat().st_mode, socket.parent.stat().st_mode) == (0o140600, 0o040700)
+
+    code, out, said = terminal.call("plan", "dev")
+
+    assert (code, said) == (0, "")
+    assert "nothing differs from production" in out
+    assert terminal.noted == ["sqlmesh", "nothing"]
+    assert terminal.kept() == [pid]
+
+    module = terminal.folder / "noting" / "sitecustomize.py"
+    module.write_text(module.read_text() + "# edited\n")
+    code, again, said = terminal.call("plan", "dev")
+
+    assert (code, said) == (0, "")
+    assert "nothing differs from production" in again
+    assert terminal.noted == ["sqlmesh", "nothing", "sqlmesh"]
+    _until(lambda: pid not in terminal.kept())
+
+
+@pytest.mark.slow(reason="starts six processes that import SQLMesh")
+def test_a_fork_says_and_ends_as_the_command_itself_would(terminal: Terminal) -> None:
+    pid = terminal.warm_up()
+    for words, code in ((["diff", "nowhere"], 2), (["plan", "no name"], 2), (["diff", "dev"], 0)):
+        warm, cold = terminal.call(*words), terminal.call("--no-warm", *words)
+        assert warm == cold
+        assert warm[0] == code
+    assert terminal.kept() == [pid]
+
+
+@pytest.mark.slow(reason="starts five processes that import SQLMesh")
+def test_none_is_kept_where_nobody_wants_one(terminal: Terminal) -> None:
+    for words, variables in (
+        (["plan", "dev"], {"CI": "true"}),
+        (["plan", "dev"], {"DATA_PLATFORM_NO_WARM": "1"}),
+        (["plan", "dev", "--no-warm"], {}),
+        (["plan", "no name"], {}),
+        (["transform"], {}),
+    ):
+        terminal.call(*words, variables=variables)
+        assert terminal.kept() == []
+    assert terminal.sockets == []
+
+
+@pytest.mark.slow(reason="starts two processes that import SQLMesh")
+def test_other_surroundings_have_a_process_of_their_own(terminal: Terminal) -> None:
+    terminal.warm_up()
+    before = len(terminal.noted)
+
+    terminal.call("plan", "dev", variables={"TZ": "Asia/Tokyo"})
+    _until(lambda: len(terminal.sockets) == 2)
+
+    assert "nothing" not in terminal.noted[before:]
+    terminal.call("plan", "dev", variables={"COLUMNS": "90"})
+    assert "nothing" in terminal.noted[before:]
+
+
+@pytest.mark.slow(reason="starts a process that imports SQLMesh, and waits for it")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_what_is_signalled_to_the_command_reaches_its_fork(
+    terminal: Terminal, number: signal.Signals, code: int
+) -> None:
+    pid = terminal.warm_up()
+    with writers_lock(terminal.platform.data / "runs", 0, lambda _: None):
+        process = terminal.start("plan", "dev", "--wait", "1000")
+        _until(lambda: terminal.is_listening(pid))
+        process.send_signal(number)
+        _, said = process.communicate(timeout=PATIENCE)
+
+        _until(lambda: terminal.kept() == [pid])
+    assert process.returncode == code
+    assert said.lstrip() == (
+        "" if number == signal.SIGKILL else f"Error: interrupted by {number.name}\n"
+    )
+
+
+@pytest.mark.slow(reason="starts a process that imports SQLMesh, and waits for it")
+def test_a_fork_that_is_killed_is_told_by_the_exit_code(terminal: Terminal) -> None:
+    pid = terminal.warm_up()
+    with writers_lock(terminal.platform.data / "runs", 0, lambda _: None):
+        process = terminal.start("plan", "dev", "--wait", "1000")
+        _until(lambda: len(terminal.kept()) == 2)
+        (fork,) = set(terminal.kept()) - {pid}
+        os.kill(fork, signal.SIGKILL)
+        process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + signal.SIGKILL
+    assert terminal.call("plan", "dev")[0] == 0
+
+
+@pytest.mark.slow(reason="imports SQLMesh and waits")
+def test_it_is_gone_when_nobody_has_called_for_a_while(terminal: Terminal) -> None:
+    place = terminal.folder / "idle"
+    script = (
+        "import sys, pathlib; from data_platform.cli import warm; warm._IDLE_SECONDS = 0.2; "
+        "warm._serve(pathlib.Path(sys.argv[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(place)], timeout=PATIENCE, check=False)
+    assert done.returncode == 0
+    assert [path.name for path in terminal.folder.iterdir()] == ["noting"]
+
+
+@pytest.mark.slow(reason="starts a process that imports SQLMesh")
+def test_a_folder_that_others_can_enter_is_not_used(terminal: Terminal) -> None:
+    folder = terminal.folder / f"data-platform-{os.getuid()}"
+    folder.mkdir()
+    folder.chmod(0o755)
+    assert terminal.call("plan", "dev")[0] == 0
+    assert terminal.kept() == []
