@@ -86,9 +86,10 @@ def take(
 
 
 def _is_kept_ready(process: psutil.Process) -> bool:
+    """Whether it is one that forks for commands: one of a session of its own (`cli/warm.py`)."""
     try:
-        return any(word.endswith("/cli/warm.py") for word in process.cmdline())
-    except psutil.Error:
+        return PROGRAM in process.cmdline() and os.getsid(process.pid) == process.pid
+    except (psutil.Error, OSError):
         return False
 
 

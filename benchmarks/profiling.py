@@ -40,7 +40,7 @@ def profiled(words: list[str]) -> None:
         return execute(adapter, sql, *args, **options)
 
     DuckDBEngineAdapter._execute = told  # type: ignore[method-assign]
-    from data_platform.cli import main
+    from data_platform.cli.program import main
 
     try:
         main(words)

@@ -74,3 +74,24 @@ def test_models_that_come_go_or_are_described_anew() -> None:
     (change,) = compare(BEFORE, BEFORE, {EXPORT: How.CHANGED}, {}).changes
     assert change.why == ("how it is stored or audited, not what it computes",)
     assert change.columns == ()
+
+
+def test_an_edited_model_that_reads_an_edited_one_differs_by_both() -> None:
+    model, export = BEFORE.models[MONTHLY], BEFORE.models[EXPORT]
+    month, amount = export.types
+    models = {
+        **BEFORE.models,
+        MONTHLY: replace(model, definitions={**model.definitions, "amount": "another"}),
+        EXPORT: replace(export, definitions={**export.definitions, month: "another"}),
+    }
+    changed = dict.fromkeys((MONTHLY, EXPORT), How.CHANGED)
+    by_name = {one.model: one for one in compare(BEFORE, Lineage(models), changed, {}).changes}
+    assert by_name[EXPORT].why == (f"{month} is computed differently", f"reads {MONTHLY}")
+    assert by_name[EXPORT].columns == (month, amount)
+    assert by_name[MONTHLY].columns == ("amount",)
+
+
+def test_other_tags_of_reach_are_told_from_a_description() -> None:
+    differing = {MONTHLY: How.METADATA_ONLY}
+    (change,) = compare(BEFORE, BEFORE, differing, {}, retagged={MONTHLY}).changes
+    assert change.why == ("other tags choose its months: once promoted, all are computed again",)

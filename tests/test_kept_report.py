@@ -52,7 +52,7 @@ def told(connection, chart):
     print("fetched", chart.model)
     return fetch(connection, chart)
 render.fetch = told
-from data_platform.cli import main
+from data_platform.cli.program import main
 main()
 """
 

@@ -68,7 +68,7 @@ LAST_AUDITS = (
 EAGER = """
 from data_platform.transform import contents
 contents.WORTH_SECONDS = 0.0
-from data_platform.cli import main
+from data_platform.cli.program import main
 main()
 """
 

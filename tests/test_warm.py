@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is none e
 # Imported whenever Python starts: notes, as a process ends, whether it has imported SQLMesh.
 _NOTING = """
 import atexit, os, sys
+called = os.getpid()
 def note():
-    if "warm.py" not in " ".join(sys.orig_argv):
+    if os.getpid() == called:  # and no fork
         with open({notes!r}, "a") as notes:
             notes.write("sqlmesh\\n" if "sqlmesh" in sys.modules else "nothing\\n")
 atexit.register(note)
@@ -43,24 +44,28 @@ class Terminal:
     platform: Platform
     folder: Path  # a short path: a socket's is limited
 
-    def start(self, *words: str, variables: dict[str, str] | None = None) -> subprocess.Popen[str]:
-        """Call the program."""
+    def start(
+        self, *words: str, variables: dict[str, str] | None = None, before: Sequence[str] = ()
+    ) -> subprocess.Popen[str]:
+        """Call the program, by another one that calls it if need be."""
         hidden = ("CI", "DATA_PLATFORM_")
         env = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
-        env |= {"XDG_RUNTIME_DIR": str(self.folder), "PYTHONPATH": str(self.folder / "noting")}
+        env |= {"TMPDIR": str(self.folder), "PYTHONPATH": str(self.folder / "noting")}
         program = str(Path(sys.executable).with_name("data-platform"))
         paths = ["-p", str(self.platform.project), "-d", str(self.platform.data)]
         return subprocess.Popen(
-            [program, *paths, *self.platform.options, *words],
+            [*before, program, *paths, *self.platform.options, *words],
             **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE),
             text=True,
             env=env | (variables or {}),
             cwd=self.folder,
         )
 
-    def call(self, *words: str, variables: dict[str, str] | None = None) -> tuple[int, str, str]:
+    def call(
+        self, *words: str, variables: dict[str, str] | None = None, before: Sequence[str] = ()
+    ) -> tuple[int, str, str]:
         """Call the program to its end: its exit code, and what it says."""
-        process = self.start(*words, variables=variables)
+        process = self.start(*words, variables=variables, before=before)
         out, err = process.communicate(timeout=PATIENCE)
         return process.returncode, out, err
 
@@ -72,17 +77,19 @@ class Terminal:
     @property
     def sockets(self) -> list[Path]:
         """Where processes are kept ready."""
-        return [path for path in self.folder.glob("data-platform-*/*") if not path.suffix]
+        return [*self.folder.glob("data-platform-*/*")]
 
     def kept(self) -> list[int]:
         """The processes that are kept ready, and their forks."""
         found = []
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
+        for path in Path("/proc").glob("[0-9]*/stat"):
             try:
-                words = path.read_bytes()
+                words, stat = path.with_name("cmdline").read_bytes(), path.read_text()
             except OSError:  # it has ended
                 continue
-            if b"warm.py" in words and str(self.folder).encode() in words:
+            state, parent = stat.rpartition(")")[2].split()[:2]
+            is_called = int(parent) == os.getpid() or state == "Z"
+            if str(self.platform.data).encode() in words and not is_called:
                 found.append(int(path.parent.name))
         return found
 
@@ -155,7 +162,7 @@ def test_none_is_kept_where_nobody_wants_one(terminal: Terminal) -> None:
         (["plan", "dev"], {"CI": "true"}),
         (["plan", "dev"], {"DATA_PLATFORM_NO_WARM": "1"}),
         (["plan", "dev", "--no-warm"], {}),
-        (["plan", "no name"], {}),
+        (["plan", "--help"], {}),
         (["transform"], {}),
     ):
         terminal.call(*words, variables=variables)
@@ -212,20 +219,44 @@ def test_a_fork_that_is_killed_is_told_by_the_exit_code(terminal: Terminal) -> N
 
 @pytest.mark.slow(reason="imports SQLMesh and waits")
 def test_it_is_gone_when_nobody_has_called_for_a_while(terminal: Terminal) -> None:
-    place = terminal.folder / "idle"
-    script = (
-        "import sys, pathlib; from data_platform.cli import warm; warm._IDLE_SECONDS = 0.2; "
-        "warm._serve(pathlib.Path(sys.argv[1]))"
+    noting = terminal.folder / "noting" / "sitecustomize.py"
+    noting.write_text(
+        f"{noting.read_text()}\nimport data_platform.cli.warm as warm\nwarm._IDLE_SECONDS = 0.2\n"
     )
-    done = subprocess.run([sys.executable, "-c", script, str(place)], timeout=PATIENCE, check=False)
-    assert done.returncode == 0
-    assert [path.name for path in terminal.folder.iterdir()] == ["noting"]
+    assert terminal.call("plan", "dev")[0] == 0
+    _until(lambda: not terminal.kept() and not terminal.sockets)
 
 
 @pytest.mark.slow(reason="starts a process that imports SQLMesh")
 def test_a_folder_that_others_can_enter_is_not_used(terminal: Terminal) -> None:
-    folder = terminal.folder / f"data-platform-{os.getuid()}"
+    folder = terminal.folder / f"data-platform-warm-{os.getuid()}"
     folder.mkdir()
     folder.chmod(0o755)
     assert terminal.call("plan", "dev")[0] == 0
     assert terminal.kept() == []
+
+
+@pytest.mark.slow(reason="starts three processes that import SQLMesh")
+def test_a_process_that_does_not_answer_is_done_without(terminal: Terminal) -> None:
+    pid = terminal.warm_up()
+    os.kill(pid, signal.SIGSTOP)
+    code, out, said = terminal.call("plan", "dev")
+    assert (code, said) == (0, "")
+    assert "nothing differs from production" in out
+    runs = "SELECT COUNT(*) FROM ops.runs"
+    before = terminal.platform.rows(runs)
+    os.kill(pid, signal.SIGCONT)
+    _until(lambda: terminal.kept() == [pid])
+    assert terminal.call("plan", "dev")[0] == 0
+    assert terminal.noted == ["sqlmesh", "sqlmesh", "nothing"]
+    # What the command has done by itself, no fork has done again.
+    assert terminal.platform.rows(runs) == [(before[0][0] + 1,)]
+
+
+@pytest.mark.slow(reason="starts three processes that import SQLMesh")
+def test_streams_that_are_closed_are_not_handed_over(terminal: Terminal) -> None:
+    terminal.warm_up()
+    for closed in ("<&-", ">&-", "2>&-"):
+        shell = ["sh", "-c", f'exec "$0" "$@" {closed}']
+        assert terminal.call("plan", "dev", before=shell)[0] == 0
+    assert "nothing" not in terminal.noted

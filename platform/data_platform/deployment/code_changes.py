@@ -43,6 +43,7 @@ def compare(
     categories: Mapping[str, str],
     missing: Collection[str] = (),
     rows: Mapping[str, int] = MappingProxyType({}),
+    retagged: Collection[str] = (),
 ) -> CodeChanges:
     """Tell two states of the code apart.
 
@@ -51,6 +52,7 @@ def compare(
         categories: SQLMesh's category of each change.
         missing: the models that have to be computed, views apart.
         rows: how many rows the tables of production's models have.
+        retagged: the models whose months are chosen by other tags than before.
     """
     touched: list[str] = []
     rows_of: list[str] = []
@@ -80,15 +82,18 @@ def compare(
     for name in sorted(
         differing, key=lambda name: (differing[name] is How.INDIRECTLY_MODIFIED, name)
     ):
-        if name in own:
-            why, columns = own[name]
-        else:
+        why, columns = own.get(name, ((), ()))
+        if name in after.models:
             model = after.models[name]
             read = [parent for parent in model.reads if parent in differing]
-            why = (f"reads {', '.join(read)}",) if read else ()
-            if differing[name] is How.METADATA_ONLY:
+            if read and differing[name] is not How.ADDED:
+                why = (*why, f"reads {', '.join(read)}")
+            if differing[name] is How.METADATA_ONLY and name not in retagged:
                 why = ("its description or audits changed, not what it computes", *why)
-            columns = tuple(c for c in model.types if f"{name}.{c}" in impact.columns)
+            made_of_it = (c for c in model.types if f"{name}.{c}" in impact.columns)
+            columns = (*columns, *(column for column in made_of_it if column not in columns))
+        if name in retagged:
+            why = (*why, "other tags choose its months: once promoted, all are computed again")
         changes.append(
             ModelChange(
                 model=name,

@@ -192,7 +192,11 @@ def diff(
         tuple(compared),
         environments_behind(project, theirs, load).get(found.name, ()),
         tuple(sorted(name for name, how in edited.items() if how is not How.INDIRECTLY_MODIFIED)),
-        warnings_beside(project.cursor, found.name, names),
+        warnings_beside(
+            project.cursor,
+            found.name,
+            {n: ours.by_name[n].identifier if n in ours.by_name else None for n in names},
+        ),
     )
 
 

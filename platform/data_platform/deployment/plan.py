@@ -12,6 +12,7 @@ from data_platform.errors import PlatformError, UsageError
 from data_platform.ingest.loaded import loaded
 from data_platform.lakehouse.connection import reading
 from data_platform.project.context import Project, open_project
+from data_platform.project.kinds import reach_of
 from data_platform.project.lineage.working_tree import lineage_of
 from data_platform.record.loads import LastLoad
 from data_platform.record.rows import Audited, ModelRan
@@ -231,7 +232,12 @@ def _bring_up_to_date(
         own=tuple(sorted(own)),
         ran=tuple(evaluation.ran),
         audits=tuple(evaluation.audits),
-        warnings=warnings_beside(project.cursor, environment, own, evaluation.audits),
+        warnings=warnings_beside(
+            project.cursor,
+            environment,
+            {name: tables.by_name[name].identifier for name in own},
+            evaluation.audits,
+        ),
     )
 
 
@@ -249,6 +255,11 @@ def _code_changes(project: Project, intended: Plan, theirs: Tables) -> CodeChang
         for one in intended.missing_intervals
         if not intended.snapshots[one.snapshot_id].model.kind.is_view
     }
+    retagged = {
+        name
+        for name, snapshot in theirs.by_name.items()
+        if name in snapshots and reach_of(snapshot.model) != reach_of(snapshots[name].model)
+    }
     return compare(
         theirs.lineage,
         after,
@@ -256,6 +267,7 @@ def _code_changes(project: Project, intended: Plan, theirs: Tables) -> CodeChang
         categories,
         missing,
         _rows(project, theirs),
+        retagged,
     )
 
 

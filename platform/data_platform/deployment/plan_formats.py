@@ -30,7 +30,8 @@ def plan_lines(planned: "Planned") -> list[str]:
     if touched:
         lines.append("Columns whose values may differ:")
         lines += [f"  {one.model}: {', '.join(one.columns)}" for one in touched]
-    rows_of = [name for name in code.impact.rows_of if name in {one.model for one in follow}]
+    there = {one.model for one in code.changes if one.how not in (How.ADDED, How.REMOVED)}
+    rows_of = [name for name in code.impact.rows_of if name in there]
     if rows_of:
         lines.append(f"Rows may differ as well in {', '.join(rows_of)}")
     return [*lines, cost(code)]

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlglot.errors import SqlglotError
 from sqlmesh.core.console import NoopConsole
-from sqlmesh.core.dialect import JinjaQuery, MacroVar
 from sqlmesh.core.model import Model
 from sqlmesh.core.snapshot import Snapshot, SnapshotId
 from sqlmesh.core.test.result import ModelTextTestResult
@@ -150,10 +149,8 @@ def _sentence(result: SampledResult) -> str | None:
 
 def _reads_the_period(result: SampledResult) -> bool:
     """Whether an audit reads the rows that were computed alone, and not all of the model."""
-    query = result.audit.query
-    if isinstance(query, JinjaQuery):
-        return "this_model" in query.name
-    return any(macro.name == "this_model" for macro in query.find_all(MacroVar))
+    texts = (node.this for node in result.audit.query.walk())
+    return any("this_model" in text.lower() for text in texts if isinstance(text, str))
 
 
 class Recorder(NoopConsole):

@@ -65,7 +65,7 @@ _OF_CONTEXT = {"fetchdf", "resolve_table", "table", "var"}
 def impurities_of_query(model: SqlModel) -> tuple[str, ...]:
     """What the query and the macros of a model depend on besides the data, a sentence each."""
     # A plan asks it of the same model for the linter and for what it is going to build.
-    code = (model.fqn, model.kind.name.value, model.data_hash)
+    code = (model.fqn, model.data_hash, model.metadata_hash)
     if code not in _found:
         _found[code] = tuple(_impurities_of_query(model))
     return _found[code]

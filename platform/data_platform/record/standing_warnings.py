@@ -95,20 +95,24 @@ class Beside:
 def warnings_beside(
     connection: duckdb.DuckDBPyConnection,
     environment: str,
-    models: Collection[str],
+    models: Mapping[str, str | None],
     audits: Sequence[Audited] = (),
 ) -> tuple[Beside, ...]:
     """The warnings of an environment's own models, each beside production's.
 
     Args:
-        models: those that have tables of their own.
+        models: SQLMesh's identifiers of the versions of those that have tables of their own; None
+            where the environment has no such model. An audit may have been asked for another
+            environment that has the same version, and so the same table.
         audits: results that are not in the record yet.
     """
     rows = connection.execute(
-        "SELECT model_name, audit, number_of_rows, sentence FROM ops.audits "
-        "WHERE environment = ? AND NOT is_blocking "
+        "SELECT model_name, audit, number_of_rows, sentence FROM ops.audits AS audits "
+        "JOIN (SELECT UNNEST(?) AS model_name, UNNEST(?) AS version) AS own USING (model_name) "
+        "WHERE NOT is_blocking AND (audits.version = own.version "
+        "OR audits.version IS NULL AND environment = ?) "
         "QUALIFY run_number = MAX(run_number) OVER (PARTITION BY model_name)",
-        [environment],
+        [[*models], [*models.values()], environment],
     ).fetchall()
     audited = {audit.model_name for audit in audits}
     found = {(m, a): (count, said) for m, a, count, said in rows if m not in audited}
