@@ -14,6 +14,7 @@ from editing import double_the_turnover, edit, invoiced, total
 BEHIND = "environment dev does not show load 2 in marts.kpi__monthly_turnover"
 
 
+@pytest.mark.slow(reason="two plans, two runs and a promotion, which the guided tour plays as well")
 def test_an_environment_says_that_it_is_behind_catches_up_and_is_promoted_as_it_is(
     analyst: Platform,
 ) -> None:

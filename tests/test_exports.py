@@ -229,7 +229,15 @@ _TEXTS = st.one_of(
 
 @settings(max_examples=60)
 @given(rows=st.lists(st.tuples(_TEXTS, _TEXTS, st.integers(-3, 3)), max_size=30))
-@pytest.mark.parametrize("file_format", [ExportFormat.CSV, ExportFormat.EXCEL_FR])
+@pytest.mark.parametrize(
+    "file_format",
+    [
+        ExportFormat.CSV,
+        pytest.param(
+            ExportFormat.EXCEL_FR, marks=pytest.mark.slow(reason="the same of another dialect")
+        ),
+    ],
+)
 def test_a_file_of_many_rows_is_the_same_as_if_they_were_few(
     rows: list[tuple[str | None, str | None, int]], file_format: ExportFormat
 ) -> None:
@@ -340,6 +348,7 @@ def test_sheets_whose_long_names_begin_alike_are_two(tmp_path: Path) -> None:
     assert (tmp_path / "none.xlsx").stat().st_size > 0
 
 
+@pytest.mark.slow(reason="four exports of a dialect")
 def test_a_french_file_stays_as_long_as_it_is_current(begun: Platform) -> None:
     exports = begun.data / "exports"
     begun.call("export", "--csv-dialect", "excel-fr")

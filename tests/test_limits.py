@@ -87,6 +87,7 @@ def scant(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     yield spared
 
 
+@pytest.mark.slow(reason="a run within a memory that is too little for it")
 def test_a_query_that_memory_does_not_suffice_for_is_asked_again_sparingly(
     platform: Platform, scant: set[str]
 ) -> None:

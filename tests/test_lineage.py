@@ -198,6 +198,7 @@ def test_the_project_s_lineage_as_events_is_what_openlineage_takes(platform: Pla
     ]
 
 
+@pytest.mark.slow(reason="runs for what is sent to a catalogue, not for what is published")
 def test_a_run_tells_of_itself_and_of_each_model(
     begun: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,6 +294,7 @@ def with_a_model_that_cannot_be_read(platform: Platform) -> None:
         edit(platform, "config.yaml", f"    - {rule}\n", "")
 
 
+@pytest.mark.slow(reason="a plan for a model of a kind that the project has none of")
 def test_a_model_that_cannot_be_read_counts_as_made_of_all_that_it_reads(
     analyst: Platform,
 ) -> None:

@@ -41,6 +41,7 @@ def test_an_edit_is_seen_whatever_its_time_and_nothing_else_is_parsed(analyst: P
     assert owner(analyst.project) == "finance"
 
 
+@pytest.mark.slow(reason="two readings; test_rendered.py edits a macro, too")
 def test_an_edited_macro_is_seen_by_every_model(analyst: Platform) -> None:
     macro = analyst.project / "macros/numbers.py"
     with read_project(analyst.project) as context:

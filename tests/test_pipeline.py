@@ -19,7 +19,7 @@ def test_a_run_shows_what_the_reference_computes(finished: Platform) -> None:
     [
         pytest.param(["-r", "7", "--scale", "0.3", "--as-of", "2025-10-31"], marks=LONG),
         pytest.param(["-r", "-1", "--scale", "0.05", "--as-of", "2023-10-15"], marks=LONG),
-        ["--scale", "0.001", "--as-of", "2022-01-01"],
+        pytest.param(["--scale", "0.001", "--as-of", "2022-01-01"], marks=LONG),
         pytest.param(["--scale", "0.02", "--as-of", "2022-03-01"], marks=LONG),
     ],
     ids=" ".join,

@@ -53,6 +53,7 @@ def shown(platform: Platform) -> tuple[object, object]:
     return mart, invoiced
 
 
+@pytest.mark.slow(reason="two runs; test_standing.py tells that nothing is computed again, too")
 def test_the_same_batch_again_computes_nothing(begun: Platform) -> None:
     computed = "SELECT COUNT(DISTINCT model_name) FROM ops.models WHERE run_number = 1"
     assert begun.rows(computed)[0][0] > 20
@@ -81,6 +82,7 @@ def test_a_load_without_a_transform_is_caught_up_later_and_not_exported_before(
     assert_exports_equal_the_reference(platform)
 
 
+@pytest.mark.slow(reason="three runs and a promotion, as in the guided tour")
 def test_a_run_keeps_production_s_code_and_names_the_models_that_differ(analyst: Platform) -> None:
     begin(analyst)
     double_the_turnover(analyst)

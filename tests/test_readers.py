@@ -74,6 +74,7 @@ def test_readers_see_what_is_published_while_a_run_is_at_work(
     assert not list((begun.data / "runs/snapshots").iterdir())
 
 
+@pytest.mark.slow(reason="a run and a plan beside readers, whom other tests have as well")
 def test_open_readers_hold_up_neither_a_run_nor_a_plan(begun: Platform) -> None:
     with duckdb.connect(str(begun.settings().lakehouse), read_only=True) as reader:
         begun.call("run", options=options_of(NEXT))
@@ -105,11 +106,12 @@ def test_a_second_writer_is_told_who_is_at_work_or_waits(begun: Platform, tmp_pa
     assert recorded_outcomes(begun.data) == ["succeeded"] * 3
 
 
+@pytest.mark.slow(reason="two programs that wait for each other")
 @pytest.mark.parametrize(
     "at",
     [
         Boundary("lakehouse.duckdb_file", "Copying.wait", is_after=True),
-        pytest.param(MIDDLE, marks=pytest.mark.slow(reason="a second moment of a run")),
+        MIDDLE,
     ],
     ids=str,
 )
@@ -125,6 +127,7 @@ def test_sqlmesh_s_own_commands_are_kept_out_during_a_run(
     assert open_to_write(begun.settings().lakehouse) == ""
 
 
+@pytest.mark.slow(reason="waits for others to end")
 def test_a_run_waits_for_sqlmesh_s_own_commands_or_says_who_is_at_work(begun: Platform) -> None:
     code = (
         "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); "

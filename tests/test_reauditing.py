@@ -37,6 +37,7 @@ def test_a_run_recounts_every_audit_once_a_week_of_data(begun: Platform) -> None
     assert begun.rows("SELECT MAX(as_of)::TEXT FROM ops.loads") == [("2024-03-06",)]
 
 
+@pytest.mark.slow(reason="every audit over all of time, as the run of the test below")
 def test_all_audits_are_recounted_when_somebody_asks(begun: Platform) -> None:
     done = begun.call("audit")
     number = begun.rows(

@@ -97,6 +97,7 @@ def test_a_run_that_fails_is_recorded_and_a_copy_of_it_kept_until_one_succeeds(
     assert {rows for _, rows in stops} == {3}
 
 
+@pytest.mark.slow(reason="a killed run and one after it, as in test_transaction.py")
 def test_a_run_that_was_killed_is_told_by_the_status_and_later_by_the_record(
     begun: Platform,
 ) -> None:

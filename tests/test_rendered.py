@@ -71,7 +71,16 @@ def test_a_process_renders_nothing_that_an_earlier_one_has_rendered(analyst: Pla
     assert not rendered_again(analyst)
 
 
-@pytest.mark.parametrize("change", [edit_audit, edit_macro, edit_configuration, spoil])
+OTHERS = pytest.mark.slow(reason="the same of something else that is edited")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        edit_macro,
+        *(pytest.param(one, marks=OTHERS) for one in (edit_audit, edit_configuration, spoil)),
+    ],
+)
 def test_whatever_it_is_made_of_has_it_rendered_again(
     analyst: Platform, change: Callable[[Platform], None]
 ) -> None:

@@ -154,10 +154,13 @@ def test_filters_are_kept_in_the_address_and_a_reader_finds_the_way(finished: Pl
         assert page.locator("#found li").count() > 0 and page.locator("#all").is_hidden()
 
 
+AGAIN = pytest.mark.slow(reason="the same pages once more")
+
+
 @pytest.mark.parametrize("options", [
     {"viewport": {"width": 360, "height": 800}},
-    {"color_scheme": "dark", "reduced_motion": "reduce"},
-    {"forced_colors": "active", "device_scale_factor": 2},
+    pytest.param({"color_scheme": "dark", "reduced_motion": "reduce"}, marks=AGAIN),
+    pytest.param({"forced_colors": "active", "device_scale_factor": 2}, marks=AGAIN),
 ], ids=["a phone", "dark", "forced colours"])  # fmt: skip
 def test_pages_fit_and_name_what_they_show(finished: Platform, options: dict) -> None:
     with browser(**options) as page:
@@ -176,6 +179,7 @@ def test_pages_fit_and_name_what_they_show(finished: Platform, options: dict) ->
         assert page.pdf()[:5] == b"%PDF-"
 
 
+@pytest.mark.slow(reason="a run for which pages stay as they are")
 def test_a_day_renders_again_only_what_it_changes(begun: Platform) -> None:
     folder = (begun.data / "report").resolve()
     before = {p.relative_to(folder): p.stat().st_mtime_ns for p in folder.rglob("*.html")}
@@ -329,6 +333,7 @@ def test_charts_are_in_the_lineage_and_impact_names_them(platform: Platform) -> 
         }
 
 
+@pytest.mark.slow(reason="two runs for one page")
 def test_what_changed_since_yesterday_is_still_told_by_a_second_run_today(begun: Platform) -> None:
     tomorrow = options_of("2024-03-01")
     begun.call("run", options=tomorrow)
@@ -349,6 +354,7 @@ def test_columns_of_sources_are_described_as_the_contract_does(begun: Platform) 
     assert "Amount in euros." in page and "Day of issue." in page
 
 
+@pytest.mark.slow(reason="every chart without its rows")
 def test_charts_without_a_row_say_so_and_an_nps_without_answers_is_none(begun: Platform) -> None:
     lineage = read_lineage(PROJECT)
     for chart in read_charts(PROJECT):
@@ -384,6 +390,7 @@ def test_links_to_rows_lead_to_files_that_are_there(begun: Platform) -> None:
     assert links() == set()
 
 
+@pytest.mark.slow(reason="two runs for one sentence")
 def test_a_warning_that_stands_with_other_numbers_is_no_new_one(begun: Platform) -> None:
     begun.call("run", options=options_of("2024-03-01"))
     before = json.loads((begun.data / "report/figures.json").read_text())["before"]

@@ -269,6 +269,7 @@ def test_what_other_hands_have_promoted_is_in_what_the_next_promotion_leaves(
     assert chart.read_text() == shown
 
 
+@pytest.mark.slow(reason="a plan and a promotion of an export alone")
 def test_an_export_whose_own_sql_shows_something_else_is_written_anew(analyst: Platform) -> None:
     begin(analyst)
     csv = analyst.data / "exports/reference_gaps.csv"
@@ -289,6 +290,7 @@ def test_an_export_whose_own_sql_shows_something_else_is_written_anew(analyst: P
     assert other.stat().st_ino == inode
 
 
+@pytest.mark.slow(reason="a plan for a message")
 def test_a_unit_test_that_cannot_be_evaluated_says_why(analyst: Platform) -> None:
     begin(analyst)
     edit(

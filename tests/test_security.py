@@ -100,6 +100,7 @@ def test_hostile_names_travel_unharmed_to_every_export(platform: Platform) -> No
     assert set(clean) <= set(parquet["Freelancer Last Name"])
 
 
+@pytest.mark.slow(reason="a run over a cell of a megabyte")
 def test_a_name_that_is_too_long_for_a_reader_stays_out_of_errors(begun: Platform) -> None:
     """A megabyte in one cell: a CSV file holds it, a sheet's cell does not, and says so."""
     clean = last_names(begun, ["Dupont " * 150_000])

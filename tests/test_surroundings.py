@@ -143,6 +143,7 @@ def test_a_limit_on_the_size_of_files_fails_a_run_in_a_line(begun: Platform, lim
     assert state(begun.data) == before
 
 
+@pytest.mark.slow(reason="a run with a clock that stands wrong")
 def test_a_clock_that_was_set_back_does_not_matter(begun: Platform) -> None:
     """What the record says of times lies in the future; numbers tell the order."""
     future = "TIMESTAMPTZ '2199-01-01'"

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from comparison import assert_exports_equal_the_reference, assert_models_equal_the_reference
@@ -109,7 +109,7 @@ def assert_every_table_equals_a_rebuild_after(steps: list, deployed: Path, data:
     assert_exports_equal_the_reference(platform)
 
 
-@settings(max_examples=1, suppress_health_check=list(HealthCheck))
+@settings(phases=[Phase.explicit], suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, min_size=2, max_size=3))
 @example(
     steps=[(19, 42, "dirty", False), (1, 7, "dirty", True), (-400, 42, "dirty", True)],
@@ -248,6 +248,7 @@ def test_a_payment_reaches_the_month_of_its_invoice_however_old_that_is(began: P
         assert cursor.execute(owed).fetchall()[0][0] <= before
 
 
+@pytest.mark.slow(reason="three loads of one company; sequences of loads meet it, too")
 def test_an_invoice_becomes_overdue_on_a_day_on_which_nothing_is_paid(platform: Platform) -> None:
     february, march = platform.settings(date(2024, 2, 29)), platform.settings(date(2024, 3, 1))
     nothing = pl.lit("nothing").alias("invoice_reference")
@@ -270,6 +271,7 @@ def test_an_invoice_becomes_overdue_on_a_day_on_which_nothing_is_paid(platform: 
     assert str(done.restated["intermediate.receivables"].window) == "2024-01 to 2024-03"
 
 
+@pytest.mark.slow(reason="two loads for a moment of which random loads make many")
 def test_an_invoice_that_comes_late_takes_up_what_was_paid_of_it_before(began: Platform) -> None:
     here = began.settings(START)
     files = read_manifest(here.sources_dir).tables["app.invoices"]

@@ -191,6 +191,7 @@ def test_a_run_that_is_killed_at_random_again_and_again_loses_nothing(
     end_at_random(tmp_path, runs, 10, signal.SIGKILL)
 
 
+@pytest.mark.slow(reason="two of the hundred boundaries at which runs are killed")
 def test_a_run_that_is_killed_when_it_has_noted_that_all_stands(runs: Days, tmp_path: Path) -> None:
     for is_after in (False, True):
         noting = Boundary("operations.standing", "Standing.note", is_after)
@@ -209,6 +210,7 @@ def test_a_run_that_is_interrupted_at_many_moments_cleans_up_at_once(
     end_at_random(tmp_path, runs, 12, number)
 
 
+@pytest.mark.slow(reason="a run for when a module is imported, not for what comes of it")
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at what a process has in memory")
 def test_sqlmesh_starts_while_the_lakehouse_is_copied(begun: Platform, tmp_path: Path) -> None:
     """It imports pydantic, which nothing else does that waits for the copy."""
