@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from conftest import Platform
 from data_platform.project.context import read_project
 
@@ -77,6 +79,7 @@ def test_each_rule_finds_the_model_that_breaks_it(analyst: Platform) -> None:
     assert not any(model == "marts.sound" for model, _ in found)
 
 
+@pytest.mark.slow(reason="just lint asks the same")
 def test_the_project_s_own_models_break_none(analyst: Platform) -> None:
     assert violations(analyst.project) == set()
 

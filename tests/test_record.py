@@ -112,6 +112,7 @@ def test_a_run_that_was_killed_is_told_by_the_status_and_later_by_the_record(
     assert begun.rows(killed)[-1] == ("transform", "killed")
 
 
+@pytest.mark.slow(reason="runs of each kind for an exit code")
 def test_the_status_fails_for_stale_data_and_for_a_failed_run_but_not_for_a_plan(
     analyst: Platform,
 ) -> None:
@@ -196,6 +197,7 @@ def test_the_tables_of_the_status_are_legible_at_80_columns(begun: Platform) -> 
     assert not [line for line in tables if "…" in line]
 
 
+@pytest.mark.slow(reason="a run and exports by hand")
 def test_the_exports_that_lie_there_show_what_the_lakehouse_shows(begun: Platform) -> None:
     def formats() -> set[str]:
         return {path.suffix for path in (begun.data / "exports").iterdir()}

@@ -81,6 +81,7 @@ def test_the_figures_are_those_of_the_lakehouse(finished: Platform) -> None:
     assert october == [(0,)]
 
 
+@pytest.mark.slow(reason="a browser that goes back and forth")
 def test_filters_are_kept_in_the_address_and_a_reader_finds_the_way(finished: Platform) -> None:
     with browser() as page:
         page.goto(url(finished, "en/finance.html"))

@@ -119,7 +119,13 @@ def test_bad_input_is_a_clear_error_and_changes_nothing(analyst: Platform) -> No
         assert (done.returncode, said in done.stderr) == (code, True), (words, done.stderr)
         assert done.stderr.count("\n") == 1
     assert (analyst.data / "current").readlink() == kept
-    # An environment that has expired.
+
+
+@pytest.mark.slow(reason="a plan, two errors and a transform for what nobody touches for a week")
+def test_an_environment_that_has_expired_is_told_and_cleaned_up(analyst: Platform) -> None:
+    begin(analyst)
+    double_the_turnover(analyst)
+    analyst.call("plan", "dev")
     expire = "UPDATE sqlmesh._environments SET expiration_ts = 1 WHERE name = 'dev'"
     analyst.write(expire)
     for command in ("diff", "promote"):
