@@ -32,7 +32,7 @@ def test_a_lakehouse_of_an_earlier_version_is_planned_promoted_and_rolled_back(
     try:
         words = [*options_of("2024-02-29"), "-p", str(earlier), "-d", str(analyst.data), "run"]
         subprocess.run(
-            [sys.executable, "-c", "from data_platform.cli.program import main; main()", *words],
+            [sys.executable, "-c", "from data_platform.cli import main; main()", *words],
             env={**os.environ, "PYTHONPATH": str(earlier / "platform")},
             cwd=earlier,
             check=True,
