@@ -22,7 +22,8 @@ from data_platform.simulation import Simulation
 ENVIRONMENT = "review"
 # By this line a comment on a pull request is found again, to be replaced.
 MARK = "<!-- data-platform review -->"
-_PROGRAM = "from data_platform.cli.program import main; main()"
+# As each version of the program can be called.
+_PROGRAM = "from data_platform.cli import main; main()"
 
 
 @dataclass(frozen=True)
