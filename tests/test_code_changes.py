@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from conftest import PROJECT
 from data_platform.deployment.code_changes import compare, renamed_columns
+from data_platform.deployment.plan_formats import cost
 from data_platform.project.lineage.graph import Lineage, ModelLineage
 from data_platform.project.lineage.working_tree import read_lineage
 from data_platform.transform.environments import How
@@ -93,5 +94,7 @@ def test_an_edited_model_that_reads_an_edited_one_differs_by_both() -> None:
 
 def test_other_tags_of_reach_are_told_from_a_description() -> None:
     differing = {MONTHLY: How.METADATA_ONLY}
-    (change,) = compare(BEFORE, BEFORE, differing, {}, retagged={MONTHLY}).changes
+    found = compare(BEFORE, BEFORE, differing, {}, retagged={MONTHLY})
+    assert cost(found) == f"To compute: nothing now; once promoted, all months of {MONTHLY}."
+    (change,) = found.changes
     assert change.why == ("other tags choose its months: once promoted, all are computed again",)

@@ -260,3 +260,22 @@ def test_streams_that_are_closed_are_not_handed_over(terminal: Terminal) -> None
         shell = ["sh", "-c", f'exec "$0" "$@" {closed}']
         assert terminal.call("plan", "dev", before=shell)[0] == 0
     assert "nothing" not in terminal.noted
+
+
+@pytest.mark.slow(reason="starts a process that imports SQLMesh, and interrupts many")
+def test_a_command_that_is_interrupted_early_says_so_in_a_line(terminal: Terminal) -> None:
+    def interrupted(seconds: float, number: signal.Signals, *words: str) -> tuple[int, str]:
+        process = terminal.start("plan", "dev", *words)
+        time.sleep(seconds)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=PATIENCE)
+        return process.returncode, said.lstrip()
+
+    # While packages are imported, by the first command.
+    assert interrupted(0.6, signal.SIGINT) == (130, "Error: interrupted by SIGINT\n")
+    pid = terminal.warm_up()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        expected = (128 + number, f"Error: interrupted by {number.name}\n")
+        for tenths in (2, 3, 4):  # while a fork imports the platform's modules
+            assert interrupted(tenths / 10, number) == expected
+    _until(lambda: terminal.kept() == [pid])

@@ -42,6 +42,18 @@ _READY = b"+"
 
 def main() -> None:
     """Run the command line, in a fork of the process that is kept ready where there is one."""
+    from data_platform import interruption
+
+    interruption.listen()
+    try:
+        _run()
+    except KeyboardInterrupt:  # before the program itself sees to it
+        number = interruption.received() or signal.SIGINT
+        print(f"\nError: interrupted by {number.name}", file=sys.stderr)
+        sys.exit(128 + number)
+
+
+def _run() -> None:
     fork, place = _Fork(), _place() if _is_of_use() else None
     if place is not None:
         code = _hand_over(place)
@@ -50,6 +62,7 @@ def main() -> None:
         _leave_behind(place, fork)
     from data_platform.cli.program import main
 
+    fork.listen()
     try:
         main()
     except SystemExit as ended:
@@ -142,10 +155,16 @@ class _Fork:
             how = ("w" if number else "r", by_line, old.encoding, old.errors)
             setattr(sys, name, open(number, *how, closefd=False))  # noqa: SIM115
         self.code = 1
-        threading.Thread(target=self._listen, args=[connection], daemon=True).start()
 
-    def _listen(self, connection: socket.socket) -> None:
-        """Take over signals, and end at once when who has called does."""
+    def listen(self) -> None:
+        """From now on, take over signals, and end at once when who has called does."""
+        from data_platform import interruption
+
+        if self.connection is not None:
+            interruption.listen()
+            threading.Thread(target=self._obey, args=[self.connection], daemon=True).start()
+
+    def _obey(self, connection: socket.socket) -> None:
         with suppress(OSError):
             while number := connection.recv(1):
                 os.kill(os.getpid(), number[0])
@@ -178,6 +197,9 @@ def _leave_behind(place: Path, fork: _Fork) -> None:
         os.dup2(nothing, number)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     os.umask(0o177)
+    for signalled in _SIGNALS:
+        if signal.getsignal(signalled) != signal.SIG_IGN:
+            signal.signal(signalled, signal.SIG_DFL)
     try:
         _serve(place, fork, imported)
     except OSError:  # another one is there, or who has called is gone

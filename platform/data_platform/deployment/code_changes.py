@@ -21,6 +21,8 @@ class ModelChange:
     # Whether a table has to be computed for it, and how many rows production's table has.
     is_computed: bool
     rows: int | None
+    # Whether other tags choose its months, all of which are computed again once it is promoted.
+    is_retagged: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def compare(
                 columns=columns,
                 is_computed=name in missing,
                 rows=rows.get(name),
+                is_retagged=name in retagged,
             )
         )
     return CodeChanges(tuple(changes), impact)

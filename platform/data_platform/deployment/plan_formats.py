@@ -40,6 +40,9 @@ def plan_lines(planned: "Planned") -> list[str]:
 def cost(code: CodeChanges) -> str:
     """How much has to be computed."""
     computed = [change for change in code.changes if change.is_computed]
+    later = [change.model for change in code.changes if change.is_retagged]
+    if not computed and later:
+        return f"To compute: nothing now; once promoted, all months of {', '.join(later)}."
     if not computed:
         return "To compute: nothing; views and tables that are there already tell it all."
     known = sum(change.rows or 0 for change in computed)
