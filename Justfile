@@ -136,7 +136,7 @@ test-models *files: setup
     done
     if [ "$tests" -gt 0 ]; then {{ bin }}/sqlmesh test "$@"; fi
 
-# The tests that take long and break rarely: 200 kills, a soak of 30 days, a replay of three months
+# The tests that take long and break rarely: a hundred kills, a soak of 30 days, a replay of three months
 [group('checks')]
 test-slow *options: setup-dev
     @{{ bin }}/pytest -n 2 -m slow "$@"

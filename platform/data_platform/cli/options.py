@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from data_platform.cli.parsing import AsOf, Folder, Scale, Seed, ShardOf
+from data_platform.cli.warm import OPTION
 from data_platform.errors import UsageError
 from data_platform.names import (
     ExportFormat,
@@ -273,7 +274,7 @@ _GLOBAL = (
     ),
     click.option("--gateway", default="duckdb", help="SQLMesh gateway of config.yaml to run on."),
     click.option(
-        "--no-warm",
+        OPTION,
         is_flag=True,
         expose_value=False,
         help="Use and leave no process that is kept ready for commands that change models.",

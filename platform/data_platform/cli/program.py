@@ -3,7 +3,6 @@
 import gc
 import os
 import re
-import signal
 import sys
 import time
 import traceback
@@ -262,8 +261,7 @@ def _explain(error: BaseException) -> tuple[str, int]:
         case PlatformError():
             return str(error), 1
         case KeyboardInterrupt() | click.Abort():
-            number = interruption.received() or signal.SIGINT
-            return f"interrupted by {number.name}", 128 + number
+            return interruption.explained()
         case OSError(filename=str() as path, strerror=str() as reason):
             return f"{path}: {reason}", 1
         case OSError(strerror=str() as reason):

@@ -1,16 +1,18 @@
 """A process that has imported SQLMesh, and forks for each command that changes models.
 
 To import SQLMesh and what it needs takes a third of the time of a plan. The first such command
-imports packages before anything else, and leaves a fork behind that has done nothing else: it keeps
-no module of the platform, no project, no lakehouse. The next command is a fork of that one, with
-the words, folder, environment and streams of the one that was called.
+imports packages before anything else, and leaves a fork behind that has done nothing else: it has
+no project, no lakehouse, and of the platform this module alone and the one of signals. The next
+command is a fork of that one, with the words, folder, environment and streams of the one that was
+called.
 
 It does not answer from stale code: it is found by what an import, or a process, may depend on,
 looks before each fork whether a file of a module has changed, and a fork imports the platform's own
-modules anew. A fork gets the signals that ask to end, and is killed when the command is.
+other modules. A fork gets the signals that ask to end, and is killed when the command is.
 """
 
 import atexit
+import gc
 import hashlib
 import importlib
 import json
@@ -24,9 +26,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from data_platform import interruption
+
 # The commands for which people wait again and again; not their help.
 _COMMANDS, _HELP = frozenset({"plan", "diff", "promote", "rollback"}), frozenset({"-h", "--help"})
-_OPTION, _VARIABLES = "--no-warm", ("CI", "DATA_PLATFORM_NO_WARM")
+OPTION, _VARIABLES = "--no-warm", ("CI", "DATA_PLATFORM_NO_WARM")
 _IDLE_SECONDS, _PATIENCE = 600.0, 2.0
 _MODULES = (
     *("sqlmesh", "sqlmesh.magics", "sqlmesh.core.audit.builtin", "sqlmesh.core.lineage"),
@@ -36,21 +40,18 @@ _MODULES = (
 _OF_A_CALL = frozenset({"_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL"})
 # What /proc/self/status says of what a process may do.
 _RIGHTS = ("Uid", "Gid", "Groups", "SigBlk", "SigIgn", "Cap", "NoNewPrivs", "Seccomp", "Cpus_")
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _READY = b"+"
 
 
 def main() -> None:
     """Run the command line, in a fork of the process that is kept ready where there is one."""
-    from data_platform import interruption
-
     interruption.listen()
     try:
         _run()
     except KeyboardInterrupt:  # before the program itself sees to it
-        number = interruption.received() or signal.SIGINT
-        print(f"\nError: interrupted by {number.name}", file=sys.stderr)
-        sys.exit(128 + number)
+        said, code = interruption.explained()
+        print(f"\nError: {said}", file=sys.stderr)
+        sys.exit(code)
 
 
 def _run() -> None:
@@ -71,7 +72,7 @@ def _run() -> None:
 
 
 def _is_of_use() -> bool:
-    is_off = _OPTION in sys.argv or any(map(os.environ.get, _VARIABLES)) or _HELP & {*sys.argv}
+    is_off = OPTION in sys.argv or any(map(os.environ.get, _VARIABLES)) or _HELP & {*sys.argv}
     # A Python without options of its own, and streams that can be handed over.
     is_plain = sys.orig_argv[1:] == sys.argv and None not in (sys.stdin, sys.stdout, sys.stderr)
     return sys.platform == "linux" and is_plain and not is_off and bool(_COMMANDS & {*sys.argv})
@@ -119,13 +120,13 @@ def _hand_over(place: Path) -> int | None:
             with suppress(OSError):
                 connection.sendall(bytes([number]))
 
-        for number in _SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, pass_on)
         code = b""
         with suppress(OSError):  # the fork was killed
             socket.send_fds(connection, [_READY], [0, 1, 2])
             connection.sendall(call + b"\n")  # without which the fork does nothing
+            for number in interruption.SIGNALS:
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    signal.signal(number, pass_on)
             code = connection.recv(1)
     if not code:
         print("Error: the process that ran this command was killed", file=sys.stderr)
@@ -158,8 +159,6 @@ class _Fork:
 
     def listen(self) -> None:
         """From now on, take over signals, and end at once when who has called does."""
-        from data_platform import interruption
-
         if self.connection is not None:
             interruption.listen()
             threading.Thread(target=self._obey, args=[self.connection], daemon=True).start()
@@ -185,6 +184,7 @@ class _Fork:
 def _leave_behind(place: Path, fork: _Fork) -> None:
     """Import, and leave a process that forks for each call; a fork returns as the command."""
     began = time.time_ns()
+    gc.disable()  # as the program does: what is imported stays
     atexit.register(fork.tell)  # the first to be registered is the last to be called
     for name in _MODULES:
         importlib.import_module(name)
@@ -197,7 +197,7 @@ def _leave_behind(place: Path, fork: _Fork) -> None:
         os.dup2(nothing, number)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     os.umask(0o177)
-    for signalled in _SIGNALS:
+    for signalled in interruption.SIGNALS:
         if signal.getsignal(signalled) != signal.SIG_IGN:
             signal.signal(signalled, signal.SIG_DFL)
     try:
@@ -205,8 +205,6 @@ def _leave_behind(place: Path, fork: _Fork) -> None:
     except OSError:  # another one is there, or who has called is gone
         os._exit(1)
     os.umask(0o077)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "data_platform"]:
-        del sys.modules[name]
     importlib.invalidate_caches()
 
 

@@ -62,6 +62,9 @@ _ASKS_AROUND = re.compile(
 _OF_CONTEXT = {"fetchdf", "resolve_table", "table", "var"}
 
 
+_found: dict[tuple[str, str, str], tuple[str, ...]] = {}
+
+
 def impurities_of_query(model: SqlModel) -> tuple[str, ...]:
     """What the query and the macros of a model depend on besides the data, a sentence each."""
     # A plan asks it of the same model for the linter and for what it is going to build.
@@ -69,9 +72,6 @@ def impurities_of_query(model: SqlModel) -> tuple[str, ...]:
     if code not in _found:
         _found[code] = tuple(_impurities_of_query(model))
     return _found[code]
-
-
-_found: dict[tuple[str, str, str], tuple[str, ...]] = {}
 
 
 def _impurities_of_query(model: SqlModel) -> Iterator[str]:
