@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from conftest import PROJECT, Platform, begin
+from conftest import PROJECT, Platform, begin, options_of
 from data_platform import __version__
 from data_platform.names import FaultKind
 from data_platform.record.schema import FORMAT
@@ -212,3 +212,14 @@ def test_the_exports_that_lie_there_show_what_the_lakehouse_shows(begun: Platfor
     begun.call("export", options=NEXT)
     assert formats() == {".csv"}
     assert status_of(begun)["exports_are_current"]
+
+
+def test_the_record_says_which_audits_read_the_period_alone(begun: Platform) -> None:
+    """One that compares a whole table with another names the table itself."""
+    begun.call("run", options=options_of("2024-03-01"))
+    found = begun.rows(
+        "SELECT DISTINCT split_part(audit, '(', 1), period <> '' FROM ops.audits "
+        "WHERE run_number = (SELECT MAX(run_number) FROM ops.audits) "
+        "AND model_name = 'intermediate.turnover_by_contract_month'"
+    )
+    assert {("primary_key", True), ("totals_agree", False)} <= {*found}, found

@@ -272,7 +272,8 @@ def test_a_command_that_is_interrupted_early_says_so_in_a_line(terminal: Termina
         return process.returncode, said.lstrip()
 
     # While packages are imported, by the first command.
-    assert interrupted(0.6, signal.SIGINT) == (130, "Error: interrupted by SIGINT\n")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        assert interrupted(0.4, number) == (128 + number, f"Error: interrupted by {number.name}\n")
     pid = terminal.warm_up()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         expected = (128 + number, f"Error: interrupted by {number.name}\n")
