@@ -89,7 +89,8 @@ def compare(
             model = after.models[name]
             read = [parent for parent in model.reads if parent in differing]
             if read and differing[name] is not How.ADDED:
-                why = (*why, f"reads {', '.join(read)}")
+                too = ", which changed too" if why else ""
+                why = (*why, f"reads {', '.join(read)}{too}")
             if differing[name] is How.METADATA_ONLY and name not in retagged:
                 why = ("its description or audits changed, not what it computes", *why)
             made_of_it = (c for c in model.types if f"{name}.{c}" in impact.columns)
