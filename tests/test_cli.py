@@ -227,7 +227,8 @@ def test_the_program_s_options_are_understood_after_a_command_too(platform: Plat
     # The last word counts.
     done = platform.call("--scale", "2", "extract", "--scale", "0.05", options=["-q", "-r", "7"])
     assert done.stdout == ""
-    done = platform.call("query", "SELECT 1", "--format", "csv", "--gateway", "duckdb", "-q")
+    words = ["--format", "csv", "--gateway", "duckdb", "-q", "--wait", "1", "--no-warm"]
+    done = platform.call("query", "SELECT 1", *words)
     assert done.stdout == "1\n1\n"
     done = platform.call("load", "--scale", "soon", check=False)
     assert (done.returncode, "'soon' is not a number" in done.stderr) == (2, True)

@@ -87,7 +87,10 @@ def test_an_edited_model_that_reads_an_edited_one_differs_by_both() -> None:
     }
     changed = dict.fromkeys((MONTHLY, EXPORT), How.CHANGED)
     by_name = {one.model: one for one in compare(BEFORE, Lineage(models), changed, {}).changes}
-    assert by_name[EXPORT].why == (f"{month} is computed differently", f"reads {MONTHLY}")
+    assert by_name[EXPORT].why == (
+        f"{month} is computed differently",
+        f"reads {MONTHLY}, which changed too",
+    )
     assert by_name[EXPORT].columns == (month, amount)
     assert by_name[MONTHLY].columns == ("amount",)
 

@@ -165,7 +165,7 @@ def test_none_is_kept_where_nobody_wants_one(terminal: Terminal) -> None:
         (["plan", "--help"], {}),
         (["transform"], {}),
     ):
-        terminal.call(*words, variables=variables)
+        assert terminal.call(*words, variables=variables)[0] == 0
         assert terminal.kept() == []
     assert terminal.sockets == []
 

@@ -129,7 +129,8 @@ class Interspersed(Command):
 
 def _for_the_program(option: click.Option) -> click.Option:
     found = copy.copy(option)
-    found.hidden, found.expose_value, found.callback = True, False, _tell_the_program
+    found.hidden, found.expose_value = True, False
+    found.callback = _tell_the_program if option.expose_value else None  # or the words themselves
     found.envvar, found.allow_from_autoenv = None, False  # the program has read those
     return found
 

@@ -11,7 +11,6 @@ looks before each fork whether a file of a module has changed, and a fork import
 other modules. A fork gets the signals that ask to end, and is killed when the command is.
 """
 
-import atexit
 import gc
 import hashlib
 import importlib
@@ -23,8 +22,10 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from data_platform import interruption
 
@@ -39,43 +40,26 @@ _MODULES = (
 # What differs from call to call in one terminal.
 _OF_A_CALL = frozenset({"_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL"})
 # What /proc/self/status says of what a process may do.
-_RIGHTS = ("Uid", "Gid", "Groups", "SigBlk", "SigIgn", "Cap", "NoNewPrivs", "Seccomp", "Cpus_")
-_READY = b"+"
+_RIGHTS = ("Umask", "Gid", "Groups", "SigBlk", "SigIgn", "Cap", "NoNewPrivs", "Seccomp", "Cpus")
+# Whole messages: that a fork is there, the call with its streams, signals, the exit code.
+_SOCKET, _CALL_BYTES, _READY = (socket.AF_UNIX, socket.SOCK_SEQPACKET), 1 << 22, b"+"
 
 
-def main() -> None:
-    """Run the command line, in a fork of the process that is kept ready where there is one."""
-    interruption.listen()
-    try:
-        _run()
-    except KeyboardInterrupt:  # before the program itself sees to it
-        said, code = interruption.explained()
-        print(f"\nError: {said}", file=sys.stderr)
-        sys.exit(code)
+def run(program: Callable[[], int]) -> int:
+    """Run the program for the words of the command line; its exit code.
 
-
-def _run() -> None:
-    fork, place = _Fork(), _place() if _is_of_use() else None
-    if place is not None:
-        code = _hand_over(place)
-        if code is not None:
-            sys.exit(code)
-        _leave_behind(place, fork)
-    from data_platform.cli.program import main
-
-    fork.listen()
-    try:
-        main()
-    except SystemExit as ended:
-        fork.code = int(ended.code or 0)
-        raise
-
-
-def _is_of_use() -> bool:
+    It runs in a fork of the process that is kept ready, or else here, leaving one behind.
+    """
     is_off = OPTION in sys.argv or any(map(os.environ.get, _VARIABLES)) or _HELP & {*sys.argv}
     # A Python without options of its own, and streams that can be handed over.
     is_plain = sys.orig_argv[1:] == sys.argv and None not in (sys.stdin, sys.stdout, sys.stderr)
-    return sys.platform == "linux" and is_plain and not is_off and bool(_COMMANDS & {*sys.argv})
+    is_of_use = sys.platform == "linux" and is_plain and not is_off and _COMMANDS & {*sys.argv}
+    place = _place() if is_of_use else None
+    if place is not None:
+        if (code := _ask(place)) is not None:
+            return code
+        _leave_behind(place, program)
+    return program()
 
 
 def _place() -> Path | None:
@@ -100,19 +84,18 @@ def _place() -> Path | None:
     return folder / digest[:32] if is_own else None
 
 
-def _hand_over(place: Path) -> int | None:
+def _ask(place: Path) -> int | None:
     """The exit code of the command, run by a fork; None if nobody has taken it."""
-    call = json.dumps([sys.argv, str(Path.cwd()), {**os.environ}]).encode()
-    with socket.socket(socket.AF_UNIX) as connection:
+    with socket.socket(*_SOCKET) as connection:
         connection.settimeout(_PATIENCE)
         try:
             connection.connect(str(place))
-            if connection.recv(1) != _READY:
-                return None
-        except ConnectionRefusedError:
-            place.unlink(missing_ok=True)  # of one that was killed
-            return None
-        except OSError:
+            connection.recv(1)  # if it is gone instead, what follows fails
+            call = json.dumps([sys.argv, str(Path.cwd()), {**os.environ}]).encode()
+            socket.send_fds(connection, [call], [0, 1, 2])  # without which the fork does nothing
+        except OSError as error:
+            if isinstance(error, ConnectionRefusedError):
+                place.unlink(missing_ok=True)  # of one that was killed
             return None
         connection.settimeout(None)
 
@@ -120,111 +103,91 @@ def _hand_over(place: Path) -> int | None:
             with suppress(OSError):
                 connection.sendall(bytes([number]))
 
-        code = b""
-        with suppress(OSError):  # the fork was killed
-            socket.send_fds(connection, [_READY], [0, 1, 2])
-            connection.sendall(call + b"\n")  # without which the fork does nothing
-            for number in interruption.SIGNALS:
-                if signal.getsignal(number) != signal.SIG_IGN:
-                    signal.signal(number, pass_on)
-            code = connection.recv(1)
-    if not code:
-        print("Error: the process that ran this command was killed", file=sys.stderr)
-    return code[0] if code else 128 + signal.SIGKILL
-
-
-class _Fork:
-    """Whoever has called the command that this process is; nobody, if it was called itself."""
-
-    connection: socket.socket | None = None
-    code: int | None = None
-
-    def take(self, connection: socket.socket) -> None:
-        """Become the command that is asked for."""
-        self.connection = connection
-        connection.sendall(_READY)
-        _, streams, *_ = socket.recv_fds(connection, 1, 3)
-        sys.argv[:], folder, variables = json.loads(connection.makefile("rb").readline())
-        os.chdir(folder)
-        os.environ.clear()
-        os.environ.update(variables)
-        time.tzset()
-        for number, name in enumerate(("stdin", "stdout", "stderr")):
-            os.dup2(streams[number], number)
-            os.close(streams[number])
-            old, by_line = getattr(sys, name), 1 if number == 2 or os.isatty(number) else -1
-            how = ("w" if number else "r", by_line, old.encoding, old.errors)
-            setattr(sys, name, open(number, *how, closefd=False))  # noqa: SIM115
-        self.code = 1
-
-    def listen(self) -> None:
-        """From now on, take over signals, and end at once when who has called does."""
-        if self.connection is not None:
-            interruption.listen()
-            threading.Thread(target=self._obey, args=[self.connection], daemon=True).start()
-
-    def _obey(self, connection: socket.socket) -> None:
+        for number in interruption.SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, pass_on)
         with suppress(OSError):
-            while number := connection.recv(1):
-                os.kill(os.getpid(), number[0])
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def tell(self) -> None:
-        """Give back the exit code, when all else is done."""
-        if self.connection is None:
-            return
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
-        with suppress(OSError):
-            self.connection.sendall(b"" if self.code is None else bytes([self.code]))
-        os._exit(0)  # the libraries' threads are in another process
+            if code := connection.recv(1):
+                return code[0]
+    print("Error: the process that ran this command was killed", file=sys.stderr)
+    return 128 + signal.SIGKILL
 
 
-def _leave_behind(place: Path, fork: _Fork) -> None:
-    """Import, and leave a process that forks for each call; a fork returns as the command."""
+def _leave_behind(place: Path, program: Callable[[], int]) -> None:
+    """Import, and leave a process that forks for each call."""
     began = time.time_ns()
     gc.disable()  # as the program does: what is imported stays
-    atexit.register(fork.tell)  # the first to be registered is the last to be called
     for name in _MODULES:
         importlib.import_module(name)
     imported = _files()
     if any(changed_at > began for (_, changed_at), *_ in imported.values()) or os.fork():
         return
     os.setsid()
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for number in range(3):
-        os.dup2(nothing, number)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    os.umask(0o177)
-    for signalled in interruption.SIGNALS:
-        if signal.getsignal(signalled) != signal.SIG_IGN:
-            signal.signal(signalled, signal.SIG_DFL)
-    try:
-        _serve(place, fork, imported)
-    except OSError:  # another one is there, or who has called is gone
-        os._exit(1)
-    os.umask(0o077)
-    importlib.invalidate_caches()
+    os.closerange(0, os.sysconf("SC_OPEN_MAX"))
+    for _ in range(3):
+        os.open(os.devnull, os.O_RDWR)
+    with suppress(BaseException):  # another one is there, or it is asked to end
+        _serve(place, imported, program)
+    os._exit(0)
 
 
-def _serve(place: Path, fork: _Fork, imported: object) -> None:
-    """Wait for calls until a module has changed or nobody calls for a while; returns in a fork."""
+def _serve(place: Path, imported: object, program: Callable[[], int]) -> None:
+    """Wait for calls until a module has changed or nobody calls for a while."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # of a fork that has ended, no trace is left
-    with socket.socket(socket.AF_UNIX) as listener:
+    with socket.socket(*_SOCKET) as listener:
         listener.bind(str(place))
+        place.chmod(0o600)
         listener.listen()
         while select.select([listener], [], [], _IDLE_SECONDS)[0]:
             connection, _ = listener.accept()
             if _files() != imported:
                 break
             if os.fork() == 0:
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                fork.take(connection)
-                return
+                _answer(connection, program)
             connection.close()
         place.unlink()
-    os._exit(0)
+
+
+def _answer(connection: socket.socket, program: Callable[[], int]) -> NoReturn:
+    """Be the command that is called at the other end, and give back its exit code."""
+    code = 1
+    try:
+        _take_over(connection)
+        threading.Thread(target=_obey, args=[connection], daemon=True).start()
+        code = program()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        with suppress(OSError):
+            connection.sendall(bytes([code]))
+        os._exit(0)  # threads that libraries would wait for are in another process
+
+
+def _take_over(connection: socket.socket) -> None:
+    """Take the words, folder, environment and streams of who calls."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    connection.sendall(_READY)
+    call, streams, *_ = socket.recv_fds(connection, _CALL_BYTES, 3)
+    sys.argv[:], folder, variables = json.loads(call)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(variables)
+    importlib.invalidate_caches()
+    for number, taken in enumerate(streams):
+        os.dup2(taken, number)
+        os.close(taken)
+    sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
+
+
+def _obey(connection: socket.socket) -> None:
+    """Do what who has called is told by signals, and end at once when it does."""
+    with suppress(OSError):
+        while number := connection.recv(1):
+            os.kill(os.getpid(), number[0])
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _files() -> dict[str, tuple[tuple[int, int], int, int]]:
