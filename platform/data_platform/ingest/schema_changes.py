@@ -8,7 +8,7 @@ import duckdb
 from data_platform.errors import PlatformError
 from data_platform.sources.column import Column
 from data_platform.sources.contract import SCHEMA, SourceTable
-from data_platform.sql import literal, quoted
+from data_platform.sql import has_table, literal, quoted
 
 
 @dataclass(frozen=True)
@@ -118,13 +118,12 @@ def _before(column: Column, found: dict[str, tuple[str, bool]]) -> str | None:
 def _columns(
     connection: duckdb.DuckDBPyConnection, table: SourceTable
 ) -> dict[str, tuple[str, bool]]:
-    """The type of each column of a raw table, and whether it may be null."""
-    rows = connection.execute(
-        "SELECT column_name, data_type, is_nullable FROM duckdb_columns() "
-        "WHERE schema_name = ? AND table_name = ? ORDER BY column_index",
-        [SCHEMA, table.name],
-    ).fetchall()
-    return {name: (type_, nullable) for name, type_, nullable in rows}
+    """The type of each column of a raw table, and whether it may be null; none without a table."""
+    if not has_table(connection, SCHEMA, table.name):
+        return {}
+    # To ask DuckDB's list of columns would bind every view first.
+    rows = connection.execute(f"DESCRIBE {SCHEMA}.{quoted(table.name)}").fetchall()
+    return {name: (type_, nullable == "YES") for name, type_, nullable, *_ in rows}
 
 
 def _number(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
