@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import duckdb
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,3 +90,47 @@ def test_samples_show_the_key_and_what_differs_and_mask_what_is_personal() -> No
     assert (here.where, here.key) == (ONLY[1], {"k": 4})
     by_name = compared(before, after, masked=frozenset({"k"}))["samples"]
     assert {sample.key["k"] for sample in by_name} == {MASK}
+
+
+VALUES = {  # of each kind, one that others cannot be cast to
+    "INT": "7",
+    "DECIMAL(9, 2)": "7.00",
+    "DOUBLE": "7.5",
+    "BOOLEAN": "TRUE",
+    "TEXT": "'2024/01'",
+    "DATE": "DATE '2024-01-31'",
+    "TIMESTAMP": "TIMESTAMP '2024-01-31 00:00:00'",
+    "UUID": "UUID '00000000-0000-0000-0000-000000000001'",
+    "INT[]": "[1, 2]",
+}
+
+
+@pytest.mark.parametrize("is_key", [False, True])
+@pytest.mark.parametrize("before", VALUES)
+@pytest.mark.parametrize("after", VALUES)
+def test_a_column_whose_type_differs_is_compared(before: str, after: str, is_key: bool) -> None:
+    with MEMORY.cursor() as connection:
+        connection.execute(f"CREATE OR REPLACE TABLE p AS SELECT 1 AS k, {VALUES[before]} AS v")
+        connection.execute(f"CREATE OR REPLACE TABLE e AS SELECT 1 AS k, {VALUES[after]} AS v")
+        keys, others = {"k": "k"}, {"v": "v"}
+        if is_key:
+            keys, others = others, keys
+        found = compare_rows(connection, ("p", "e"), keys, others, ONLY, frozenset())
+    # What looks alike on both sides is the same; so is a number or a day that is written otherwise.
+    same = {frozenset(("INT", "DECIMAL(9, 2)")), frozenset(("DATE", "TIMESTAMP"))}
+    if before == after or {before, after} in same:
+        assert not found.get("rows_changed") and found.get("rows_only", (0, 0)) == (0, 0)
+    elif is_key:
+        assert found["rows_only"] == (1, 1)
+    else:
+        assert (found["rows_changed"], found["changed_by_column"]) == (1, {"v": 1})
+
+
+def test_without_a_column_in_common_no_row_is_in_both() -> None:
+    with MEMORY.cursor() as connection:
+        connection.execute("CREATE OR REPLACE TABLE p AS SELECT 1 AS a FROM RANGE(3)")
+        connection.execute("CREATE OR REPLACE TABLE e AS SELECT 1 AS b FROM RANGE(2)")
+        found = compare_rows(connection, ("p", "e"), {}, {}, ONLY, frozenset())
+        assert found == {"rows_only": (3, 2)}
+        connection.execute("DELETE FROM p; DELETE FROM e")
+        assert compare_rows(connection, ("p", "e"), {}, {}, ONLY, frozenset()) == {}

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+from sqlglot.expressions import DataType
 
 from data_platform.sql import quoted
 
 MASK = "•••"
 _SAMPLES = 5
 Pair = tuple[Any, Any]  # production's, the environment's
+# Types of one kind are compared as they are; any others by what they look like.
+_KINDS = (DataType.NUMERIC_TYPES, DataType.TEMPORAL_TYPES)
 
 
 @dataclass(frozen=True)
@@ -32,22 +35,34 @@ def compare_rows(
 ) -> dict[str, Any]:
     """Compare two tables by their keys; a key that comes several times is numbered first.
 
-    Without keys, each table has one row.
+    Without keys, each table has one row. Without any columns, no row is in both. A column whose
+    type is of another kind on the other side is compared as text.
     """
     columns = {**keys, **others}
+    if not columns:
+        ((before, after),) = cursor.execute(
+            f"SELECT (SELECT COUNT(*) FROM {places[0]}), (SELECT COUNT(*) FROM {places[1]})"
+        ).fetchall()
+        return {"rows_only": (before, after)} if before or after else {}
     if _digest(cursor, places[0], columns) == _digest(cursor, places[1], columns.values()):
         return {}
     is_unique = _is_unique(cursor, places[0], keys) and _is_unique(cursor, places[1], keys.values())
 
+    labels = {here: f"k{n}" for n, here in enumerate(keys)}
+    labels |= {here: f"c{n}" for n, here in enumerate(others)}
+    were, are = (_types(cursor, place) for place in places)
+    as_text = {label for here, label in labels.items() if _differ(were[here], are[columns[here]])}
+
     def side(place: str, names: Sequence[tuple[str, str]], keys: Sequence[str]) -> str:
-        shown = ", ".join(f"{quoted(name)} AS {quoted(label)}" for name, label in names)
+        shown = ", ".join(
+            f"{quoted(name)}{'::TEXT' if label in as_text else ''} AS {quoted(label)}"
+            for name, label in names
+        )
         by = ", ".join(map(quoted, keys))
         order = ", ".join(quoted(name) for name, _ in names)
         number = f"ROW_NUMBER() OVER ({f'PARTITION BY {by} ' if by else ''}ORDER BY {order})"
         return f"""SELECT {shown}, TRUE AS "@", {1 if is_unique else number} AS "#" FROM {place}"""
 
-    labels = {here: f"k{n}" for n, here in enumerate(keys)}
-    labels |= {here: f"c{n}" for n, here in enumerate(others)}
     left = side(places[0], [(here, labels[here]) for here in columns], list(keys))
     right = side(
         places[1], [(columns[here], labels[here]) for here in columns], list(keys.values())
@@ -94,6 +109,16 @@ def compare_rows(
         },
         "samples": tuple(samples),
     }
+
+
+def _types(cursor: duckdb.DuckDBPyConnection, place: str) -> dict[str, DataType]:
+    rows = cursor.execute(f"DESCRIBE {place}").fetchall()
+    return {name: DataType.build(type_, dialect="duckdb") for name, type_, *_ in rows}
+
+
+def _differ(one: DataType, other: DataType) -> bool:
+    """Whether two types are not the same, nor of the same kind."""
+    return one != other and not any(one.is_type(*k) and other.is_type(*k) for k in _KINDS)
 
 
 def _sample(
