@@ -3,6 +3,7 @@
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from stat import S_IMODE
 
 import polars as pl
 import pytest
@@ -42,12 +43,20 @@ def scores(platform: Platform) -> set[int]:
 def test_kept_extracts_are_loaded_again_and_checked(analyst: Platform, archive: Path) -> None:
     analyst.call("load", options=[])
     assert scores(analyst) == {2}
+    modes = {}
+    for number, one in enumerate(sorted((archive / str(DAYS[0])).rglob("*.parquet"))):
+        modes[one] = (0o444, 0o644, 0o600)[number % 3]
+        one.chmod(modes[one])
     done = analyst.call("extract", options=options_of(DAYS[0]), check=False)
     assert "source crm is a real application" in done.stderr
     done = analyst.call("load", "--extracts", str(archive / str(DAYS[0])), options=[])
     assert scores(analyst) == {0} and str(DAYS[0]) in done.stdout
     in_force = read_manifest(analyst.data / "sources")
     assert in_force == read_manifest(archive / str(DAYS[0]))
+    # What somebody has decided about the files that they keep stays; the platform's are private.
+    assert {one: S_IMODE(one.stat().st_mode) for one in modes} == modes
+    taken = [*(analyst.data / "sources").resolve().rglob("*.parquet")]
+    assert len(taken) == len(modes) and {S_IMODE(one.stat().st_mode) for one in taken} == {0o600}
     # One that somebody has touched is refused, and one that is no folder of extracts.
     other = archive / str(DAYS[1])
     file = next((other / "crm").rglob("*.parquet"))

@@ -349,15 +349,16 @@ def test_a_backfill_goes_on_where_it_was_interrupted(platform: Platform) -> None
     program = str(Path(sys.executable).with_name("data-platform"))
     words = ["backfill", "--from", "2023-01-30", "--to", "2023-03-30"]
     command = [program, "-p", str(PROJECT), "-d", str(platform.data), "--scale", "0.03", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+    pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, **pipes, text=True) as running:
         assert running.stdout is not None
         lines = iter(running.stdout.readline, "")
         for line in lines:
             if line.startswith("2023-02-01"):
-                running.send_signal(signal.SIGINT)
+                running.send_signal(signal.SIGTERM)
                 break
-        running.stdout.read()
-    assert running.returncode == 130
+        _, said = running.communicate()
+    assert (running.returncode, said.splitlines()[-1]) == (143, "Error: interrupted by SIGTERM")
 
     options = ["--scale", "0.03"]
     words = ["backfill", "--from", "2023-01-30", "--to", "2023-02-05"]

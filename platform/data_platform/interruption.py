@@ -5,7 +5,11 @@ that somebody asked.
 """
 
 import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _received: list[signal.Signals] = []
@@ -15,7 +19,7 @@ def listen() -> None:
     """Turn the signals into a KeyboardInterrupt, where nobody has decided otherwise."""
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupt)
 
 
 def received() -> signal.Signals | None:
@@ -35,6 +39,32 @@ def check() -> None:
         raise KeyboardInterrupt
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> None:
+def interrupt(number: int, _frame: FrameType | None = None) -> None:
+    """Remember a signal, and be interrupted."""
     _received.append(signal.Signals(number))
     raise KeyboardInterrupt
+
+
+@contextmanager
+def deferred() -> Iterator[Callable[[], signal.Signals | None]]:
+    """What asks the process to end within the block, once it has; a second time ends it at once.
+
+    Whoever stops at a better moment is then to `interrupt`.
+    """
+    asked: list[signal.Signals] = []
+    before: dict[int, Any] = {}
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        asked.append(signal.Signals(number))
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                before[number] = signal.signal(number, note)
+    try:
+        yield lambda: asked[0] if asked else None
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)

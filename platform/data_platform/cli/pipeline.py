@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from data_platform import interruption
 from data_platform.cli import options, parsing
 from data_platform.cli.action import Action, Call, company_of, refuse_in_data_folder, run_of
 from data_platform.cli.sharding import shard_action
@@ -75,9 +76,9 @@ def _backfill(call: Call, first: date, last: date, pristine: bool, kept: Path | 
         replayed = backfill(settings, company, first, last, run, on_day, kept)
         run.renews_production = replayed.last is not None
         call.findings.lineage = replayed.last.lineage if replayed.last else None
-        if replayed.is_interrupted:
+        if replayed.interrupted_by:
             run.publish(outcome=Outcome.INTERRUPTED)
-            raise KeyboardInterrupt
+            interruption.interrupt(replayed.interrupted_by)
         there = f", {replayed.days_found} were there already" if replayed.days_found else ""
         step.seconds = replayed.seconds
         step.done(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
+from stat import S_IMODE
 
 from data_platform.errors import PlatformError
 from data_platform.files import file_digest, replacing, writable_folder
@@ -73,13 +74,16 @@ def _manifest(folder: Path) -> Manifest:
 
 
 def _take(file: ExtractedFile, kept: Path, place: Path) -> None:
-    """Link a file, which nobody changes, or copy it from another disk."""
+    """Link a file that is private already, as what is put in its place will be; or copy it."""
     if place.is_file() and file_digest(place) == file.digest:
         return
     if not kept.is_file():
         raise PlatformError(f"{kept} is missing, which its manifest lists")
+    found = kept.stat()
+    is_private = (found.st_uid, S_IMODE(found.st_mode)) == (os.getuid(), 0o600)
     with replacing(place) as partial:
-        with suppress(OSError):
-            os.link(kept, partial)
+        with suppress(OSError):  # on another disk
+            if is_private:
+                os.link(kept, partial)
         if not partial.exists():
             shutil.copyfile(kept, partial)

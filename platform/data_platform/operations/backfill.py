@@ -3,17 +3,15 @@
 The CRM shows only today's scores: who wants its history has to look at it every day.
 """
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from signal import Signals
 
+from data_platform import interruption
 from data_platform.delivery.export import ExportedFile, export
 from data_platform.errors import UsageError
 from data_platform.ingest.extract import extract
@@ -46,8 +44,8 @@ class Backfilled:
     models_computed: int  # each as often as it was
     last: Transformed | None
     files: tuple[ExportedFile, ...]
-    # Somebody asked it to end, before its last day.
-    is_interrupted: bool
+    # What asked it to end, before its last day.
+    interrupted_by: Signals | None
     seconds: float
     sources: tuple[str, ...]
 
@@ -87,10 +85,10 @@ def backfill(
     is_empty = not is_there(settings)
     settings.lakehouse.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     refreshed = transformed = None
-    computed, began = 0, time.perf_counter()
+    computed, day, began = 0, last, time.perf_counter()
     published_at = cost = 0.0
     try:
-        with open_project(settings) as project, _asked_to_stop() as asked:
+        with open_project(settings) as project, interruption.deferred() as asked:
             production = Production(project)
             found = _days_found(project, whose, days)
             for number, day in enumerate(days[found:], start=found + 1):
@@ -109,7 +107,7 @@ def backfill(
                     step.done(refreshed.summary, done.rows_changed, refreshed.ran, audits)
                 computed += len(refreshed.computed)
                 on_day(number, len(days), day, done, refreshed)
-                if asked:
+                if asked():
                     break
                 now = time.perf_counter()
                 if run and day != last and now - published_at > _TIMES_ITS_COST * cost:
@@ -125,39 +123,16 @@ def backfill(
             settings.lakehouse.unlink(missing_ok=True)
         raise
     files = export(settings).files if transformed is not None else ()
-    is_interrupted = bool(asked) and day != last
     return Backfilled(
         days_replayed=len(days) - found,
         days_found=found,
         models_computed=computed,
         last=transformed,
         files=files,
-        is_interrupted=is_interrupted,
+        interrupted_by=asked() if day != last else None,
         seconds=time.perf_counter() - began,
         sources=tuple(read_entries(settings.project_dir)),
     )
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[list[int]]:
-    """Fills with the signal that asks the process to end; a second one ends it at once."""
-    asked: list[int] = []
-    before: dict[int, Any] = {}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
-        for one, handler in before.items():
-            signal.signal(one, handler)
-
-    if threading.current_thread() is threading.main_thread():
-        before |= {
-            number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _days_found(
