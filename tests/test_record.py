@@ -14,7 +14,10 @@ import pytest
 
 from conftest import PROJECT, Platform, begin, options_of
 from data_platform import __version__
+from data_platform.lakehouse.lock import writers_lock
 from data_platform.names import FaultKind
+from data_platform.record.journal import Journal
+from data_platform.record.rows import Audited
 from data_platform.record.schema import FORMAT
 from editing import edit
 from faults import status_of
@@ -97,6 +100,14 @@ def test_a_run_that_fails_is_recorded_and_a_copy_of_it_kept_until_one_succeeds(
     assert {rows for _, rows in stops} == {3}
 
 
+def test_the_journal_gives_back_whatever_characters_a_key_holds(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "1.jsonl", 1)
+    keys = ("a\u2028b\u2029c\x85d", "e\nf\r\x1c\x0bg")
+    journal.note(Audited(1, "prod", "staging.app__users", "primary_key", "", True, 1, keys))
+    (row,) = journal.rows()["audits"]
+    assert tuple(row["keys"]) == keys
+
+
 @pytest.mark.slow(reason="a killed run and one after it, as in test_transaction.py")
 def test_a_run_that_was_killed_is_told_by_the_status_and_later_by_the_record(
     begun: Platform,
@@ -107,6 +118,14 @@ def test_a_run_that_was_killed_is_told_by_the_status_and_later_by_the_record(
         last = status_of(begun)["runs"][0]
         assert (last["outcome"], last["steps"][-1]["outcome"]) == ("killed", "killed")
     assert "run 2 (`run`) killed" in begun.call("status", check=False).stderr
+    # Its process's number may be another one's by now; at work is who holds the lock.
+    journal = begun.data / "runs" / "2.jsonl"
+    rows = [json.loads(line) for line in journal.read_text().splitlines()]
+    rows = [row | {"process_id": os.getpid()} if "process_id" in row else row for row in rows]
+    journal.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert status_of(begun)["runs"][0]["outcome"] == "killed"
+    with writers_lock(begun.data / "runs", 0):
+        assert status_of(begun)["runs"][0]["outcome"] == "running"
     begun.call("run", options=NEXT)
     killed = "SELECT step, outcome FROM ops.steps WHERE run_number = 2 ORDER BY step_number"
     assert begun.rows(killed)[-1] == ("transform", "killed")

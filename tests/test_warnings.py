@@ -57,6 +57,12 @@ def test_a_non_blocking_audit_that_fails_itself_is_a_warning(analyst: Platform) 
         "AND run_number = 2"
     )
     assert unknown is True
+    done = analyst.call("run", options=options_of("2024-03-01"))
+    ((passed, unknown),) = analyst.rows(
+        "SELECT COUNT_IF(number_of_rows = 0 AND NOT is_unknown), COUNT_IF(is_unknown) "
+        "FROM ops.audits WHERE run_number = 3 AND environment <> ''"
+    )
+    assert unknown == 1 and f", {passed} audits passed in" in done.stdout
 
 
 def test_an_audit_that_is_wrong_sql_stops_the_run(analyst: Platform) -> None:

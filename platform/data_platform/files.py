@@ -62,11 +62,22 @@ def write_named_by_digest(
         return path, digest, is_new
 
 
+def is_alive(process_id: int) -> bool:
+    """Whether there is such a process on this machine."""
+    try:
+        os.kill(process_id, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
 def remove_left(path: Path) -> None:
     """Remove what killed processes were writing in the place of a file."""
     for left in path.parent.glob(f".{escape(path.name)}.*.partial*"):
         pid = left.name.removeprefix(f".{path.name}.").partition(".")[0]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+        if pid.isdigit() and not is_alive(int(pid)):
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
 

@@ -76,7 +76,7 @@ class Promoted:
             parts.append(f"undone: {self.undone}")
         computed = self.transformed.computed
         parts.append(f"computed again: {', '.join(computed)}" if computed else "nothing computed")
-        passed = sum(audit.number_of_rows == 0 for audit in self.audits)
+        passed = sum(audit.passed for audit in self.audits)
         parts += [f"{counted(passed, 'audit')} passed"] if passed else []
         found = counted(self.vouched, "audit")
         parts += [f"{found} found nothing in these tables before"] if self.vouched else []

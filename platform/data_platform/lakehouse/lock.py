@@ -14,9 +14,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from data_platform.errors import PlatformError
-from data_platform.files import replace_text
+from data_platform.files import is_alive, replace_text
 
 _POLL_SECONDS = 0.1
+# Who asks whether somebody writes takes the lock for a moment.
+_GRACE_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def writers_lock(
         except Timeout:
             if wait:
                 on_wait(_who(folder))
-            lock.acquire(timeout=wait, poll_interval=_POLL_SECONDS)
+            lock.acquire(timeout=max(wait, _GRACE_SECONDS), poll_interval=_POLL_SECONDS)
     except Timeout:
         raise PlatformError(
             f"{_who(folder)}; wait for it to end, or let --wait SECONDS do so"
@@ -88,12 +90,16 @@ def read_holder(folder: Path) -> Holder | None:
         return None
 
 
-def is_alive(process_id: int) -> bool:
-    """Whether there is such a process on this machine."""
+def run_at_work(folder: Path) -> int | None:
+    """The number of the run that holds the writers' lock, None where none does.
+
+    Of a process alone nobody could tell: its number may be another's by now, or another machine's.
+    """
+    holder = read_holder(folder)
+    if holder is None:
+        return None
     try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        with FileLock(folder / "lock", timeout=0):
+            return None
+    except Timeout:
+        return holder.run_number

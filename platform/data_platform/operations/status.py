@@ -1,5 +1,6 @@
 """What is published and by which run, what the last runs did, and whether somebody should look."""
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -8,7 +9,7 @@ from typing import Any
 
 from data_platform.errors import PlatformError
 from data_platform.lakehouse.connection import reading
-from data_platform.lakehouse.lock import is_alive
+from data_platform.lakehouse.lock import run_at_work
 from data_platform.lakehouse.releases import Releases
 from data_platform.lakehouse.run_row import BESIDE_PRODUCTION
 from data_platform.lakehouse.stores import store_of
@@ -144,10 +145,11 @@ def status(settings: Settings) -> Status:
     releases, store = Releases(settings.data_dir), store_of(settings)
     unfolded = dict(told for journal in journals(releases.runs_dir) if (told := journal.run()))
     kept = store.kept(settings, releases.failed_dir)
+    latest = partial(_latest, unfolded, run_at_work(releases.runs_dir))
     found = partial(
         Status,
         release=store.published(settings) or releases.current,
-        writer=store.writer(settings),
+        writer=(writer := store.writer(settings)),
         failed_copy=store.place(kept) if store.exists(kept) else None,
     )
     if not store.exists(settings) and unfolded:
@@ -162,7 +164,7 @@ def status(settings: Settings) -> Status:
             promotion=None,
             tables=(),
             exports_are_current=True,
-            runs=_latest({}, unfolded),
+            runs=latest({}, writer),
         )
     with reading(settings) as connection:
         load, tables = last_load(connection), loaded_tables(connection)
@@ -195,7 +197,7 @@ def status(settings: Settings) -> Status:
             exports_are_current=_exports_are_current(
                 settings, exported_files(connection), change_number(connection)
             ),
-            runs=_latest(runs, unfolded),
+            runs=latest(runs, writer),
         )
 
 
@@ -204,20 +206,29 @@ def _exports_are_current(settings: Settings, shows: Mapping[str, int], change: i
     return bool(files) and all(shows.get(path.name) == change for path in files)
 
 
-def _latest(recorded: Runs, unfolded: Runs) -> Runs:
-    """The last runs of the record and of the journals; one that was published is in the record."""
+def _latest(unfolded: Runs, at_work: int | None, recorded: Runs, writer: str | None) -> Runs:
+    """The last runs of the record and of the journals; one that was published is in the record.
+
+    Args:
+        at_work: the number of the run that writes on this machine.
+        writer: who writes to a shared lakehouse, on whatever machine.
+    """
     found = {run.run_number: (run, steps) for run, steps in unfolded.items()}
     for run, steps in recorded.items():
         if run.outcome == Outcome.SUCCEEDED or run.run_number not in found:
             found[run.run_number] = run, steps
+    here = platform.node()
     return dict(
-        _with_its_ending(*found[number]) for number in sorted(found)[: -_RUNS_SHOWN - 1 : -1]
+        found[number]
+        if number == at_work or (writer and found[number][0].host != here)
+        else _with_its_ending(*found[number])
+        for number in sorted(found)[: -_RUNS_SHOWN - 1 : -1]
     )
 
 
 def _with_its_ending(run: RunRow, steps: tuple[StepRow, ...]) -> tuple[RunRow, tuple[StepRow, ...]]:
-    """A run that wrote no ending was killed, unless its process is still there."""
-    if run.outcome != Outcome.RUNNING or is_alive(run.process_id):
+    """A run that wrote no ending, and is not at work, was killed."""
+    if run.outcome != Outcome.RUNNING:
         return run, steps
     return replace(run, outcome=Outcome.KILLED), tuple(
         replace(step, outcome=Outcome.KILLED) if step.outcome == Outcome.RUNNING else step

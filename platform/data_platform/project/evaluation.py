@@ -77,11 +77,6 @@ class Evaluation:
         """Failed audits that stopped a model."""
         return failures([audit for audit in self.audits if audit.is_blocking])
 
-    @property
-    def audits_passed(self) -> int:
-        """How many audits found nothing."""
-        return sum(audit.number_of_rows == 0 for audit in self.audits)
-
     def note_model(self, snapshot: Snapshot, window: Window | None, seconds: float) -> None:
         """Note that a model was computed, or as a view audited."""
         if snapshot.is_external:

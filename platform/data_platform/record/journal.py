@@ -40,7 +40,7 @@ class Journal:
         """What was written, by table; a last line that was cut short is left out."""
         found: dict[str, dict[Any, dict[str, Any]]] = {name: {} for name in JOURNALED}
         try:
-            lines = self.path.read_text(encoding="utf-8").splitlines()
+            lines = self.path.read_text(encoding="utf-8").split("\n")  # others may be within texts
         except FileNotFoundError:  # folded into the record a moment ago
             lines = []
         for place, text in enumerate(lines):

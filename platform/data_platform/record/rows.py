@@ -106,9 +106,14 @@ class Audited:
         return _claim(self.audit)
 
     @property
+    def passed(self) -> bool:
+        """Whether the claim is known to hold."""
+        return not (self.number_of_rows or self.is_unknown)
+
+    @property
     def failed(self) -> "FailedAudit | None":
         """What to say where the claim does not hold, or nobody knows."""
-        if not (self.number_of_rows or self.is_unknown):
+        if self.passed:
             return None
         audit = self.audit + (f" over {self.period}" if self.period else "")
         said = self.sentence or ""

@@ -56,7 +56,7 @@ class Refreshed:
             parts.append(f"restated {' and '.join(restated)}")
         if not parts and not self.restated and not self.is_recounted:
             return f"nothing to do, production reflects load {self.load_number}"
-        passed = sum(audit.number_of_rows == 0 for audit in self.audits)
+        passed = sum(audit.passed for audit in self.audits)
         recounted = ", all recounted over all of time" if self.is_recounted else ""
         return ", ".join([*parts, f"{passed} audits passed{recounted}"])
 
