@@ -239,6 +239,21 @@ def test_the_program_s_options_are_understood_after_a_command_too(platform: Plat
     assert (done.returncode, "not from --as-of" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("words", "variable", "is_told"),
+    [(["-v"], "", True), (["-qv"], "", True), (["--verbose"], "", True), ([], "1", True),
+     ([], "", False), (["-q"], "0", False), ([], "neither", False)],
+)  # fmt: skip
+def test_a_traceback_is_told_where_it_is_asked_for(
+    words: list[str], variable: str, is_told: bool, monkeypatch: pytest.MonkeyPatch,
+    platform: Platform,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Platform, "environment", lambda self: {"DATA_PLATFORM_VERBOSE": variable})
+    done = platform.call("query", "SELEKT", *words, options=[], check=False)
+    assert done.returncode in (1, 2) and "Error: " in done.stderr
+    assert ("Traceback" in done.stderr) == is_told
+
+
 def test_a_command_s_help_says_where_the_other_options_are(platform: Platform) -> None:
     told = platform.call("run", "--help", options=[]).stdout
     assert "--start-over" in told and "--scale" not in told

@@ -6,6 +6,7 @@ import re
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from datetime import date
 from functools import partial
@@ -234,11 +235,20 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
     except (Exception, KeyboardInterrupt) as error:
         message, code = _explain(error)
-        if "-v" in words or "--verbose" in words:
+        if _is_verbose(words):
             traceback.print_exception(error)
         plain = _COLOURS.sub("", message)
         Reporter().fail("\n".join(line.rstrip() for line in plain.splitlines()))
         sys.exit(code)
+
+
+def _is_verbose(words: Sequence[str]) -> bool:
+    """Whether to show a traceback, also of words that could not be read to their end."""
+    if any(word == "--verbose" or re.fullmatch("-[a-z]*v[a-z]*", word) for word in words):
+        return True
+    with suppress(click.BadParameter):
+        return bool(click.BOOL.convert(os.environ.get("DATA_PLATFORM_VERBOSE", "0"), None, None))
+    return False
 
 
 def _is_no_text(word: str) -> bool:

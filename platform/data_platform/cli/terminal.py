@@ -195,15 +195,14 @@ class Reporter:
         return Console(width=width, highlight=False, markup=False, emoji=False)
 
     def write(self, text: str) -> None:
-        """Data for another program, whole: in UTF-8 where the output lacks a character."""
+        """Data for another program, whole: in UTF-8 from where the output lacks a character on."""
         try:
             text.encode(sys.stdout.encoding)
-            shown = text
         except UnicodeEncodeError:
-            shown = text.encode().decode("latin-1")
-            sys.stdout.reconfigure(encoding="latin-1")  # type: ignore[union-attr]
+            errors = sys.stdout.errors
+            sys.stdout.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]
         try:
-            sys.stdout.write(shown)
+            sys.stdout.write(text)
             sys.stdout.flush()
         except BrokenPipeError:
             self._out.on_broken_pipe()
