@@ -18,6 +18,7 @@ from conftest import Platform
 from data_platform.errors import PlatformError
 from data_platform.operations import source_draft
 from data_platform.operations.source_draft import Draft, write
+from data_platform.sources.inspection.guessed import read_file
 
 RECEIPTS = pl.DataFrame(
     {
@@ -149,6 +150,7 @@ def test_what_is_drafted_runs_with_its_unit_test(
         (("app.users", "--from", "x.csv"), 1, "has sources.app__users already"),
         (("expenses.receipts", "--from", "x.csv"), 1, "there is no file x.csv"),
         (("expenses.receipts", "--from", "x.doc"), 1, "nothing is known of such a place"),
+        (("expenses.receipts", "--from", "NO_URL"), 1, "no environment variable of that name"),
         (("expenses.receipts", "--from", "oracle://u:s3cret@h/x"), 1, "nothing is known of such"),
         (("billing.refunds", "--from", "config.db"), 1, "says that billing is of kind simulated"),
         (("expenses.receipts", "--from", "config.db"), 1, "no such table: receipts"),
@@ -326,3 +328,15 @@ def test_a_draft_is_written_whole_or_not_at_all(
     with pytest.raises(OSError, match="no space left"):
         write(Draft(files, {}, ()))
     assert {path: path.exists() and path.read_text() for path in files} == before
+
+
+@pytest.mark.parametrize("before", [1, 3_000, 100_000])
+def test_an_accent_tells_the_encoding_wherever_it_comes(tmp_path: Path, before: int) -> None:
+    file, lines = tmp_path / "receipts.csv", "id;paid_by\n" + "7;someone\n" * before
+    file.write_bytes(f"{lines}8;Zoé\n".encode("cp1252"))
+    columns, _, options = read_file(file, None)
+    assert options == {"encoding": "cp1252", "delimiter": ";"}
+    assert [column.name for column in columns] == ["id", "paid_by"]
+    file.write_bytes(lines.encode() + b"8;\x81\xe9\n")  # which is nothing in either
+    with pytest.raises(PlatformError, match="neither in utf-8 nor in cp1252"):
+        read_file(file, None)

@@ -1,6 +1,7 @@
 """What the rows of a file let suppose of a table; others of its rows may come otherwise."""
 
 import codecs
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ from data_platform.sources.files.spreadsheet import sheet_as_texts
 from data_platform.sources.inspection.found import FoundColumn
 
 _DELIMITERS, _ENCODINGS = (",", ";", "\t", "|"), ("utf-8", "cp1252")
+_CHARACTERS_AT_ONCE = 1 << 20
 
 
 def read_file(
@@ -34,22 +36,14 @@ def read_file(
 
 def _csv(path: Path, where: str) -> tuple[pl.DataFrame, dict[str, str]]:
     """(the first lines of a file, the options by which it is read)."""
-    with path.open("rb") as file:
-        start = file.read(2)
-    wide = ("utf-16",) if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else ()
-    for encoding in wide or _ENCODINGS:
-        try:
-            with path.open(encoding=encoding) as lines:
-                header = next(lines, "")
-            delimiter = max(_DELIMITERS, key=header.count)
-            frame = next(csv_blocks(path, encoding, delimiter, where))
-            break
-        except UnicodeError:
-            continue
-        except pl.exceptions.PolarsError as error:
-            raise PlatformError(f"{where} cannot be read as CSV") from error
-    else:
-        raise PlatformError(f"{where} is written neither in {' nor in '.join(_ENCODINGS)}")
+    encoding = _encoding(path, where)
+    with path.open(encoding=encoding) as lines:
+        header = next(lines, "")
+    delimiter = max(_DELIMITERS, key=header.count)
+    try:
+        frame = next(csv_blocks(path, encoding, delimiter, where))
+    except pl.exceptions.PolarsError as error:
+        raise PlatformError(f"{where} cannot be read as CSV") from error
     options = {} if encoding == "utf-8" else {"encoding": encoding}
     if delimiter != ",":
         options["delimiter"] = delimiter
@@ -62,6 +56,19 @@ def _csv(path: Path, where: str) -> tuple[pl.DataFrame, dict[str, str]]:
             if is_number
         )
     return frame, options
+
+
+def _encoding(path: Path, where: str) -> str:
+    """The first encoding that all of a file can be read in."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    wide = ("utf-16",) if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else ()
+    for encoding in wide or _ENCODINGS:
+        with suppress(UnicodeError), path.open(encoding=encoding) as text:
+            while text.read(_CHARACTERS_AT_ONCE):
+                pass
+            return encoding
+    raise PlatformError(f"{where} is written neither in {' nor in '.join(wide or _ENCODINGS)}")
 
 
 def _of_parquet(series: pl.Series) -> FoundColumn:

@@ -34,9 +34,10 @@ def kind_of_place(place: str) -> str:
         if Path(place).is_file():
             return kind
         raise PlatformError(f"there is no file {place}")
+    unset = "there is no environment variable of that name, and " if place.isidentifier() else ""
     raise PlatformError(
-        "nothing is known of such a place; expected postgresql://… or mysql://…, or a file that "
-        f"ends in {', '.join(_FILES)}"
+        f"{unset}nothing is known of such a place; expected postgresql://… or mysql://…, the "
+        f"variable that holds one, or a file that ends in {', '.join(_FILES)}"
     )
 
 
