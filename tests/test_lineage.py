@@ -423,10 +423,19 @@ def test_the_kept_lineage_depends_on_every_program_that_reads_it(
     for path, copy in zip(working_tree.PROGRAMS, copies, strict=True):
         copy.write_bytes(path.read_bytes())
     monkeypatch.setattr(working_tree, "PROGRAMS", copies)
+
+    def digest() -> str:
+        working_tree.programs.cache_clear()  # what a process keeps
+        return working_tree.code_digest(PROJECT)
+
     for copy in copies:
-        before = working_tree.code_digest(PROJECT)
+        before = digest()
         copy.write_text(copy.read_text() + "\n")
-        assert working_tree.code_digest(PROJECT) != before
+        assert digest() != before
+    before = digest()
+    monkeypatch.setattr(working_tree, "version", {"sqlmesh": "1", "sqlglot": "2"}.__getitem__)
+    assert digest() != before
     copies[0].unlink()
     with pytest.raises(FileNotFoundError):
-        working_tree.code_digest(PROJECT)
+        digest()
+    working_tree.programs.cache_clear()

@@ -70,7 +70,7 @@ def review(
             f"The company of seed {company.random_seed} at scale {company.scale:g}, as of "
             f"{settings.as_of}, built by the base, then by this branch.",
         ]
-        ours = ["-p", str(settings.project_dir), *asked, "--gateway", settings.gateway]
+        ours = ["-p", str(settings.project_dir), *asked]
         parts, passed = [], True
         for step, words in (
             ("loading with the branch's program", ["extract", "load", "transform"]),

@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from data_platform.files import cache_folder, replace_text
 from data_platform.names import Layer
 from data_platform.project.facts import ModelFacts
 from data_platform.project.lineage.graph import Lineage, lineage_as_json, lineage_from_json
-from data_platform.project.lineage.working_tree import PROGRAMS, lineage_of, remove_old
+from data_platform.project.lineage.working_tree import lineage_of, programs, remove_old
 from data_platform.record.model_code import recorded_code
 from data_platform.record.promotions import identifiers, promotions
 from data_platform.sql import has_table
@@ -57,8 +56,8 @@ def read_production(connection: duckdb.DuckDBPyConnection, project_dir: Path) ->
             "the lakehouse does not hold the code of its models, as an older version published it; "
             "run: data-platform run"
         )
-    digest = hashlib.sha256(json.dumps([version("sqlmesh"), *sorted(versions.items())]).encode())
-    for path in [*PROGRAMS, Path(__file__), Path(__file__).parents[1] / "facts.py"]:
+    digest = hashlib.sha256(json.dumps([programs(), *sorted(versions.items())]).encode())
+    for path in [Path(__file__), Path(__file__).parents[1] / "facts.py"]:
         digest.update(path.read_bytes())
     key = digest.hexdigest()
     kept = cache_folder(project_dir) / "lineage" / f"production-{key}.json"

@@ -68,13 +68,22 @@ def remove_old(folder: Path, pattern: str) -> None:
         old.unlink(missing_ok=True)
 
 
+@cache
+def programs() -> str:
+    """A digest of the programs that extract, and of those of others that read SQL for them."""
+    digest = hashlib.sha256(version("sqlmesh").encode() + version("sqlglot").encode())
+    for path in PROGRAMS:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def code_digest(project_dir: Path) -> str:
     """A digest of the project's code, and of the programs that read it."""
-    digest = hashlib.sha256(version("sqlmesh").encode())
+    digest = hashlib.sha256(programs().encode())
     found = (path for pattern in _CODE for path in project_dir.glob(pattern))
     code = sorted(path for path in found if path.is_file())
     optional = [path for name in ("config.py", ".env") if (path := project_dir / name).is_file()]
-    for path in [*PROGRAMS, *code, *optional]:
+    for path in [*code, *optional]:
         name = os.path.relpath(path, project_dir) if path in code else path.name
         content = path.read_bytes()
         digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
@@ -102,7 +111,7 @@ def lineage_of(models: Iterable["Model"], catalog: str | None) -> Lineage:
     }
     for model in models:
         read = _in_order(model.mapping_schema) if model.is_sql else sorted(columns_of.items())
-        of = (catalog, model.fqn, model.data_hash, model.metadata_hash, read, _programs())
+        of = (catalog, model.fqn, model.data_hash, model.metadata_hash, read, programs())
         key = hashlib.sha256(repr(of).encode()).hexdigest()
         if key not in _EXTRACTED:
             _EXTRACTED[key] = lineage_of_model(model, catalog, columns_of)
@@ -130,15 +139,6 @@ def _in_order(schema: Mapping[str, Any]) -> list[Any]:
 # The lineage of models by what it was extracted from, and what this process has asked for.
 _EXTRACTED: dict[str, ModelLineage] = {}
 _ASKED: set[str] = set()
-
-
-@cache
-def _programs() -> str:
-    """A digest of the programs that extract."""
-    digest = hashlib.sha256(version("sqlmesh").encode() + version("sqlglot").encode())
-    for path in PROGRAMS:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 @contextmanager
