@@ -207,7 +207,8 @@ def test_a_run_tells_of_itself_and_of_each_model(
     monkeypatch.setenv("OPENLINEAGE__TRANSPORT__TYPE", "file")
     monkeypatch.setenv("OPENLINEAGE__TRANSPORT__LOG_FILE_PATH", str(told))
     monkeypatch.setenv("OPENLINEAGE__TRANSPORT__APPEND", "true")
-    begun.call("run", options=["--scale", "0.2", "--as-of", "2024-03-02"])
+    formats = ["--format", "csv", "--format", "xlsx", "--csv-dialect", "excel-fr"]
+    begun.call("run", *formats, options=["--scale", "0.2", "--as-of", "2024-03-02"])
     found = check_events(told.read_text())
     ended = [(one["job"]["name"], one["eventType"]) for one in found]
     assert ended[0] == ("run", "START") and ended[-1] == ("run", "COMPLETE")
@@ -220,6 +221,9 @@ def test_a_run_tells_of_itself_and_of_each_model(
     assert {"file"} == {one["namespace"] for one in load["inputs"]}
     (export,) = (o for o in found if (o["job"]["name"], o["eventType"]) == ("export", "COMPLETE"))
     assert any(one["name"].endswith("exports/monthly_turnover.csv") for one in export["outputs"])
+    views = begun.rows("SELECT view_name FROM duckdb_views() WHERE schema_name = 'exports'")
+    assert len(export["outputs"]) == 2 * len(views) + 1
+    assert {one["name"] for one in export["inputs"]} == {f"exports.{name}" for (name,) in views}
     told.unlink()
     begun.call("run", "--inject", "negative-amounts", check=False)
     found = check_events(told.read_text())

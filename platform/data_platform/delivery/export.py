@@ -9,7 +9,15 @@ from pathlib import Path
 
 import duckdb
 
-from data_platform.delivery.export_files import WORKBOOK, Target, failure_of, targets_of, write
+from data_platform.delivery.export_files import (
+    WORKBOOK,
+    Target,
+    failure_of,
+    format_of,
+    shown_by,
+    targets_of,
+    write,
+)
 from data_platform.delivery.workbook import sheet_names, sheets_of
 from data_platform.errors import PlatformError
 from data_platform.files import remove_left, replacing, writable_folder
@@ -58,21 +66,14 @@ def _check_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _format_of(path: Path) -> ExportFormat | None:
-    """The format of a file by its name; None where it is no export."""
-    longest_first = sorted(ExportFormat, key=len, reverse=True)
-    return next((one for one in longest_first if path.name.endswith(f".{one}")), None)
-
-
 def _is_kept(
     path: Path, views: Collection[str], unchanged: Collection[str], shown: int | None, since: int
 ) -> bool:
-    file_format = _format_of(path)
-    if file_format is None or shown is None or shown < since:
+    if shown is None or shown < since:
         return False
     if path.name == WORKBOOK:  # which has a sheet too of an export that is gone
         return {*views} <= {*unchanged} and sheets_of(path) == sheet_names(views)
-    return path.name.removesuffix(f".{file_format}") in unchanged
+    return bool(shown_by(path, [*unchanged]))
 
 
 def export(
@@ -177,7 +178,7 @@ def _record_files(
     removed = []
     change, shows = change_number(connection), exported_files(connection)
     for path in folder.iterdir():
-        found = _format_of(path)
+        found = format_of(path)
         if path.name in current or found is None or path.is_dir():
             continue
         if found in formats or shows.get(path.name) != change:

@@ -59,6 +59,21 @@ def targets_of(folder: Path, views: Sequence[str], formats: Sequence[ExportForma
     return [*found.values()]
 
 
+def format_of(path: Path) -> ExportFormat | None:
+    """The format of a file by its name; None where it is no export."""
+    longest_first = sorted(ExportFormat, key=len, reverse=True)
+    return next((one for one in longest_first if path.name.endswith(f".{one}")), None)
+
+
+def shown_by(path: Path, views: Sequence[str]) -> tuple[str, ...]:
+    """Which of the exports' views a file shows, by its name."""
+    if path.name == WORKBOOK:
+        return tuple(views)
+    file_format = format_of(path)
+    view = path.name.removesuffix(f".{file_format}")
+    return (view,) if file_format and view in views else ()
+
+
 def write(
     connection: duckdb.DuckDBPyConnection, target: Target, path: Path
 ) -> tuple[int, Decimal | None]:

@@ -16,7 +16,9 @@ from openlineage.client import event_v2 as event
 from openlineage.client import facet_v2 as facet
 
 from data_platform import __version__
+from data_platform.delivery.export_files import shown_by
 from data_platform.lakehouse.stores import store_of
+from data_platform.names import Layer
 from data_platform.project.lineage.graph import Lineage, ModelLineage, column_of, model_of
 from data_platform.record.rows import Audited, ModelRan, Outcome, Row, RunRow, StepRow
 from data_platform.settings import Settings
@@ -143,9 +145,13 @@ def _file_events(
                     inputs.append(event.InputDataset("file", str(place)))
                     outputs.append(_output(model, lineage, space))
         elif step.step == "export":
-            for path in sorted(settings.exports_dir.glob("*.*")):
-                inputs.append(event.InputDataset(space, f"exports.{path.stem}"))
-                outputs.append(event.OutputDataset("file", str(path)))
+            of = f"{Layer.EXPORTS}."
+            views = [name.removeprefix(of) for name in lineage.models if name.startswith(of)]
+            for path in sorted(settings.exports_dir.glob("*")):
+                if shown := shown_by(path, views):
+                    found = [event.InputDataset(space, f"{of}{view}") for view in shown]
+                    inputs += [one for one in found if one not in inputs]
+                    outputs.append(event.OutputDataset("file", str(path)))
         if not outputs or step.outcome != Outcome.SUCCEEDED:
             continue
         job, run_id = event.Job(_namespace(), step.step), _run_id(run, step.step)
