@@ -5,6 +5,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,16 @@ def test_caches_go_where_they_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Path, "home", lambda: Path("/users/me"))
     assert cache_folder(tmp_path).parent == Path("/users/me/.cache/data-platform")
     read_only.add("/users/me")
-    assert str(os.getuid()) in str(cache_folder(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    own = tmp_path / f"data-platform-{os.getuid()}"
+    assert cache_folder(tmp_path).parent == own
+    # What is kept there is read as one's own: not from a folder that others may write to.
+    own.chmod(0o777)
+    private = cache_folder(tmp_path).parent
+    assert private != own and private.stat().st_mode & 0o777 == 0o700
+    own.rmdir()
+    own.symlink_to(tmp_path)
+    assert cache_folder(tmp_path).parent == private
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

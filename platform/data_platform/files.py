@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from glob import escape
 from pathlib import Path
 
@@ -126,7 +127,27 @@ def user_cache() -> Path:
         home = None
     if home is not None and os.access(home, os.W_OK | os.X_OK):
         return home / ".cache" / "data-platform"
-    return Path(tempfile.gettempdir()) / f"data-platform-{os.getuid()}"
+    own = Path(tempfile.gettempdir()) / f"data-platform-{os.getuid()}"
+    return private_folder(own) or Path(_of_this_process().name)
+
+
+@cache
+def _of_this_process() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="data-platform-")
+
+
+def private_folder(path: Path) -> Path | None:
+    """`path`, made if it is missing; None where it is not one's own alone, or cannot be made.
+
+    In a folder that all can write to, somebody else may have taken the name.
+    """
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        found = path.lstat()
+    except OSError:
+        return None
+    is_own = (found.st_uid, found.st_mode & 0o170777) == (os.getuid(), 0o040700)
+    return path if is_own else None
 
 
 def cache_folder(project_dir: Path) -> Path:

@@ -2,9 +2,9 @@
 
 To import SQLMesh and what it needs takes a third of the time of a plan. The first such command
 imports packages before anything else, and leaves a fork behind that has done nothing else: it has
-no project, no lakehouse, and of the platform this module alone and the one of signals. The next
-command is a fork of that one, with the words, folder, environment and streams of the one that was
-called.
+no project, no lakehouse, and of the platform this module alone and the base modules it stands on.
+The next command is a fork of that one, with the words, folder, environment and streams of the one
+that was called.
 
 It does not answer from stale code: it is found by what an import, or a process, may depend on,
 looks before each fork whether a file of a module has changed, and a fork imports the platform's own
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from data_platform import interruption
+from data_platform.files import private_folder
 
 # The commands for which people wait again and again; not their help.
 _COMMANDS, _HELP = frozenset({"plan", "diff", "promote", "rollback"}), frozenset({"-h", "--help"})
@@ -74,14 +75,12 @@ def _place() -> Path | None:
             *sorted(str(path.readlink()) for path in (own / "ns").iterdir()),
             os.getpriority(os.PRIO_PROCESS, 0),
         )
-        folder = Path(os.environ.get("TMPDIR", "/tmp"), f"data-platform-warm-{os.getuid()}")
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
     except OSError:
         return None
-    is_own = (found.st_uid, found.st_mode & 0o170777) == (os.getuid(), 0o040700)
+    name = f"data-platform-warm-{os.getuid()}"
+    folder = private_folder(Path(os.environ.get("TMPDIR", "/tmp"), name))
     digest = hashlib.sha256(repr(surroundings).encode(errors="surrogateescape")).hexdigest()
-    return folder / digest[:32] if is_own else None
+    return folder / digest[:32] if folder else None
 
 
 def _ask(place: Path) -> int | None:
