@@ -23,7 +23,6 @@ from sqlmesh.core.snapshot import (
     SnapshotIntervals,
 )
 from sqlmesh.core.state_sync import StateReader, StateSync
-from sqlmesh.core.table_diff import TableDiff
 
 # Functions that are called or overridden, and the parameters that are handed over by name or place.
 SIGNATURES: dict[Callable[..., Any], tuple[str, ...]] = {
@@ -73,8 +72,6 @@ SIGNATURES: dict[Callable[..., Any], tuple[str, ...]] = {
     StateReader.get_environments_summary: (),
     StateReader.get_snapshots: ("snapshot_ids",),
     parent_snapshots_by_name: ("snapshot", "snapshots"),
-    TableDiff.__init__: ("adapter", "source", "target", "on"),
-    TableDiff.schema_diff: (),
     SqlMeshLoader.load_model_tests: (),
     Loader._track_file: ("path",),
     lineage.lineage: ("column", "model", "trim_selects"),

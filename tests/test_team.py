@@ -487,7 +487,7 @@ def test_drivers_that_are_missing_are_told_with_what_to_install(
             [sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=PROJECT
         )
         assert done.returncode == 1, done.stdout + done.stderr
-        assert "pip install '.[team]'" in done.stderr
+        assert "just setup-team" in done.stderr
         assert len(done.stderr.splitlines()) == 1
     shutil.rmtree(tmp_path / "data", ignore_errors=True)
 

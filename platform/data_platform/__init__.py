@@ -2,7 +2,7 @@
 
 A package imports those above it in this list, never those below:
 
-    simulation settings errors names files result interruption sql   base modules
+    simulation settings errors names files memory result interruption sql   base modules
     sources      the applications and their contract
     record       the schema ops: what was loaded, computed, promoted, published
     lakehouse    where it is kept (a file, a team's server), a run as a transaction, releases

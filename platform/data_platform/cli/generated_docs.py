@@ -201,6 +201,18 @@ def models(layer: Layer, project_dir: Path = Path()) -> str:
     return "\n\n".join(sections)
 
 
+def summaries(layer: Layer, project_dir: Path = Path()) -> str:
+    """The models of a layer, a line each."""
+    from data_platform.project.context import read_models
+
+    rows = (
+        (f"`{model.name}`", model.description, model.owner)
+        for model in read_models(project_dir)
+        if model.schema == layer
+    )
+    return _table(("Model", "What it holds", "Whose"), rows)
+
+
 def flow(project_dir: Path = Path()) -> str:
     """Which model reads which, as a Mermaid chart."""
     from data_platform.project.lineage.formats import as_mermaid

@@ -132,7 +132,7 @@ def tell_settled(call: Call, settled: "Settled") -> None:
 
 
 def warn_if_stale(call: Call, as_of: Mapping[str, date]) -> None:
-    """Warn of each source whose data is older than config.yaml allows."""
+    """Warn of each source whose data is older than sources.yaml allows."""
     from data_platform.sources.freshness import freshness
 
     for source in freshness(call.settings.project_dir, as_of):

@@ -17,7 +17,6 @@ from data_platform.sources.contract import SCHEMA as SOURCES
 from data_platform.sources.contract_file import read_contract
 
 # In the order in which a reader looks for something.
-# What readers ask for first.
 SCHEMAS = (
     *(Layer.EXPORTS, Layer.REPORT, Layer.MARTS, Layer.INTERMEDIATE, Layer.STAGING),
     *(SOURCES, WARNINGS, "ops"),

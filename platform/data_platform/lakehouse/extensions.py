@@ -51,11 +51,11 @@ def _installed(name: str, version: str) -> Path:
     found = importlib.util.find_spec(f"duckdb_extension_{name}")
     folders = found.submodule_search_locations if found else None
     if not folders:
-        raise PlatformError(f"DuckDB's extension {name} is not installed: pip install '.[team]'")
+        raise PlatformError(f"DuckDB's extension {name} is not installed: just setup-team")
     file = Path(next(iter(folders))) / "extensions" / version / f"{name}.duckdb_extension"
     if not file.is_file():
         raise PlatformError(
             f"the installed extension {name} is not for DuckDB {duckdb.__version__}: "
-            "pip install '.[team]'"
+            "just setup-team"
         )
     return file

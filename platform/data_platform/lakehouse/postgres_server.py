@@ -13,7 +13,7 @@ try:
     import psycopg2
     from psycopg2 import sql
 except ImportError as error:
-    raise PlatformError("PostgreSQL's drivers are not installed: pip install '.[team]'") from error
+    raise PlatformError("PostgreSQL's drivers are not installed: just setup-team") from error
 
 _SECONDS_TO_CONNECT = 10
 

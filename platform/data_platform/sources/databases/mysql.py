@@ -136,7 +136,7 @@ def _session(entry: Entry, place: Mapping[str, Any]) -> Iterator[TextSession]:
     except ImportError as error:
         raise PlatformError(
             f"source {entry.name} is a MySQL database, whose driver is not installed; run: "
-            "pip install '.[mysql]'"
+            ".venv/bin/uv pip install pymysql"
         ) from error
 
     def said(error: Exception) -> str | None:

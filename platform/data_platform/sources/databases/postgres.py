@@ -97,7 +97,7 @@ def _session(entry: Entry, url: str, as_of: date) -> Iterator[_Session]:
     except ImportError as error:
         raise PlatformError(
             f"source {entry.name} is a PostgreSQL database, whose driver is not installed; run: "
-            "pip install '.[postgres]'"
+            ".venv/bin/uv pip install adbc-driver-postgresql"
         ) from error
     with _about(entry, url, ""), dbapi.connect(url) as connection:
         run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -27,7 +27,8 @@ def sheet_as_texts(path: Path, sheet: str | None, where: str) -> pl.DataFrame:
         from python_calamine import CalamineError, CalamineWorkbook
     except ImportError as error:
         raise PlatformError(
-            f"{where} is a spreadsheet, whose reader is not installed; run: pip install '.[xlsx]'"
+            f"{where} is a spreadsheet, whose reader is not installed; run: "
+            ".venv/bin/uv pip install python-calamine"
         ) from error
     try:
         with CalamineWorkbook.from_path(path) as book:
