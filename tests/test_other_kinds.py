@@ -1,5 +1,6 @@
 """MySQL, SQLite, DuckDB and spreadsheets in the simulator's place: exact, or refused."""
 
+import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator

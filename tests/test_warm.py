@@ -163,6 +163,7 @@ def test_none_is_kept_where_nobody_wants_one(terminal: Terminal) -> None:
         (["plan", "dev"], {"DATA_PLATFORM_NO_WARM": "1"}),
         (["plan", "dev", "--no-warm"], {}),
         (["plan", "--help"], {}),
+        (["diff", "dev", "query", "SELECT 1"], {}),  # a shell, perhaps, which is interrupted itself
         (["transform"], {}),
     ):
         assert terminal.call(*words, variables=variables)[0] == 0
@@ -179,8 +180,11 @@ def test_other_surroundings_have_a_process_of_their_own(terminal: Terminal) -> N
     _until(lambda: len(terminal.sockets) == 2)
 
     assert "nothing" not in terminal.noted[before:]
-    terminal.call("plan", "dev", variables={"COLUMNS": "90"})
-    assert "nothing" in terminal.noted[before:]
+    # What no import reads makes no difference.
+    for variables in ({"COLUMNS": "90"}, {"DATA_PLATFORM_WAIT": "1"}, {"CI": "false"}):
+        before = len(terminal.noted)
+        assert terminal.call("plan", "dev", variables=variables)[0] == 0
+        assert terminal.noted[before:] == (["sqlmesh"] if "CI" in variables else ["nothing"])
 
 
 @pytest.mark.slow(reason="starts a process that imports SQLMesh, and waits for it")
@@ -251,6 +255,29 @@ def test_a_process_that_does_not_answer_is_done_without(terminal: Terminal) -> N
     assert terminal.noted == ["sqlmesh", "sqlmesh", "nothing"]
     # What the command has done by itself, no fork has done again.
     assert terminal.platform.rows(runs) == [(before[0][0] + 1,)]
+
+
+@pytest.mark.slow(reason="starts a process that imports SQLMesh")
+def test_streams_and_folders_of_any_kind_follow_those_of_any_other(terminal: Terminal) -> None:
+    elsewhere = terminal.folder / "elsewhere"
+    for words in (
+        '> "$TMPDIR/out" 2>&1',
+        "",
+        "2> /dev/null",
+        '>> "$TMPDIR/out"',
+        "| cat",
+        "< /dev/null",
+    ):
+        shell = ["sh", "-c", f'exec "$0" "$@" {words}']
+        code, out, said = terminal.call("plan", "dev", before=shell)
+        told = out or (terminal.folder / "out").read_text()
+        assert (code, said) == (0, "") and "nothing differs from production" in told
+    assert terminal.noted.count("sqlmesh") == 1
+    # A folder is handed over as it is: it may be gone, or closed to who comes by its name.
+    elsewhere.mkdir()
+    gone = ["sh", "-c", f'cd {elsewhere} && rmdir {elsewhere} && exec "$0" "$@"']
+    assert terminal.call("plan", "dev", before=gone)[0] == 0
+    assert terminal.noted[-1] == "nothing"
 
 
 @pytest.mark.slow(reason="starts three processes that import SQLMesh")

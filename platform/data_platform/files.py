@@ -127,8 +127,7 @@ def user_cache() -> Path:
         home = None
     if home is not None and os.access(home, os.W_OK | os.X_OK):
         return home / ".cache" / "data-platform"
-    own = Path(tempfile.gettempdir()) / f"data-platform-{os.getuid()}"
-    return private_folder(own) or Path(_of_this_process().name)
+    return own_temporary_folder() or Path(_of_this_process().name)
 
 
 @cache
@@ -136,11 +135,12 @@ def _of_this_process() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="data-platform-")
 
 
-def private_folder(path: Path) -> Path | None:
-    """`path`, made if it is missing; None where it is not one's own alone, or cannot be made.
+def own_temporary_folder(suffix: str = "") -> Path | None:
+    """This program's temporary folder of the user; None where it is not the user's own alone.
 
-    In a folder that all can write to, somebody else may have taken the name.
+    Where all can write, somebody else may have taken the name.
     """
+    path = Path(tempfile.gettempdir()) / f"data-platform{suffix}-{os.getuid()}"
     try:
         path.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()

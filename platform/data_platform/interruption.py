@@ -45,6 +45,15 @@ def interrupt(number: int, _frame: FrameType | None = None) -> None:
     raise KeyboardInterrupt
 
 
+def hand_to(handler: Callable[[int, FrameType | None], object]) -> dict[int, Any]:
+    """Have the signals handled otherwise, those that nobody ignores; the handlers before."""
+    return {
+        number: signal.signal(number, handler)
+        for number in SIGNALS
+        if signal.getsignal(number) != signal.SIG_IGN
+    }
+
+
 @contextmanager
 def deferred() -> Iterator[Callable[[], signal.Signals | None]]:
     """What asks the process to end within the block, once it has; a second time ends it at once.
@@ -60,9 +69,7 @@ def deferred() -> Iterator[Callable[[], signal.Signals | None]]:
             signal.signal(one, handler)
 
     if threading.current_thread() is threading.main_thread():
-        for number in SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:
-                before[number] = signal.signal(number, note)
+        before |= hand_to(note)
     try:
         yield lambda: asked[0] if asked else None
     finally:

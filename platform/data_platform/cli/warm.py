@@ -16,6 +16,7 @@ import hashlib
 import importlib
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -25,24 +26,25 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
 
 from data_platform import interruption
-from data_platform.files import private_folder
+from data_platform.files import own_temporary_folder
 
-# The commands for which people wait again and again; not their help.
-_COMMANDS, _HELP = frozenset({"plan", "diff", "promote", "rollback"}), frozenset({"-h", "--help"})
 OPTION, _VARIABLES = "--no-warm", ("CI", "DATA_PLATFORM_NO_WARM")
+# The commands for which people wait again and again; not their help, nor what has a terminal.
+_COMMANDS = frozenset({"plan", "diff", "promote", "rollback"})
+_OTHERS = frozenset({OPTION, "-h", "--help", "query", "ui"})
 _IDLE_SECONDS, _PATIENCE = 600.0, 2.0
 _MODULES = (
     *("sqlmesh", "sqlmesh.magics", "sqlmesh.core.audit.builtin", "sqlmesh.core.lineage"),
     *("duckdb", "filelock", "pandas", "rich.progress", "time_machine", "yaml"),
 )
-# What differs from call to call in one terminal.
-_OF_A_CALL = frozenset({"_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL"})
+# What differs from call to call in one terminal, or is the program's own, which no import reads.
+_OF_A_CALL = re.compile("_|COLUMNS|LINES|OLDPWD|PWD|SHLVL|DATA_PLATFORM_.*")
 # What /proc/self/status says of what a process may do.
 _RIGHTS = ("Umask", "Gid", "Groups", "SigBlk", "SigIgn", "Cap", "NoNewPrivs", "Seccomp", "Cpus")
-# Whole messages: that a fork is there, the call with its streams, signals, the exit code.
+# Whole messages: that a fork is there, the call with its streams and folder, that it has taken
+# them, signals, the exit code.
 _SOCKET, _CALL_BYTES, _READY = (socket.AF_UNIX, socket.SOCK_SEQPACKET), 1 << 22, b"+"
 
 
@@ -51,11 +53,11 @@ def run(program: Callable[[], int]) -> int:
 
     It runs in a fork of the process that is kept ready, or else here, leaving one behind.
     """
-    is_off = OPTION in sys.argv or any(map(os.environ.get, _VARIABLES)) or _HELP & {*sys.argv}
+    is_off = any(os.environ.get(name, "") not in ("", "0", "false") for name in _VARIABLES)
     # A Python without options of its own, and streams that can be handed over.
     is_plain = sys.orig_argv[1:] == sys.argv and None not in (sys.stdin, sys.stdout, sys.stderr)
-    is_of_use = sys.platform == "linux" and is_plain and not is_off and _COMMANDS & {*sys.argv}
-    place = _place() if is_of_use else None
+    is_asked = _COMMANDS & {*sys.argv} and not _OTHERS & {*sys.argv}
+    place = _place() if sys.platform == "linux" and is_plain and is_asked and not is_off else None
     if place is not None:
         if (code := _ask(place)) is not None:
             return code
@@ -68,17 +70,15 @@ def _place() -> Path | None:
     own = Path("/proc/self")
     try:
         surroundings = (
-            *(__file__, sys.executable, sys.path, str(Path.cwd())),
-            sorted((k, v) for k, v in os.environ.items() if k not in _OF_A_CALL),
-            *((own / name).read_text() for name in ("cgroup", "limits")),
+            *(__file__, sys.executable, sys.path, os.getpriority(0, 0), os.sched_getscheduler(0)),
+            sorted((k, v) for k, v in os.environ.items() if not _OF_A_CALL.fullmatch(k)),
+            *((own / name).read_text() for name in ("cgroup", "limits", "oom_score_adj")),
             *(s for s in (own / "status").read_text().splitlines() if s.startswith(_RIGHTS)),
             *sorted(str(path.readlink()) for path in (own / "ns").iterdir()),
-            os.getpriority(os.PRIO_PROCESS, 0),
         )
     except OSError:
         return None
-    name = f"data-platform-warm-{os.getuid()}"
-    folder = private_folder(Path(os.environ.get("TMPDIR", "/tmp"), name))
+    folder = own_temporary_folder("-warm")
     digest = hashlib.sha256(repr(surroundings).encode(errors="surrogateescape")).hexdigest()
     return folder / digest[:32] if folder else None
 
@@ -90,21 +90,22 @@ def _ask(place: Path) -> int | None:
         try:
             connection.connect(str(place))
             connection.recv(1)  # if it is gone instead, what follows fails
-            call = json.dumps([sys.argv, str(Path.cwd()), {**os.environ}]).encode()
-            socket.send_fds(connection, [call], [0, 1, 2])  # without which the fork does nothing
+            call = json.dumps([sys.argv, {**os.environ}]).encode()
+            socket.send_fds(connection, [call], [0, 1, 2, os.open(".", os.O_PATH)])
+            connection.settimeout(None)
+            if not connection.recv(1):
+                return None
         except OSError as error:
             if isinstance(error, ConnectionRefusedError):
-                place.unlink(missing_ok=True)  # of one that was killed
+                with suppress(OSError):
+                    place.unlink()  # of one that was killed
             return None
-        connection.settimeout(None)
 
         def pass_on(number: int, _: object) -> None:
             with suppress(OSError):
                 connection.sendall(bytes([number]))
 
-        for number in interruption.SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, pass_on)
+        interruption.hand_to(pass_on)
         with suppress(OSError):
             if code := connection.recv(1):
                 return code[0]
@@ -122,6 +123,7 @@ def _leave_behind(place: Path, program: Callable[[], int]) -> None:
     if any(changed_at > began for (_, changed_at), *_ in imported.values()) or os.fork():
         return
     os.setsid()
+    os.chdir("/")
     os.closerange(0, os.sysconf("SC_OPEN_MAX"))
     for _ in range(3):
         os.open(os.devnull, os.O_RDWR)
@@ -142,43 +144,43 @@ def _serve(place: Path, imported: object, program: Callable[[], int]) -> None:
             if _files() != imported:
                 break
             if os.fork() == 0:
+                _take_over(connection)  # if it fails, who calls runs the command
                 _answer(connection, program)
             connection.close()
         place.unlink()
 
 
-def _answer(connection: socket.socket, program: Callable[[], int]) -> NoReturn:
-    """Be the command that is called at the other end, and give back its exit code."""
-    code = 1
+def _answer(connection: socket.socket, program: Callable[[], int]) -> None:
+    """Be the command that is called at the other end, give back its exit code, and end."""
+    threading.Thread(target=_obey, args=[connection], daemon=True).start()
     try:
-        _take_over(connection)
-        threading.Thread(target=_obey, args=[connection], daemon=True).start()
         code = program()
     except BaseException:
+        code = 1
         sys.excepthook(*sys.exc_info())
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
-        with suppress(OSError):
-            connection.sendall(bytes([code]))
-        os._exit(0)  # threads that libraries would wait for are in another process
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    with suppress(OSError):
+        connection.sendall(bytes([code]))
+    os._exit(0)  # threads that libraries would wait for are in another process
 
 
 def _take_over(connection: socket.socket) -> None:
     """Take the words, folder, environment and streams of who calls."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     connection.sendall(_READY)
-    call, streams, *_ = socket.recv_fds(connection, _CALL_BYTES, 3)
-    sys.argv[:], folder, variables = json.loads(call)
-    os.chdir(folder)
+    call, taken, *_ = socket.recv_fds(connection, _CALL_BYTES, 4)
+    sys.argv[:], variables = json.loads(call)
+    os.fchdir(taken[3])
     os.environ.clear()
     os.environ.update(variables)
     importlib.invalidate_caches()
-    for number, taken in enumerate(streams):
-        os.dup2(taken, number)
-        os.close(taken)
-    sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        os.dup2(taken[number], number)
+        old, by_line = getattr(sys, name), 1 if number == 2 or os.isatty(number) else -1
+        how = ("w" if number else "r", by_line, old.encoding, old.errors)
+        setattr(sys, name, open(number, *how, closefd=False))  # noqa: SIM115
+    connection.sendall(_READY)
 
 
 def _obey(connection: socket.socket) -> None:
