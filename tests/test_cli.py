@@ -260,6 +260,11 @@ def test_a_command_s_help_says_where_the_other_options_are(platform: Platform) -
     assert "data-platform --help" in told
 
 
+def test_a_folder_that_is_no_project_is_refused(platform: Platform, tmp_path: Path) -> None:
+    done = platform.call("-p", str(tmp_path), "status", check=False, options=[])
+    assert (done.returncode, f"{tmp_path} is not a project" in done.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("below", ["models/marts", "platform/data_platform"])
 def test_a_project_is_found_from_any_folder_of_it(finished: Platform, below: str) -> None:
     program = str(Path(sys.executable).with_name("data-platform"))
@@ -323,12 +328,15 @@ def test_clean_says_what_goes_and_waits_for_nobody_s_run(analyst: Platform, tmp_
         "run", boundary=Boundary("delivery.export_files", "_read_back"), gate=tmp_path / "g"
     )
     running.reach(tmp_path / "g")
-    done = analyst.call("clean", check=False)
+    done = analyst.call("clean", "--yes", check=False)
     assert done.returncode == 1
     assert re.search(r"run 2 \(`run`, process \d+\) has been writing", done.stderr)
     (tmp_path / "g").touch()
     assert running.join() == 0
-    done = analyst.call("clean")
+    done = analyst.call("clean", check=False)
+    assert done.returncode == 2 and "nobody is there to be asked" in done.stderr
+    assert (analyst.data / "current").exists()
+    done = analyst.call("clean", "--yes")
     assert f"To remove: {analyst.data / 'releases'} (" in done.stdout
     assert "the history of 1 load up to 2024-02-29" in done.stdout
     assert [path.name for path in analyst.data.iterdir()] == ["notes.txt"]
@@ -357,6 +365,12 @@ def test_clean_asks_at_a_terminal(analyst: Platform) -> None:
     done = subprocess.run(words, input="y\n", capture_output=True, text=True)
     assert done.stdout.endswith("Removed.\n")
     assert not analyst.data.exists()
+    # A link to where the data is to go stays.
+    begin(analyst)
+    analyst.data.rename(analyst.project / "elsewhere")
+    analyst.data.symlink_to(analyst.project / "elsewhere")
+    assert subprocess.run([*words, "--yes"], capture_output=True).returncode == 0
+    assert analyst.data.is_symlink() and not any(analyst.data.iterdir())
 
 
 def test_a_reader_who_leaves_does_not_undo_what_is_done(begun: Platform) -> None:

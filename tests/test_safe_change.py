@@ -113,6 +113,7 @@ def test_bad_input_is_a_clear_error_and_changes_nothing(analyst: Platform) -> No
         (["diff", "dev", "--fail-on-change", "marts.x"], 2, "there is no model marts.x"),
         (["diff", "dev", "--fail-on-change", "total"], 1, "changed in dev: "),
         (["promote", "nix"], 2, "there is no environment nix"),
+        *((["plan", ""], 2, ""), (["diff", ""], 2, ""), (["promote", ""], 2, "")),
         (["plan", "a-b"], 2, "letters, digits and _"),
     ):
         done = analyst.call(*words, check=False)

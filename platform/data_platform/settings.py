@@ -72,7 +72,7 @@ def find_project(given: Path | None) -> Path:
     for folder in folders:
         if (folder / CONFIG_FILE).is_file() and (folder / CONTRACT_FILE).is_file():
             return folder
-    where = f"{given} is" if given else f"neither {folders[0]} nor a folder above it is"
+    where = f"{given} is not" if given else f"neither {folders[0]} nor a folder above it is"
     raise UsageError(
         f"{where} a project of the data platform (a folder with {CONFIG_FILE} and "
         f"{CONTRACT_FILE}); go to it, or name it with --project-dir"

@@ -133,13 +133,13 @@ def _promote(call: Call, environment: str | None, formats: tuple[ExportFormat, .
     from data_platform.deployment.promote import promote, rollback
     from data_platform.operations.pipeline import export_step, report_step
 
-    name = f"promote {environment}" if environment else "rollback"
+    name = "rollback" if environment is None else f"promote {environment}"
     with run_of(call).step(name, is_told_later=True) as step:
         with_lineage = call.settings.tells_lineage
-        if environment:
-            done = promote(call.settings, environment, step.advance, with_lineage)
-        else:
+        if environment is None:
             done = rollback(call.settings, step.advance, with_lineage)
+        else:
+            done = promote(call.settings, environment, step.advance, with_lineage)
         run_of(call).renews_production, call.findings.lineage = True, done.transformed.lineage
         step.done(done.summary, None, done.transformed.ran, done.audits)
     if done.back_to:

@@ -8,6 +8,7 @@ import click
 from data_platform.cli import parsing
 from data_platform.cli.action import Action, Call, run_of
 from data_platform.cli.telling import tell_step
+from data_platform.errors import UsageError
 from data_platform.result import counted
 
 
@@ -63,17 +64,25 @@ def audit_command() -> Action:
 
 
 def _agrees(question: str) -> bool:
-    """Whether who is there says yes; where nobody is there to be asked, who called has said it."""
+    """Whether who is there says yes.
+
+    Raises:
+        UsageError: nobody is there to be asked.
+    """
     try:
         print(question, end="", flush=True)
         return input().strip().lower() in ("y", "yes")
-    except (EOFError, OSError):
+    except (EOFError, OSError, RuntimeError):  # at the end of the input, or without one
         print()
-        return not sys.stdin.isatty()
+        if sys.stdin is not None and sys.stdin.isatty():
+            return False
+        raise UsageError("nobody is there to be asked; to remove all of it: clean --yes") from None
 
 
 @click.command("clean", cls=parsing.Command)
-@click.option("--yes", "is_sure", is_flag=True, help="Do not ask, at a terminal either.")
+@click.option(
+    "--yes", "is_sure", is_flag=True, help="Do not ask; without it, somebody has to answer."
+)
 def clean_command(is_sure: bool) -> Action:
     """Remove everything that was generated: data, caches and logs; says what, and asks."""
     return Action("clean", partial(_clean, is_sure=is_sure), writes=False)

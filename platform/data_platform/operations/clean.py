@@ -88,7 +88,8 @@ def clean(settings: Settings, wait: float = 0) -> None:
     """Remove what was generated.
 
     Raises:
-        PlatformError: somebody is writing to the lakehouse; nothing was removed.
+        PlatformError: somebody is writing to the lakehouse, and nothing was removed; or something
+            cannot be.
     """
     found = generated(settings)
     releases = Releases(settings.data_dir)
@@ -100,7 +101,7 @@ def clean(settings: Settings, wait: float = 0) -> None:
         store_of(settings).remove(settings)  # first, while it is known what there is
         _remove(found)
     shutil.rmtree(releases.runs_dir, ignore_errors=True)
-    if not any(settings.data_dir.iterdir()):
+    if not (settings.data_dir.is_symlink() or any(settings.data_dir.iterdir())):
         settings.data_dir.rmdir()
 
 
@@ -111,3 +112,6 @@ def _remove(found: tuple[Generated, ...]) -> None:
             shutil.rmtree(one.path, ignore_errors=one.path.name in _OF_A_PROJECT)
         else:
             one.path.unlink(missing_ok=True)
+    left = [str(one.path) for one in found if one.path.is_symlink() or one.path.exists()]
+    if left:
+        raise PlatformError(f"could not be removed: {', '.join(left)}; are they somebody else's?")
