@@ -68,6 +68,18 @@ def test_a_query_can_neither_write_nor_leave_the_lakehouse(finished: Platform, s
     assert not list(finished.data.parent.glob("*stolen*"))
 
 
+def test_a_query_cannot_write_beside_the_lakehouse_where_duckdb_spills(finished: Platform) -> None:
+    folder = (finished.data / "current").resolve() / "lakehouse"
+    place = folder / "lakehouse.duckdb.tmp"
+    for sql in (
+        f"EXPORT DATABASE '{place}'",
+        f"COPY (SELECT 1) TO '{place}/x.csv'",
+        f"EXPLAIN ANALYZE COPY (SELECT 1) TO '{place}/x.csv'",
+    ):
+        assert finished.call("query", sql, options=[], check=False).returncode == 1
+    assert [path.name for path in folder.iterdir()] == ["lakehouse.duckdb"]
+
+
 def test_without_sql_the_shell_reads_and_does_not_write(finished: Platform) -> None:
     command = [str(Path(sys.executable).with_name("data-platform")), "-d", str(finished.data)]
 

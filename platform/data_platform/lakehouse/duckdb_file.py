@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
@@ -18,7 +19,6 @@ from data_platform.settings import DATABASE, Settings
 from data_platform.sql import literal, quoted
 
 _POLL_SECONDS = 0.1
-# Of a reader, who spills beside the database, as DuckDB does where it is told nothing.
 _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
@@ -48,21 +48,26 @@ class DuckDBFile:
         if not is_read_only:
             writable_folder(path.parent)
         is_new = not path.exists()
-        try:
-            locked_down = {**_LOCKED_DOWN, **limits()} if is_locked_down else {}
-            connection = duckdb.connect(str(path), read_only=is_read_only, config=locked_down)
-        except duckdb.Error as error:
-            raise refusal(path, error) from error
-        try:
-            if not is_locked_down:
-                set_limits(connection)
-            yield connection
-        except BaseException:
-            if is_new and not is_read_only:
-                path.unlink(missing_ok=True)
-            raise
-        finally:
-            connection.close()
+        with ExitStack() as stack:
+            locked_down = {}
+            if is_locked_down:
+                # Whoever asks may write to where DuckDB spills: not to what is published.
+                spill = stack.enter_context(TemporaryDirectory(prefix="data-platform-"))
+                locked_down = {**_LOCKED_DOWN, **limits(), "temp_directory": spill}
+            try:
+                connection = duckdb.connect(str(path), read_only=is_read_only, config=locked_down)
+            except duckdb.Error as error:
+                raise refusal(path, error) from error
+            try:
+                if not is_locked_down:
+                    set_limits(connection)
+                yield connection
+            except BaseException:
+                if is_new and not is_read_only:
+                    path.unlink(missing_ok=True)
+                raise
+            finally:
+                connection.close()
 
     def attach(self, connection: duckdb.DuckDBPyConnection, settings: Settings, alias: str) -> None:
         path = literal(str(settings.lakehouse))

@@ -1,6 +1,7 @@
 """How much memory DuckDB may take, and how much of the disk what does not fit.
 
-That goes beside the database, DuckDB's own default, or where a team's attachment says.
+That goes beside the database, DuckDB's own default; for who reads only into a temporary folder of
+their own; or where a team's attachment says.
 Measured at ten million invoices, a build within 1.5 GB takes as long as one without a limit, and
 half of the memory. config.yaml says the same to SQLMesh.
 """
