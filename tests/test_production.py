@@ -67,13 +67,25 @@ def test_the_same_batch_again_computes_nothing(begun: Platform) -> None:
     assert run(begun, "2022-01-31").warnings == ()
 
 
+def shown(platform: Platform) -> dict[str, list[tuple]]:
+    """The rows of everything that readers see."""
+    names = platform.rows(
+        "SELECT schema_name || '.' || view_name FROM duckdb_views() "
+        "WHERE schema_name IN ('marts', 'exports', 'report')"
+    )
+    return {name: platform.rows(f"FROM {name} ORDER BY ALL") for (name,) in names}
+
+
 def test_a_load_without_a_transform_is_caught_up_later_and_not_exported_before(
     platform: Platform,
 ) -> None:
     begin(platform)
     settings = platform.settings(date(2024, 3, 31))
+    before = shown(platform)
     extract(settings, COMPANY)
     load(settings)
+    # What readers see is of one load, the one that was transformed.
+    assert shown(platform) == before
     with pytest.raises(PlatformError, match="they reflect load 1, but load 2"):
         export(settings)
     transform(settings)

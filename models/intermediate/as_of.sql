@@ -1,6 +1,6 @@
 MODEL (
   name intermediate.as_of,
-  kind VIEW,
+  kind FULL,
   owner data,
   grain as_of_date,
   description 'One row: the last complete day that the loaded data covers, never the wall clock.',

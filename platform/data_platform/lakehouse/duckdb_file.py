@@ -78,6 +78,17 @@ class DuckDBFile:
 
     def refuse_folder(self, settings: Settings) -> None:
         refuse_other(settings)
+        database = settings.lakehouse
+        if database.exists():
+            return
+        # A file that is gone would be made anew, without what no extract brings back.
+        release = database.resolve().parents[1]
+        for kept in release.parent.glob(f"*/lakehouse/{DATABASE}"):
+            raise PlatformError(
+                f"{database} is gone, but the release before has one; put it back with: cp -p {kept} "
+                f"{database.resolve().parent}/ and see what it holds: data-platform status; or "
+                "remove everything: data-platform clean"
+            )
 
     def faults(self, settings: Settings, connection: duckdb.DuckDBPyConnection) -> list[str]:
         return []  # DuckDB compares each block that it reads with its checksum

@@ -61,10 +61,10 @@ class Store(Protocol):
         """Make a private copy empty."""
 
     def refuse_folder(self, settings: Settings) -> None:
-        """Refuse a data folder that is another gateway's.
+        """Refuse a data folder that is another gateway's, or whose lakehouse is gone.
 
         Raises:
-            PlatformError: it would lose the lakehouse that it has.
+            PlatformError: it would lose the lakehouse that it has, or had.
         """
 
     def faults(self, settings: Settings, connection: duckdb.DuckDBPyConnection) -> list[str]:
