@@ -8,6 +8,7 @@ import pytest
 from comparison import assert_exports_equal_the_reference, assert_models_equal_the_reference
 from conftest import COMPANY, Platform, begin
 from data_platform.delivery.export import export
+from data_platform.delivery.report.render import report
 from data_platform.errors import PlatformError
 from data_platform.ingest.extract import extract
 from data_platform.ingest.load import load
@@ -67,7 +68,7 @@ def test_the_same_batch_again_computes_nothing(begun: Platform) -> None:
     assert run(begun, "2022-01-31").warnings == ()
 
 
-def shown(platform: Platform) -> dict[str, list[tuple]]:
+def all_that_is_shown(platform: Platform) -> dict[str, list[tuple]]:
     """The rows of everything that readers see."""
     names = platform.rows(
         "SELECT schema_name || '.' || view_name FROM duckdb_views() "
@@ -81,13 +82,14 @@ def test_a_load_without_a_transform_is_caught_up_later_and_not_exported_before(
 ) -> None:
     begin(platform)
     settings = platform.settings(date(2024, 3, 31))
-    before = shown(platform)
+    before = all_that_is_shown(platform)
     extract(settings, COMPANY)
     load(settings)
     # What readers see is of one load, the one that was transformed.
-    assert shown(platform) == before
-    with pytest.raises(PlatformError, match="they reflect load 1, but load 2"):
-        export(settings)
+    assert all_that_is_shown(platform) == before
+    for show in (export, report):
+        with pytest.raises(PlatformError, match="they reflect load 1, but load 2"):
+            show(settings)
     transform(settings)
     export(settings)
     assert_models_equal_the_reference(platform, keeps_log=True)
@@ -179,7 +181,9 @@ def test_layers_are_computed_alone_and_the_rest_catches_up(platform: Platform) -
     later = platform.settings(date(2024, 3, 31))
     extract(later, COMPANY)
     load(later)
-    transform(later, layers=["intermediate"])
+    assert "behind load 2" in transform(later, layers=["intermediate"]).summary
+    told = transform(later, layers=["staging"]).summary
+    assert "behind load 2" in told and "reflects" not in told
     with pytest.raises(PlatformError, match="the models are behind"):
         export(later)
     transform(later)

@@ -84,6 +84,20 @@ def test_open_readers_hold_up_neither_a_run_nor_a_plan(begun: Platform) -> None:
     assert begun.rows(SHOWN.replace("intermediate", "intermediate__dev")) == [(NEXT,)]
 
 
+def test_a_lakehouse_that_is_gone_is_not_made_anew(begun: Platform) -> None:
+    begun.call("extract", "load", "transform", options=options_of("2024-03-01"))
+    database = begun.settings().lakehouse
+    database.resolve().rename(begun.data / "aside")
+    done = begun.call("run", check=False)
+    assert done.returncode == 1 and f"{database} is gone" in done.stderr
+    way = re.search(r"put it back with: (cp -p .*/) and see", done.stderr)
+    assert way is not None
+    subprocess.run(way[1].split(), check=True)
+    begun.call("run", options=options_of("2024-03-01"))
+    loads = "SELECT COUNT(DISTINCT load_number) FROM ops.loads"
+    assert begun.rows(loads) == [(2,)]  # the history is there
+
+
 def test_a_second_writer_is_told_who_is_at_work_or_waits(begun: Platform, tmp_path: Path) -> None:
     with at_work(begun, tmp_path / "gate", "run") as running:
         for words in (["run"], ["load"], ["plan", "dev"], ["transform", "--deploy"], ["extract"]):

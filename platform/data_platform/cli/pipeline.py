@@ -238,6 +238,8 @@ def run_command(
             partial(tell_step, call),
             not no_report,
         )
+        if layers:
+            call.reporter.say("export, report: left as they are, since --layer computes a part")
 
     def check(call: Call) -> None:
         _check_sources(call, sources, kinds)

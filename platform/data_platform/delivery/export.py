@@ -30,8 +30,7 @@ from data_platform.record.exports import (
     forget_export,
     record_export,
 )
-from data_platform.record.loads import last_load
-from data_platform.record.transforms import change_number, last_transformed
+from data_platform.record.transforms import change_number, require_up_to_date
 from data_platform.settings import Settings
 from data_platform.sql import transaction
 
@@ -52,18 +51,6 @@ class ExportedFile:
     rows: int
     # The amounts of its control column, read back from the file: as much as was invoiced.
     total: Decimal | None = None
-
-
-def _check_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
-    load, transformed = last_load(connection), last_transformed(connection)
-    if load is None:
-        raise PlatformError("nothing is loaded yet; run: data-platform run")
-    if transformed != load.load_number:
-        shown = "no load" if transformed is None else f"load {transformed}"
-        raise PlatformError(
-            f"the models are behind: they reflect {shown}, but load {load.load_number} "
-            f"(as of {load.as_of}) is in the lakehouse; run: data-platform transform export"
-        )
 
 
 def _is_kept(
@@ -112,7 +99,7 @@ def export(
             connection = opened.enter_context(reading(settings, locked_down=False))
         else:  # what its files show is written down
             connection = connection or opened.enter_context(writing(settings))
-        _check_up_to_date(connection)
+        require_up_to_date(connection)
         views = [
             name
             for (name,) in connection.execute(

@@ -85,9 +85,9 @@ class DuckDBFile:
         release = database.resolve().parents[1]
         for kept in release.parent.glob(f"*/lakehouse/{DATABASE}"):
             raise PlatformError(
-                f"{database} is gone, but the release before has one; put it back with: cp -p {kept} "
-                f"{database.resolve().parent}/ and see what it holds: data-platform status; or "
-                "remove everything: data-platform clean"
+                f"{database} is gone, but the release before has one; put it back with: cp -p "
+                f"{kept} {database.resolve().parent}/ and see what it holds: data-platform status; "
+                "or remove everything: data-platform clean"
             )
 
     def faults(self, settings: Settings, connection: duckdb.DuckDBPyConnection) -> list[str]:

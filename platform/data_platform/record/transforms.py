@@ -5,6 +5,8 @@ from datetime import date, datetime
 
 import duckdb
 
+from data_platform.errors import PlatformError
+from data_platform.record.loads import LastLoad, last_load
 from data_platform.sql import has_table
 
 
@@ -14,6 +16,24 @@ def last_transformed(connection: duckdb.DuckDBPyConnection) -> int | None:
         return None
     row = connection.execute("SELECT MAX(load_number) FROM ops.transforms").fetchone()
     return None if row is None else row[0]
+
+
+def require_up_to_date(connection: duckdb.DuckDBPyConnection) -> LastLoad:
+    """The last load, which all models reflect.
+
+    Raises:
+        PlatformError: nothing is loaded, or some model does not reflect it.
+    """
+    load, transformed = last_load(connection), last_transformed(connection)
+    if load is None:
+        raise PlatformError("nothing is loaded yet; run: data-platform run")
+    if transformed != load.load_number:
+        shown = "no load" if transformed is None else f"load {transformed}"
+        raise PlatformError(
+            f"the models are behind: they reflect {shown}, but load {load.load_number} "
+            f"(as of {load.as_of}) is in the lakehouse; run: data-platform transform export"
+        )
+    return load
 
 
 def change_number(connection: duckdb.DuckDBPyConnection) -> int:

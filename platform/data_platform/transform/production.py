@@ -120,7 +120,8 @@ class Production:
             self._stop_at_failures()
         news = self._renew_warnings(tables, load, audited_before)
         record_control_totals(self.project.cursor, tables.control_columns())
-        if not tables.behind(load) and not (is_first and layers):
+        behind = tuple(sorted(tables.behind(load)))
+        if not behind and not (is_first and layers):
             has_changed = deployment is not None or bool(restated)
             record_complete(self.project.cursor, load.load_number, has_changed)
         return Refreshed(
@@ -133,6 +134,7 @@ class Production:
             new_warnings=news,
             undeployed=() if is_first else self.undeployed(),
             is_recounted=recounts,
+            behind=behind,
         )
 
     def complete(self, done: Refreshed, load: LastLoad, with_lineage: bool) -> Transformed:

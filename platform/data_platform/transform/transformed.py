@@ -32,6 +32,8 @@ class Refreshed:
     undeployed: tuple[str, ...]
     # Whether every audit has read all of time.
     is_recounted: bool
+    # Models of layers that were not asked for, which do not reflect the load.
+    behind: tuple[str, ...]
 
     @property
     def computed(self) -> tuple[str, ...]:
@@ -54,8 +56,11 @@ class Refreshed:
         ]
         if restated:
             parts.append(f"restated {' and '.join(restated)}")
-        if not parts and not self.restated and not self.is_recounted:
+        if not parts and not self.restated and not self.is_recounted and not self.behind:
             return f"nothing to do, production reflects load {self.load_number}"
+        if self.behind:
+            others = counted(len(self.behind), "model")
+            parts.append(f"{others} of other layers behind load {self.load_number}")
         passed = sum(audit.passed for audit in self.audits)
         recounted = ", all recounted over all of time" if self.is_recounted else ""
         return ", ".join([*parts, f"{passed} audits passed{recounted}"])

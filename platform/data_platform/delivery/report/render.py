@@ -31,11 +31,11 @@ from data_platform.files import replace_text, writable_folder
 from data_platform.lakehouse.connection import reading
 from data_platform.project.lineage.graph import PERSONAL
 from data_platform.project.lineage.production import read_production
-from data_platform.record.loads import last_load, loaded_tables
+from data_platform.record.loads import loaded_tables
 from data_platform.record.promotions import promotions
 from data_platform.record.rows import FailedAudit, Row, RunRow
 from data_platform.record.standing_warnings import standing_warnings
-from data_platform.record.transforms import change_number
+from data_platform.record.transforms import change_number, require_up_to_date
 from data_platform.settings import Settings
 from data_platform.sources.freshness import freshness
 
@@ -106,17 +106,15 @@ def report(
         unchanged: models whose rows the data folder's own report has fetched, if it is not older.
 
     Raises:
-        PlatformError: there is no lakehouse yet, a chart's specification is none, or the folder
-            cannot be written.
+        PlatformError: there is no lakehouse yet, the models are behind the last load, a chart's
+            specification is none, or the folder cannot be written.
     """
     folder = writable_folder(output or settings.report_dir)
     if output is not None and any(folder.iterdir()) and not _is_report(folder):
         raise PlatformError(f"{folder} holds files that are no report; choose an empty folder")
     charts = read_charts(settings.project_dir)
     with reading(settings) as connection:
-        load = last_load(connection)
-        if load is None:
-            raise PlatformError("nothing is loaded yet; run: data-platform run")
+        load = require_up_to_date(connection)
         code = read_production(connection, settings.project_dir)
         personal = frozenset(code.lineage.marked(PERSONAL)) if is_public else frozenset()
         if is_public:  # whose rows are of persons, with or without their names
