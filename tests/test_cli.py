@@ -49,7 +49,11 @@ USAGE_ERRORS = [
     (["--no-such-option", "run"], "No such option"),
     (["-p", "/no/such/folder", "extract"], "'/no/such/folder' does not exist"),
     (["-d", "/no/such/folder/data", "extract"], "folder /no/such/folder does not exist"),
-    (["--gateway", "nowhere", "transform"], "no gateway nowhere in config.yaml"),
+    *(
+        (["--gateway", gateway, command], f"no gateway '{gateway}' in config.yaml; there are duck")
+        for gateway in ("nowhere", "", "TEAM")
+        for command in ("extract", "tables")
+    ),
     (["--wait", "-1", "extract"], "-1.0 is not in the range x>=0"),
     (["backfill", "--from", "2024-03-01", "--to", "2024-02-01"], "lies before --from 2024-03-01"),
     (["extract", "status", "--format", "xml"], "'xml' is not one of 'table', 'json'"),

@@ -87,6 +87,11 @@ def test_a_plan_is_not_for_production_and_builds_on_a_production_that_is_current
 ) -> None:
     begin(analyst)
     assert "nothing differs from production" in analyst.call("plan", "dev").stdout
+    (analyst.project / "models/exports/receivables.sql").unlink()
+    (analyst.project / "tests/exports/test_receivables.yaml").unlink()
+    told = analyst.call("plan", "dev").stdout
+    assert "1 model changed, none with a table or view of its own" in told
+    assert "nothing differs" not in told and "just promote dev" in told
     done = analyst.call("plan", "prod", check=False)
     assert done.returncode == 2
     assert "to change it: just promote" in done.stderr

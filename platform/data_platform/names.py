@@ -21,7 +21,7 @@ MEMORY_LIMIT, SPILL_LIMIT = "DATA_PLATFORM_MEMORY_LIMIT", "DATA_PLATFORM_SPILL_L
 LIMITS = {MEMORY_LIMIT: "1500MB", SPILL_LIMIT: "90% of available disk space"}  # without them
 
 # The gateways of config.yaml that the platform knows; a lakehouse moves between the first two.
-DUCKDB, TEAM, SPARK, POSTGRES = "duckdb", "team", "spark", "postgres"
+DUCKDB, TEAM, SPARK, POSTGRES = GATEWAYS = "duckdb", "team", "spark", "postgres"
 MOVABLE = (DUCKDB, TEAM)
 # Engines that compute beside the DuckDB file of the record.
 BESIDE_DUCKDB = (SPARK, POSTGRES)

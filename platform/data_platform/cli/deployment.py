@@ -53,12 +53,14 @@ def _plan(call: Call, environment: str, review_format: str) -> None:
 
     with run_of(call).step(f"plan {environment}", is_told_later=True) as step:
         planned = plan(call.settings, environment, step.advance, preview)
-        done = planned.built
-        summary = (
-            f"{counted(len(done.own), 'model')} of its own, {len(done.computed)} computed now"
-            if done.own
-            else "nothing differs from production"
-        )
+        done, changed = planned.built, counted(len(planned.code.changes), "model")
+        summary = "nothing differs from production"
+        if done.own:
+            summary = (
+                f"{counted(len(done.own), 'model')} of its own, {len(done.computed)} computed now"
+            )
+        elif planned.code.changes:  # removed, described or audited otherwise
+            summary = f"{changed} changed, none with a table or view of its own"
         step.done(summary, None, done.ran, done.audits)
     if not as_text:
         _show(call, review_format, planned, shapes)
@@ -67,10 +69,10 @@ def _plan(call: Call, environment: str, review_format: str) -> None:
     for model in done.own:
         how = "computed now" if model in done.computed else "computed before, or a view"
         call.reporter.detail(f"  {model}: {how}")
-    if done.own:
+    if done.own or planned.code.changes:
+        look = f'; to look at it: just query "FROM marts__{environment}.…"' if done.own else ""
         call.reporter.say_when_published(
-            f"Next: just diff {environment}, just promote {environment}; "
-            f'to look at it: just query "FROM marts__{environment}.…"'
+            f"Next: just diff {environment}, just promote {environment}{look}"
         )
 
 

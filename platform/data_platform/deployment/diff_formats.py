@@ -5,7 +5,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from data_platform.result import Result, as_markdown
+from data_platform.result import Result, as_markdown, counted
 
 if TYPE_CHECKING:
     from data_platform.deployment.diff import Diff, ModelDiff
@@ -98,11 +98,11 @@ def _verdict(found: "Diff") -> str:
 def _counted(model: "ModelDiff", environment: str) -> str:
     before, after = model.rows
     if before is None:
-        return f"new, {after:,} rows"
+        return f"new, {counted(after or 0, 'row')}"
     if after is None:
-        return f"gone, {before:,} rows in production"
+        return f"gone, {counted(before, 'row')} in production"
     if not model.differs_in_rows:
-        return f"the same {after:,} rows"
+        return f"the same {counted(after, 'row')}"
     theirs, ours = model.rows_only
     return (
         f"{before:,} rows in production, {after:,} in {environment}: {model.rows_changed:,} "
@@ -116,7 +116,8 @@ def _details(model: "ModelDiff") -> list[str]:
     lines += [f"{name} {type_} is gone" for name, type_ in model.columns_removed.items()]
     lines += [f"{name} is {is_}, was {was}" for name, (was, is_) in model.columns_retyped.items()]
     lines += [
-        f"{name} differs in {count:,} rows" for name, count in model.changed_by_column.items()
+        f"{name} differs in {counted(count, 'row')}"
+        for name, count in model.changed_by_column.items()
     ]
     for name, (before, after) in model.totals.items():
         if before == after:
