@@ -55,6 +55,9 @@ USAGE_ERRORS = [
         for command in ("extract", "tables")
     ),
     (["--wait", "-1", "extract"], "-1.0 is not in the range x>=0"),
+    (["--wait", "nan", "extract"], "'nan' is not a number"),
+    (["ui", "--port", "99999"], "99999 is not in the range 1<=x<=65535"),
+    (["review", "no-such-branch"], "there is no branch or commit 'no-such-branch'"),
     (["backfill", "--from", "2024-03-01", "--to", "2024-02-01"], "lies before --from 2024-03-01"),
     (["extract", "status", "--format", "xml"], "'xml' is not one of 'table', 'json'"),
     (["status", "--format", "xml"], "'xml' is not one of 'table', 'json'"),

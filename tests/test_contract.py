@@ -24,6 +24,10 @@ CORRUPTIONS: dict[str, tuple[Callable[[Platform], object], str]] = {
         lambda p: file_of(p, "app.users").unlink(),
         "app.users: file app/users/users.* is in the manifest but not in",
     ),
+    "a number of rows that is none": (
+        lambda p: edit_manifest(p, lambda m: m["tables"]["app.users"][0].update(rows=-5)),
+        "is not a manifest .*-5 is no number of rows",
+    ),
     "a truncated file": (
         lambda p: file_of(p, "app.users").write_bytes(file_of(p, "app.users").read_bytes()[:100]),
         "app.users: .* was changed or cut short: expected digest",

@@ -9,6 +9,7 @@ import pytest
 from sqlmesh.core.loader import SqlMeshLoader
 
 from conftest import Platform
+from data_platform.errors import PlatformError
 from data_platform.project.context import read_project
 
 NPS = "models/marts/kpi__nps.sql"
@@ -91,3 +92,21 @@ def test_a_unit_test_that_a_variable_decides_is_parsed_every_time(
         with read_project(analyst.project) as context:
             bodies = {test.test_name: test.body for test in context._model_test_metadata}
         assert bodies[first]["description"] == said
+
+
+@pytest.mark.slow(reason="loads the project until it fails, for each kind of file")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tests/marts/test_kpi__nps.yaml",
+        "audits/has_one_row.sql",
+        "config.yaml",
+        "macros/keys.py",
+        NPS,
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(analyst: Platform, name: str) -> None:
+    (analyst.project / name).write_text(": [ )(")
+    with pytest.raises(PlatformError, match="cannot load the project") as caught:
+        owner(analyst.project)
+    assert Path(name).name in str(caught.value)

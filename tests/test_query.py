@@ -68,6 +68,13 @@ def test_a_query_can_neither_write_nor_leave_the_lakehouse(finished: Platform, s
     assert not list(finished.data.parent.glob("*stolen*"))
 
 
+def test_a_query_may_begin_with_a_comment(finished: Platform) -> None:
+    for comment in ("-- how many\n", "--\tone\n", "/* one */ "):
+        words = ["query", f"{comment}SELECT 42 AS n", "--format", "csv"]
+        told = finished.call(*words, options=[]).stdout
+        assert told == "n\n42\n"
+
+
 def test_a_query_cannot_write_beside_the_lakehouse_where_duckdb_spills(finished: Platform) -> None:
     folder = (finished.data / "current").resolve() / "lakehouse"
     place = folder / "lakehouse.duckdb.tmp"

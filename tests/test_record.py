@@ -16,7 +16,7 @@ from conftest import PROJECT, Platform, begin, options_of
 from data_platform import __version__
 from data_platform.lakehouse.lock import writers_lock
 from data_platform.names import FaultKind
-from data_platform.record.journal import Journal
+from data_platform.record.journal import Journal, journals
 from data_platform.record.rows import Audited
 from data_platform.record.schema import FORMAT
 from editing import edit
@@ -106,6 +106,13 @@ def test_the_journal_gives_back_whatever_characters_a_key_holds(tmp_path: Path) 
     journal.note(Audited(1, "prod", "staging.app__users", "primary_key", "", True, 1, keys))
     (row,) = journal.rows()["audits"]
     assert tuple(row["keys"]) == keys
+    # A line that is none of ours is left out, as one is that was cut short.
+    with journal.path.open("a", encoding="utf-8") as file:
+        file.write('{}\n[]\n7\n{"table": "strangers"}\n{"table": "audi')
+    (tmp_path / "notes.jsonl").write_text("mine")
+    (tmp_path / "2.jsonl").mkdir()
+    assert journal.rows()["audits"] == [row]
+    assert journals(tmp_path) == [journal]
 
 
 @pytest.mark.slow(reason="a killed run and one after it, as in test_transaction.py")

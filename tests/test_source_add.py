@@ -330,6 +330,13 @@ def test_a_draft_is_written_whole_or_not_at_all(
     assert {path: path.exists() and path.read_text() for path in files} == before
 
 
+def test_a_file_that_is_not_what_its_name_says_is_told(tmp_path: Path) -> None:
+    for name in ("receipts.parquet", "receipts.xlsx"):
+        (tmp_path / name).write_bytes(b"PAR1 or anything")
+        with pytest.raises(PlatformError, match=name):
+            read_file(tmp_path / name, None)
+
+
 @pytest.mark.parametrize("before", [1, 3_000, 100_000])
 def test_an_accent_tells_the_encoding_wherever_it_comes(tmp_path: Path, before: int) -> None:
     file, lines = tmp_path / "receipts.csv", "id;paid_by\n" + "7;someone\n" * before

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from data_platform.cli.parsing import AsOf, Folder, Scale, Seed, ShardOf
+from data_platform.cli.parsing import AsOf, Folder, Scale, Seconds, Seed, ShardOf
 from data_platform.cli.warm import OPTION
 from data_platform.errors import UsageError
 from data_platform.names import (
@@ -267,7 +267,7 @@ _GLOBAL = (
     ),
     click.option(
         "--wait",
-        type=click.FloatRange(min=0),
+        type=Seconds(min=0),
         default=0.0,
         metavar="SECONDS",
         help="How long to wait for another writer before giving up.",

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 from datetime import date
 from typing import Any
 
@@ -48,6 +49,18 @@ class Scale(click.ParamType[float]):
         if not (math.isfinite(scale) and 0 < scale <= _LARGEST_SCALE):
             self.fail(f"{value} is not above 0 and at most {_LARGEST_SCALE:,}", param, ctx)
         return scale
+
+
+class Seconds(click.FloatRange):
+    """How long; forever is `inf`."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return seconds
 
 
 class ShardOf(click.ParamType[tuple[int, int]]):
@@ -121,9 +134,10 @@ class Interspersed(Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """Read the words that belong to the command."""
+        """Read the words that belong to the command; SQL may begin with a comment."""
+        words = [f" {word}" if re.match(r"--\s", word) else word for word in args]
         return super().make_context(
-            info_name, args, parent, **{**extra, "allow_interspersed_args": True}
+            info_name, words, parent, **{**extra, "allow_interspersed_args": True}
         )
 
 

@@ -298,6 +298,8 @@ def _explain(error: BaseException) -> tuple[str, int]:
             return interruption.explained()
         case OSError(filename=str() as path, strerror=str() as reason):
             return f"{path}: {reason}", 1
+        case MemoryError():
+            return "there is not enough memory for this; ask for fewer rows", 1
         case OSError(strerror=str() as reason):
             return f"the system says: {reason}", 1
         case _ if type(error).__module__.endswith("duckdb"):

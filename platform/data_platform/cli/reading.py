@@ -181,7 +181,7 @@ def _ui(call: Call, host: str, port: int) -> int:
 
 @click.command("ui", cls=parsing.Command)
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
-@click.option("--port", default=8000, help="Port to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, help="Port to listen on.")
 def ui_command(host: str, port: int) -> Action:
     """Open SQLMesh's UI on a snapshot of the lakehouse."""
     return Action("ui", partial(_ui, host=host, port=port), writes=False)

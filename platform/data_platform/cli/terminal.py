@@ -196,6 +196,8 @@ class Reporter:
 
     def write(self, text: str) -> None:
         """Data for another program, whole: in UTF-8 from where the output lacks a character on."""
+        if sys.stdout is None:  # closed by who calls
+            return
         try:
             text.encode(sys.stdout.encoding)
         except UnicodeEncodeError:

@@ -52,7 +52,12 @@ def review(
         UsageError: the project is no git repository, or there is no such commit.
         PlatformError: the base itself cannot be built.
     """
-    commit = _git(settings.project_dir, "rev-parse", "--short", "--verify", f"{base}^{{commit}}")
+    try:
+        commit = _git(
+            settings.project_dir, "rev-parse", "--short", "--verify", f"{base}^{{commit}}"
+        )
+    except UsageError as error:
+        raise UsageError(f"there is no branch or commit {base!r} ({error})") from error
     branch = _git(settings.project_dir, "describe", "--always", "--dirty", "--all")
     with _folder(settings.project_dir) as folder:
         old, data = folder / "base", folder / "data"

@@ -156,6 +156,12 @@ def _date(value: str | None) -> date | None:
     return None if value is None else date.fromisoformat(value)
 
 
+def _count(value: object) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise ValueError(f"{value!r} is no number of rows")
+    return value
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of a folder.
 
@@ -187,7 +193,7 @@ def read_manifest(folder: Path) -> Manifest:
                 name: tuple(
                     ExtractedFile(
                         path=str(file["path"]),
-                        rows=int(file["rows"]),
+                        rows=_count(file["rows"]),
                         digest=str(file["digest"]),
                         first_date=_date(file.get("first_date")),
                         last_date=_date(file.get("last_date")),

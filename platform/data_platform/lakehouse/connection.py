@@ -45,5 +45,8 @@ def require(settings: Settings) -> None:
     Raises:
         PlatformError: there is none.
     """
+    link = settings.data_dir / "current"
+    if link.is_symlink() and not link.exists():
+        raise PlatformError(f"{link} links to a release that is not there; a run says what to do")
     if not is_there(settings):
         raise PlatformError("there is no lakehouse yet in the data folder; run: data-platform run")

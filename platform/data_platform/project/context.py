@@ -41,7 +41,7 @@ from data_platform.project.model_cache import (
     ContentLoaderWithoutTests,
 )
 from data_platform.project.window import Kind, Window
-from data_platform.settings import Settings
+from data_platform.settings import CONFIG_FILE, Settings
 from data_platform.sql import short_name
 
 
@@ -116,6 +116,8 @@ _HINTS = {
 def _unloadable(error: Exception) -> PlatformError:
     said = one_line(str(error))
     hints = [hint for pattern, hint in _HINTS.items() if re.search(pattern, said)]
+    if not re.search(r"\w\.(sql|py|ya?ml)\b", said):
+        hints.append(f"the last file that it read is {ContentLoader.last_file}")
     return PlatformError("; ".join([f"SQLMesh cannot load the project: {said}", *hints]))
 
 
@@ -142,6 +144,7 @@ def open_project(
     logging.getLogger("sqlmesh").setLevel(logging.CRITICAL)  # errors reach the user through us
     evaluation = Evaluation()
     set_console(Recorder(evaluation, progress))
+    ContentLoader.last_file = CONFIG_FILE
     try:
         context = _Context(
             paths=str(settings.project_dir),
@@ -202,6 +205,7 @@ def read_project(project_dir: Path) -> Iterator[Context]:
     """
     set_console(NoopConsole())
     os.environ["DATA_PLATFORM_GATEWAY"] = DUCKDB  # code is the same on all of them
+    ContentLoader.last_file = CONFIG_FILE
     try:
         context = Context(
             paths=str(project_dir),

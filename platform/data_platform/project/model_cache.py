@@ -6,6 +6,7 @@ and every run, whose private copy has a path of its own, would parse all models 
 """
 
 import hashlib
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ from sqlmesh.core.loader import SqlMeshLoader
 from sqlmesh.core.test.discovery import ModelTestMetadata
 
 from data_platform.project.rendered import KeptByDigest
+from data_platform.settings import CONFIG_FILE
 
 # Above any time in seconds: the key is the latest of the times that a model depends on.
 _AFTER_ALL_TIME = 1 << 52
@@ -36,6 +38,9 @@ class ContentConfig(Config):
 class ContentLoader(SqlMeshLoader):
     """Loads a project whose configuration is a ContentConfig."""
 
+    # The file of the project that was read last: what SQLMesh says of one need not name it.
+    last_file = CONFIG_FILE
+
     def __init__(self, context: Any, path: Path) -> None:
         super().__init__(context, path)
         digest = hashlib.sha256()
@@ -45,6 +50,7 @@ class ContentLoader(SqlMeshLoader):
         self.config._code = digest.hexdigest()
 
     def _track_file(self, path: Path) -> None:
+        ContentLoader.last_file = os.path.relpath(path, self.config_path)
         super()._track_file(path)
         if path.is_relative_to(self.config_path / "models"):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -52,6 +58,7 @@ class ContentLoader(SqlMeshLoader):
 
     def _load_model_test_file(self, path: Path) -> dict[str, ModelTestMetadata]:
         """The unit tests of a file; to parse those of a project takes as long as to load it."""
+        ContentLoader.last_file = os.path.relpath(path, self.config_path)
         source = path.read_text(encoding="utf-8")
         is_whole = "{{" not in source and "{%" not in source  # or a variable decides what it says
         kept = KeptByDigest(Path(self.context.cache_dir) / "rendered", "")

@@ -48,6 +48,8 @@ class Journal:
                 row = json.loads(text)
             except ValueError:
                 continue
+            if not isinstance(row, dict) or row.get("table") not in found:
+                continue
             key = {"runs": 0, "steps": row.get("step_number")}.get(row["table"], place)
             found[row.pop("table")][key] = row
         return {name: list(rows.values()) for name, rows in found.items()}
@@ -63,7 +65,8 @@ class Journal:
 
 def journals(folder: Path) -> list[Journal]:
     """The journals of a folder, of runs that no publication has folded into the record yet."""
-    found = (Journal(path, int(path.stem)) for path in folder.glob("*.jsonl"))
+    paths = (path for path in folder.glob("*.jsonl") if path.stem.isdecimal() and path.is_file())
+    found = (Journal(path, int(path.stem)) for path in paths)
     return sorted(found, key=lambda journal: journal.run_number)
 
 

@@ -171,6 +171,8 @@ def parse_contract(content: bytes, path: Path) -> Contract:
     """
     try:
         entries = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        if not isinstance(entries, list):
+            raise ValueError("expected a list of tables, each with its name, columns and tags")
         tables = {
             entry["name"].removeprefix(f"{SCHEMA}."): SourceTable(
                 name=entry["name"].removeprefix(f"{SCHEMA}."),

@@ -25,7 +25,10 @@ def read_file(
     """
     where, how = f"file {path.name}", dict[str, str]()
     if path.suffix.lower() == ".parquet":
-        rows = pl.read_parquet(path, n_rows=100_000)
+        try:
+            rows = pl.read_parquet(path, n_rows=100_000)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise PlatformError(f"{where} cannot be read as Parquet") from error
         return [_of_parquet(series) for series in rows], unique(rows), how
     if path.suffix.lower() == ".xlsx":
         texts = sheet_as_texts(path, sheet, where)
