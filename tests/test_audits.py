@@ -18,7 +18,7 @@ from data_platform.ingest.load import load
 from data_platform.names import FaultKind
 from data_platform.operations.status import status
 from data_platform.project.context import open_project
-from data_platform.record.rows import FailedAudit
+from data_platform.record.rows import FailedAudit, StoppedError
 from data_platform.settings import Settings
 from data_platform.transform.transform import transform
 
@@ -87,6 +87,8 @@ _CUMULATIVE = "job_contract_sk, month, turnover, cumulative_turnover"
 # (audit, a query that breaks it, how many rows it finds, a query that does not); {self} is the
 # audited model's own name
 CASES = [
+    ("values_are_known(key_column := k, \"column\" := v, is_in := ('a', 'b'))",
+     rows("k, v", "1, 'a'", "2, 'x'", "3, NULL"), 2, rows("k, v", "1, 'a'", "2, 'b'")),
     ("foreign_key(key_column := k, parent := intermediate.job_contracts, parent_column := sk)",
      rows("k", "1", "3", "3", "NULL"), 3, rows("k", "1", "2")),
     ("foreign_key(key_column := k, parent := intermediate.job_contracts, parent_column := sk, "
@@ -228,7 +230,7 @@ AUDIT_OF = {
     FaultKind.OVERLAPPING_CONTRACTS: "job_contracts: periods_never_overlap(key_column freelancer",
     FaultKind.ORPHAN_INVOICES: "intermediate.invoices: foreign_key(key_column job_contract_sk)",
     FaultKind.DUPLICATE_REFERENCES: "intermediate.invoices: unique_over_time(key_column sk)",
-    FaultKind.UNKNOWN_ENTITY: "staging.app__job_contracts: accepted_values(column entity)",
+    FaultKind.UNKNOWN_ENTITY: "staging.app__job_contracts: values_are_known(key_column id, column",
     FaultKind.NEGATIVE_AMOUNTS: "intermediate.invoices: non_negative_amounts",
     FaultKind.END_BEFORE_START: "staging.app__job_contracts: starts_before_it_ends",
 }
@@ -244,6 +246,8 @@ def test_each_injected_error_stops_the_run_at_the_audit_that_names_it(platform: 
         assert found.count(" failed for ") == 1, found
         assert AUDIT_OF[kind] in found
         assert "failed for 3 rows" in found
+        assert isinstance(caught.value, StoppedError)
+        assert all(len(a.keys) == 3 for a in caught.value.audits if a.is_blocking and a.failed)
 
 
 def test_injected_errors_combine_and_hold_back_what_reads_them(platform: Platform) -> None:

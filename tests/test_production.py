@@ -251,7 +251,7 @@ def test_an_audit_that_new_data_would_fail_can_be_changed_with_its_arrival(
     settings = analyst.settings()
     extract(settings, replace(COMPANY, faults=("unknown-entity",)))
     load(settings)
-    with pytest.raises(PlatformError, match="accepted_values"):
+    with pytest.raises(PlatformError, match="values_are_known"):
         transform(settings)
     transform(settings, deploy=True)
     purple = "SELECT COUNT(*) FROM intermediate.job_contracts WHERE entity = 'purple'"

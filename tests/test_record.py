@@ -78,7 +78,7 @@ def test_a_run_that_fails_is_recorded_and_a_copy_of_it_kept_until_one_succeeds(
     found = status_of(begun)
     last = found["runs"][0]
     assert (last["outcome"], last["steps"][2]["outcome"]) == ("failed", "failed")
-    assert "accepted_values" in last["error"]
+    assert "values_are_known" in last["error"]
     assert last["batch_id"]
     assert (found["release"], found["published_by"], found["is_healthy"]) == (1, 1, False)
     assert [one["step"] for one in last["steps"]] == ["extract", "load", "transform"]

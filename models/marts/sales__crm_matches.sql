@@ -16,7 +16,11 @@ MODEL (
   ),
   audits (
     primary_key(key_columns := person_sk),
-    accepted_values("column" := match, is_in := ('both', 'other name', 'other address', 'nobody')),
+    values_are_known(
+      key_column := person_sk,
+      "column" := match,
+      is_in := ('both', 'other name', 'other address', 'nobody')
+    ),
     forall(
       criteria := (
         is_freelancer OR is_in_crm,

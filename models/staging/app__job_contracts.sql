@@ -19,7 +19,7 @@ MODEL (
     end_date = 'Last day under contract, null while the contract is open.'
   ),
   audits (
-    accepted_values("column" := entity, is_in := @entities()),
+    values_are_known(key_column := id, "column" := entity, is_in := @entities()),
     foreign_key(key_column := user_id, parent := sources.app__users, parent_column := id),
     starts_before_it_ends(key_column := id, start_column := start_date, end_column := end_date)
   )
