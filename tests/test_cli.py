@@ -47,6 +47,7 @@ USAGE_ERRORS = [
     (["query", "SELECT 1", "--format", "xml"], "'xml' is not one of"),
     (["dance"], "No such command 'dance'"),
     (["--no-such-option", "run"], "No such option"),
+    (["extract", "load", "--pristine"], "load has no option --pristine; it is one of extract, run"),
     (["-p", "/no/such/folder", "extract"], "'/no/such/folder' does not exist"),
     (["-d", "/no/such/folder/data", "extract"], "folder /no/such/folder does not exist"),
     *(

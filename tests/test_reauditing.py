@@ -9,10 +9,11 @@ from sqlmesh.core.snapshot import Snapshot
 
 from conftest import Platform, begin, options_of
 from data_platform.cli.telling import _seconds_of_audits
+from data_platform.names import PROD
 from data_platform.project.context import open_project
 from data_platform.record.rows import Audited
 from data_platform.transform.contents import Contents
-from data_platform.transform.environments import PROD, tables_of
+from data_platform.transform.environments import tables_of
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.production import Production
 from editing import MONTHLY, edit, table_of

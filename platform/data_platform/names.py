@@ -20,6 +20,9 @@ class Layer(StrEnum):
 MEMORY_LIMIT, SPILL_LIMIT = "DATA_PLATFORM_MEMORY_LIMIT", "DATA_PLATFORM_SPILL_LIMIT"
 LIMITS = {MEMORY_LIMIT: "1500MB", SPILL_LIMIT: "90% of available disk space"}  # without them
 
+# What SQLMesh calls production.
+PROD = "prod"
+
 # The gateways of config.yaml that the platform knows; a lakehouse moves between the first two.
 DUCKDB, TEAM, SPARK, POSTGRES = GATEWAYS = "duckdb", "team", "spark", "postgres"
 MOVABLE = (DUCKDB, TEAM)

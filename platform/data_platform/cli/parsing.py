@@ -117,6 +117,26 @@ class Command(click.Command):
         ]
         return [*super().get_params(ctx), *of_program]
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read its words; of an option that another command of a chain has, say whose it is."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            option = error.option_name
+            commands: dict[str, click.Command] = getattr(ctx.find_root().command, "commands", {})
+            owners = [
+                name
+                for name, command in commands.items()
+                if any(option in one.opts for one in command.params)
+            ]
+            if not owners:
+                raise
+            raise click.UsageError(
+                f"{self.name} has no option {option}; it is one of {', '.join(owners)}: write it "
+                "behind that word",
+                ctx,
+            ) from error
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Say where the other options are told."""
         with formatter.indentation():

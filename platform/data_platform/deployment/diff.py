@@ -5,7 +5,7 @@ glued to text, rounds to three places and stumbles over a grain that is not uniq
 export is where two people share a name. Rows are compared here: exactly, and in sets.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,7 @@ from data_platform.deployment.code_changes import renamed_columns
 from data_platform.deployment.row_comparison import Pair, Sample, compare_rows
 from data_platform.errors import PlatformError, UsageError, near
 from data_platform.lakehouse.limits import within_memory
+from data_platform.names import PROD
 from data_platform.project.context import Project
 from data_platform.project.lineage.graph import ModelLineage
 from data_platform.record.loads import LastLoad
@@ -24,7 +25,6 @@ from data_platform.record.standing_warnings import Beside, warnings_beside
 from data_platform.result import counted
 from data_platform.sql import quoted
 from data_platform.transform.environments import (
-    PROD,
     How,
     differing,
     environments_behind,
@@ -156,7 +156,6 @@ def diff(
     models: Sequence[str] = (),
     also_known: Sequence[str] = (),
     show_personal: bool = False,
-    progress: Callable[[int, int, str], None] = lambda done, total, model: None,
 ) -> Diff:
     """Compare an environment with production, model by model.
 
@@ -165,7 +164,6 @@ def diff(
         models: compare only these.
         also_known: other names that have to be models.
         show_personal: show personal columns in samples as they are.
-        progress: called with (models done, models in all, model).
 
     Raises:
         UsageError: there is no such environment or model, or the environment is production.
@@ -182,8 +180,7 @@ def diff(
     names = sorted(own_tables(ours, theirs) | (theirs.by_name.keys() - ours.by_name.keys()))
     names = [name for name in names if not models or name in models]
     compared = []
-    for number, name in enumerate(names):
-        progress(number, len(names), name)
+    for name in names:
         comparison = _Comparison(project, name, theirs, ours, found.name, show_personal)
         compared.append(within_memory(project.cursor, comparison.run))
     edited = differing(ours, project.context.snapshots.values())

@@ -11,6 +11,7 @@ from data_platform.deployment.code_changes import CodeChanges, compare
 from data_platform.errors import PlatformError, UsageError
 from data_platform.ingest.loaded import loaded
 from data_platform.lakehouse.connection import reading
+from data_platform.names import PROD
 from data_platform.project.context import Project, open_project
 from data_platform.project.kinds import reach_of
 from data_platform.project.lineage.working_tree import lineage_of
@@ -22,7 +23,7 @@ from data_platform.settings import Settings
 from data_platform.sql import short_name
 from data_platform.transform.code_history import note_plan
 from data_platform.transform.contents import vouch
-from data_platform.transform.environments import PROD, differing, own_tables, tables_of
+from data_platform.transform.environments import differing, own_tables, tables_of
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.production import Production
 from data_platform.transform.readers import show_to_readers

@@ -106,8 +106,8 @@ def _same(table: SourceTable, but: str | None = None) -> str:
     )
 
 
-def _row(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None) -> Any:
-    row = connection.execute(sql, parameters).fetchone()
+def _row(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    row = connection.execute(sql).fetchone()
     assert row is not None
     return row
 

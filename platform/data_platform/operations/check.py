@@ -1,6 +1,5 @@
 """Reads a whole lakehouse, and compares it with what its catalogue says of it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import duckdb
@@ -22,13 +21,8 @@ class Checked:
     faults: tuple[str, ...]
 
 
-def check(
-    settings: Settings, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Checked:
+def check(settings: Settings) -> Checked:
     """Read every table of the published lakehouse, whole.
-
-    Args:
-        progress: called with (tables done, tables in all).
 
     Raises:
         PlatformError: there is no lakehouse.
@@ -40,8 +34,7 @@ def check(
             "SELECT schema_name, table_name FROM duckdb_tables() "
             "WHERE database_name = current_database() AND NOT internal ORDER BY ALL"
         ).fetchall()
-        for done, (schema, name) in enumerate(tables):
-            progress(done, len(tables))
+        for schema, name in tables:
             place = place_of((schema, name))
             try:
                 told = connection.execute(f"SELECT COUNT(*) FROM {place}").fetchone()
@@ -59,5 +52,4 @@ def check(
                 faults.append(
                     f"{schema}.{name} has {found[0]:,} rows, its statistics say {told[0]:,}"
                 )
-        progress(len(tables), len(tables))
     return Checked(len(tables), rows, tuple(faults))

@@ -57,11 +57,6 @@ class SourceTable:
         return self.dates.get("on")
 
     @property
-    def date_columns(self) -> tuple[str, ...]:
-        """The columns that hold dates."""
-        return tuple(column.name for column in self.columns if column.type == "DATE")
-
-    @property
     def bounded_columns(self) -> tuple[str, ...]:
         """The date columns that reports count by: no value may precede the company's first day."""
         own = (self.dates[tag] for tag in ("on", "from", "to") if tag in self.dates)

@@ -12,6 +12,7 @@ from sqlmesh.core.environment import Environment
 from sqlmesh.core.snapshot import Snapshot, SnapshotId
 
 from data_platform.errors import PlatformError
+from data_platform.names import PROD
 from data_platform.project.context import Project
 from data_platform.record.model_code import (
     promotion_before_plan,
@@ -28,8 +29,6 @@ from data_platform.record.promotions import (
     record_promotion,
 )
 from data_platform.sql import short_name
-
-_PRODUCTION = "prod"  # SQLMesh's name for it
 
 
 def note_promotion(
@@ -98,7 +97,7 @@ def snapshots_of(project: Project, number: int) -> dict[str, Snapshot]:
 def _note_plans(project: Project, promotion_number: int) -> None:
     """Note of each plan that nobody has noted yet that it came after a promotion."""
     for environment in project.context.state_reader.get_environments():
-        if environment.name == _PRODUCTION:
+        if environment.name == PROD:
             continue
         name, plan_id = environment.name, environment.plan_id
         if promotion_before_plan(project.cursor, name, plan_id) is None:

@@ -7,10 +7,10 @@ from sqlmesh.core.plan import PlanBuilder
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot
 from sqlmesh.utils.errors import SQLMeshError
 
+from data_platform.names import PROD
 from data_platform.project.context import Project
 from data_platform.record.loads import LastLoad
 from data_platform.record.promotions import Action
-from data_platform.transform.environments import PROD
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.transformed import failure
 

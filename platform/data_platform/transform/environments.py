@@ -8,6 +8,7 @@ from sqlmesh.core.environment import Environment
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotId
 
 from data_platform.errors import PlatformError, UsageError
+from data_platform.names import PROD
 from data_platform.project.context import Project
 from data_platform.project.window import Kind
 from data_platform.record.loads import LastLoad
@@ -23,9 +24,6 @@ class How(StrEnum):
     CHANGED = "changed"  # its own code
     INDIRECTLY_MODIFIED = "follows"  # its code is the same, what it reads is not
     METADATA_ONLY = "described"  # no row of it can differ
-
-
-PROD = "prod"
 
 
 def tables_of(project: Project, environment: str) -> Tables | None:

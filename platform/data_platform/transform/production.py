@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlmesh.core.snapshot import Snapshot
 
+from data_platform.names import PROD
 from data_platform.project.context import Project
 from data_platform.project.kinds import refuse_forward_only
 from data_platform.project.lineage.graph import Lineage
@@ -27,7 +28,6 @@ from data_platform.record.transforms import (
 from data_platform.transform.code_history import note_promotion
 from data_platform.transform.deploy import Deployment, apply_code, built_elsewhere
 from data_platform.transform.environments import (
-    PROD,
     How,
     differing,
     environments_behind,

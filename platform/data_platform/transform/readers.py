@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from sqlglot import exp
 from sqlmesh.core.snapshot import Snapshot
 
+from data_platform.names import PROD
 from data_platform.project.beside import copy_to_readers
 from data_platform.project.context import Project
 from data_platform.sql import quoted
-from data_platform.transform.environments import PROD, own_tables, tables_of
+from data_platform.transform.environments import own_tables, tables_of
 
 
 def place_shown(model: str, environment: str) -> str:

@@ -12,6 +12,7 @@ import duckdb
 from data_platform.delivery.export_files import WORKBOOK
 from data_platform.delivery.report.charts import Shown
 from data_platform.delivery.report.wording import filled, worded
+from data_platform.names import PROD
 from data_platform.project.lineage.production import ProductionCode
 from data_platform.record.audits import audit_history, last_audits
 from data_platform.record.computed import computed_for
@@ -20,7 +21,6 @@ from data_platform.record.loads import changes_since, loaded_tables
 from data_platform.record.rows import Audited, FailedAudit, ModelRan, Row, RunRow, StepRow
 
 _RUNS = 20
-_PROD = "prod"
 Cell = Any
 
 
@@ -117,11 +117,11 @@ def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str])
         return {"url": models[name], "text": model} if name in models else model
 
     audits = audits_of(published)
-    history = audit_history(published.connection, _PROD, _RUNS)
+    history = audit_history(published.connection, PROD, _RUNS)
     claimed = claims(published.project_dir)
     number = published.run.run_number if published.run else 0
     for row in published.noted:
-        if isinstance(row, Audited) and row.environment in ("", _PROD):
+        if isinstance(row, Audited) and row.environment in ("", PROD):
             key = row.model_name, row.audit
             known = history.get(key, [])
             before = sum(rows for run, rows in known if run == number)
@@ -182,10 +182,10 @@ def trust(published: Published, t: Mapping[str, str], models: Mapping[str, str])
 
 def audits_of(published: Published) -> dict[tuple[str, str], tuple[int, Audited]]:
     """(run number, result) of the last time that each audit ran, by model and audit."""
-    audits = last_audits(published.connection, _PROD)
+    audits = last_audits(published.connection, PROD)
     number = published.run.run_number if published.run else 0
     for row in published.noted:
-        if isinstance(row, Audited) and row.environment in ("", _PROD):
+        if isinstance(row, Audited) and row.environment in ("", PROD):
             audits[row.model_name, row.audit] = (number, row)
     return audits
 
@@ -199,12 +199,12 @@ def _held(history: Sequence[tuple[int, int]], t: Mapping[str, str]) -> str:
 
 def _computed(published: Published) -> list[ModelRan]:
     """What was computed so that production reflects the last load."""
-    known = computed_for(published.connection, _PROD, published.load_number)
+    known = computed_for(published.connection, PROD, published.load_number)
     noted = [
         one
         for one in published.noted
         if isinstance(one, ModelRan)
-        and (one.environment, one.load_number) == (_PROD, published.load_number)
+        and (one.environment, one.load_number) == (PROD, published.load_number)
     ]
     return [*known, *noted]
 
