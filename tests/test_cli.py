@@ -52,8 +52,7 @@ USAGE_ERRORS = [
     (["-d", "/no/such/folder/data", "extract"], "folder /no/such/folder does not exist"),
     *(
         (["--gateway", gateway, command], f"no gateway '{gateway}' in config.yaml; there are duck")
-        for gateway in ("nowhere", "", "TEAM")
-        for command in ("extract", "tables")
+        for gateway, command in (("nowhere", "extract"), ("", "tables"))
     ),
     (["--wait", "-1", "extract"], "-1.0 is not in the range x>=0"),
     (["--wait", "nan", "extract"], "'nan' is not a number"),

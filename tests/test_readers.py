@@ -84,6 +84,7 @@ def test_open_readers_hold_up_neither_a_run_nor_a_plan(begun: Platform) -> None:
     assert begun.rows(SHOWN.replace("intermediate", "intermediate__dev")) == [(NEXT,)]
 
 
+@pytest.mark.slow(reason="three runs")
 def test_a_lakehouse_that_is_gone_is_not_made_anew(begun: Platform) -> None:
     begun.call("extract", "load", "transform", options=options_of("2024-03-01"))
     database = begun.settings().lakehouse

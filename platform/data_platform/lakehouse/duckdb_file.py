@@ -79,10 +79,10 @@ class DuckDBFile:
     def refuse_folder(self, settings: Settings) -> None:
         refuse_other(settings)
         database = settings.lakehouse
-        if database.exists():
+        release = database.resolve().parents[1]
+        if database.exists() or not release.is_dir():
             return
         # A file that is gone would be made anew, without what no extract brings back.
-        release = database.resolve().parents[1]
         for kept in release.parent.glob(f"*/lakehouse/{DATABASE}"):
             raise PlatformError(
                 f"{database} is gone, but the release before has one; put it back with: cp -p "

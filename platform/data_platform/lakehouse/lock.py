@@ -103,3 +103,5 @@ def run_at_work(folder: Path) -> int | None:
             return None
     except Timeout:
         return holder.run_number
+    except OSError:  # who may only read cannot ask for it
+        return holder.run_number if is_alive(holder.process_id) else None
