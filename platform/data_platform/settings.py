@@ -1,11 +1,13 @@
 """What the global options say: as of when, where, on which gateway."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from data_platform.errors import UsageError
+from data_platform.names import GATEWAYS
 
 CONFIG_FILE = "config.yaml"
 CONTRACT_FILE = "external_models.yaml"
@@ -106,3 +108,26 @@ def checked_data_dir(given: Path, project: Path) -> Path:
     if not path.parent.is_dir():
         raise UsageError(f"--data-dir: folder {path.parent} does not exist")
     return path
+
+
+def checked_gateway(given: str, project: Path) -> str:
+    """A gateway that the platform knows, or else config.yaml, before anything is done.
+
+    Raises:
+        UsageError: neither knows it.
+    """
+    if given in GATEWAYS:
+        return given
+    import jinja2
+    import yaml
+
+    with suppress(OSError, UnicodeError, jinja2.TemplateError, yaml.YAMLError):  # SQLMesh will tell
+        text = (project / CONFIG_FILE).read_text(encoding="utf-8")
+        said = yaml.safe_load(jinja2.Template(text).render(env_var=os.environ.get))
+        known = said.get("gateways") if isinstance(said, dict) else None
+        if isinstance(known, dict) and given not in known:
+            raise UsageError(
+                f"there is no gateway {given!r} in {CONFIG_FILE}; there are "
+                f"{', '.join(dict.fromkeys((*GATEWAYS, *known)))}"
+            )
+    return given

@@ -26,8 +26,14 @@ from data_platform.cli.action import Action, Call
 from data_platform.cli.telling import tell_catalogue, tell_settled
 from data_platform.cli.terminal import Reporter
 from data_platform.errors import PlatformError, UsageError, one_line, without_values
-from data_platform.names import BESIDE_DUCKDB, GATEWAYS
-from data_platform.settings import CONFIG_FILE, Settings, checked_data_dir, find_project, yesterday
+from data_platform.names import BESIDE_DUCKDB
+from data_platform.settings import (
+    Settings,
+    checked_data_dir,
+    checked_gateway,
+    find_project,
+    yesterday,
+)
 from data_platform.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -102,7 +108,6 @@ for command in (
 def _take(began: float | None, /, actions: list[Action], **options: Any) -> int:
     """Take the actions, those up to the last one that writes in one run; the exit code."""
     call, arrived = _call(**options), time.perf_counter()
-    _refuse_unknown(call.settings)
     for action in actions:
         _refuse_elsewhere(call.settings.gateway, action.name)
         action.check(call)
@@ -171,29 +176,6 @@ def _all_stands(call: Call, standing: "Standing", words: str) -> bool:
     return settled is not None
 
 
-def _refuse_unknown(settings: Settings) -> None:
-    """Refuse a gateway that nobody knows, before anything is done.
-
-    Raises:
-        UsageError: config.yaml has none of that name.
-    """
-    if settings.gateway in GATEWAYS:
-        return
-    import jinja2
-    import yaml
-
-    with suppress(OSError, UnicodeError, jinja2.TemplateError, yaml.YAMLError):  # SQLMesh will tell
-        text = (settings.project_dir / CONFIG_FILE).read_text(encoding="utf-8")
-        read = jinja2.Template(text).render(env_var=os.environ.get)
-        said = yaml.safe_load(read)
-        known = said.get("gateways") if isinstance(said, dict) else None
-        if isinstance(known, dict) and settings.gateway not in known:
-            raise UsageError(
-                f"there is no gateway {settings.gateway!r} in {CONFIG_FILE}; there are "
-                f"{', '.join(dict.fromkeys((*GATEWAYS, *known)))}"
-            )
-
-
 def _refuse_elsewhere(gateway: str, name: str) -> None:
     """Refuse a command that a gateway does not offer.
 
@@ -219,6 +201,7 @@ def _call(
     """What the options of the program say, from either side of the commands' names."""
     project = find_project(project_dir)
     data = checked_data_dir(data_dir or project / "data", project)
+    gateway = checked_gateway(gateway, project)
     settings = Settings(as_of or yesterday(), project, data, gateway)
     company = Simulation(random_seed, scale)
     return Call(settings, company, Reporter(quiet, verbose), wait, _asked(settings, company))

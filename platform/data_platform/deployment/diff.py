@@ -14,7 +14,7 @@ from sqlglot import exp
 from sqlmesh.core.snapshot import Snapshot
 
 from data_platform.deployment.code_changes import renamed_columns
-from data_platform.deployment.row_comparison import Pair, Sample, compare_rows
+from data_platform.deployment.row_comparison import Pair, Sample, compare_rows, types_of
 from data_platform.errors import PlatformError, UsageError, near
 from data_platform.lakehouse.limits import within_memory
 from data_platform.names import PROD
@@ -235,9 +235,12 @@ class _Comparison:
     def _compare(
         self, before: Snapshot, after: Snapshot, rows: tuple[int | None, int | None]
     ) -> ModelDiff:
-        one, other = self.theirs.lineage, self.ours.lineage
+        one, other, cursor = self.theirs.lineage, self.ours.lineage, self.project.cursor
         old, new = one.models[self.name], other.models[self.name]
-        were, are = map(self._types, self._places)
+        were, are = (
+            {name: type_.sql(dialect="duckdb") for name, type_ in types_of(cursor, place).items()}
+            for place in self._places
+        )
         added = {name: type_ for name, type_ in are.items() if name not in were}
         removed = {name: type_ for name, type_ in were.items() if name not in are}
         renamed = {
@@ -257,7 +260,7 @@ class _Comparison:
         keys = _keys(before, after, old, pairs)
         personal = one.personal(self.name) | other.personal(self.name)
         compared = compare_rows(
-            self.project.cursor,
+            cursor,
             self._places,
             keys,
             {here: there for here, there in pairs.items() if here not in keys},
@@ -279,13 +282,6 @@ class _Comparison:
     def _places(self) -> tuple[str, str]:
         """Where readers find production's, and the environment's."""
         return place_shown(self.name, PROD), place_shown(self.name, self.environment)
-
-    def _types(self, place: str) -> dict[str, str]:
-        rows = self.project.cursor.execute(f"DESCRIBE {place}").fetchall()
-        return {
-            name: exp.DataType.build(type_, dialect="duckdb").sql(dialect="duckdb")
-            for name, type_, *_ in rows
-        }
 
     def _count(self, table: str) -> int:
         (count,) = self.project.cursor.execute(f"SELECT COUNT(*) FROM {table}").fetchone() or (0,)

@@ -50,7 +50,7 @@ def compare_rows(
 
     labels = {here: f"k{n}" for n, here in enumerate(keys)}
     labels |= {here: f"c{n}" for n, here in enumerate(others)}
-    were, are = (_types(cursor, place) for place in places)
+    were, are = (types_of(cursor, place) for place in places)
     as_text = {label for here, label in labels.items() if _differ(were[here], are[columns[here]])}
 
     def side(place: str, names: Sequence[tuple[str, str]], keys: Sequence[str]) -> str:
@@ -111,7 +111,8 @@ def compare_rows(
     }
 
 
-def _types(cursor: duckdb.DuckDBPyConnection, place: str) -> dict[str, DataType]:
+def types_of(cursor: duckdb.DuckDBPyConnection, place: str) -> dict[str, DataType]:
+    """The type of each column of a table or view."""
     rows = cursor.execute(f"DESCRIBE {place}").fetchall()
     return {name: DataType.build(type_, dialect="duckdb") for name, type_, *_ in rows}
 

@@ -51,7 +51,7 @@ def writers_lock(
     Raises:
         PlatformError: another one is at work; says which, since when and doing what.
     """
-    lock = FileLock(folder / "lock", mode=0o600)
+    lock = _lock(folder)
     try:
         try:
             lock.acquire(timeout=0)
@@ -67,6 +67,10 @@ def writers_lock(
         yield
     finally:
         lock.release()
+
+
+def _lock(folder: Path) -> FileLock:
+    return FileLock(folder / "lock", mode=0o600)
 
 
 def _who(folder: Path) -> str:
@@ -99,7 +103,7 @@ def run_at_work(folder: Path) -> int | None:
     if holder is None:
         return None
     try:
-        with FileLock(folder / "lock", timeout=0):
+        with _lock(folder).acquire(timeout=0):
             return None
     except Timeout:
         return holder.run_number

@@ -145,11 +145,12 @@ def status(settings: Settings) -> Status:
     releases, store = Releases(settings.data_dir), store_of(settings)
     unfolded = dict(told for journal in journals(releases.runs_dir) if (told := journal.run()))
     kept = store.kept(settings, releases.failed_dir)
-    latest = partial(_latest, unfolded, run_at_work(releases.runs_dir))
+    writer = store.writer(settings)
+    latest = partial(_latest, unfolded, run_at_work(releases.runs_dir), writer is not None)
     found = partial(
         Status,
         release=store.published(settings) or releases.current,
-        writer=(writer := store.writer(settings)),
+        writer=writer,
         failed_copy=store.place(kept) if store.exists(kept) else None,
     )
     if not store.exists(settings) and unfolded:
@@ -164,7 +165,7 @@ def status(settings: Settings) -> Status:
             promotion=None,
             tables=(),
             exports_are_current=True,
-            runs=latest({}, writer),
+            runs=latest({}),
         )
     with reading(settings) as connection:
         load, tables = last_load(connection), loaded_tables(connection)
@@ -197,7 +198,7 @@ def status(settings: Settings) -> Status:
             exports_are_current=_exports_are_current(
                 settings, exported_files(connection), change_number(connection)
             ),
-            runs=latest(runs, writer),
+            runs=latest(runs),
         )
 
 
@@ -206,12 +207,12 @@ def _exports_are_current(settings: Settings, shows: Mapping[str, int], change: i
     return bool(files) and all(shows.get(path.name) == change for path in files)
 
 
-def _latest(unfolded: Runs, at_work: int | None, recorded: Runs, writer: str | None) -> Runs:
+def _latest(unfolded: Runs, at_work: int | None, has_writer: bool, recorded: Runs) -> Runs:
     """The last runs of the record and of the journals; one that was published is in the record.
 
     Args:
         at_work: the number of the run that writes on this machine.
-        writer: who writes to a shared lakehouse, on whatever machine.
+        has_writer: somebody writes to a shared lakehouse, on whatever machine.
     """
     found = {run.run_number: (run, steps) for run, steps in unfolded.items()}
     for run, steps in recorded.items():
@@ -220,7 +221,7 @@ def _latest(unfolded: Runs, at_work: int | None, recorded: Runs, writer: str | N
     here = platform.node()
     return dict(
         found[number]
-        if number == at_work or (writer and found[number][0].host != here)
+        if number == at_work or (has_writer and found[number][0].host != here)
         else _with_its_ending(*found[number])
         for number in sorted(found)[: -_RUNS_SHOWN - 1 : -1]
     )
