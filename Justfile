@@ -9,6 +9,10 @@ set positional-arguments
 python := env("PYTHON", "python3")
 bin := ".venv/bin"
 
+# What is installed is compiled at once, on all cores, as pip does: whoever has Python write no bytecode
+# (PYTHONDONTWRITEBYTECODE, as in many containers) would compile SQLMesh again with each command.
+export UV_COMPILE_BYTECODE := "1"
+
 # List the recipes
 [private]
 default:
@@ -265,6 +269,7 @@ setup:
     $uv --require-hashes -r requirements.lock
     echo "3 of 3, the program itself"
     $uv --no-deps --no-build-isolation -e .
+    {{ bin }}/python -m compileall -q platform
     echo "$wanted" > "$stamp"
 
 # Add to .venv what gateway `team` needs, from requirements-team.lock (docs/scaling.md)
