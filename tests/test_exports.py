@@ -259,6 +259,35 @@ def test_a_file_of_many_rows_is_the_same_as_if_they_were_few(
     assert written[0] == written[1] == written[2]
 
 
+AMOUNTS = {
+    "decimal commas": "('a', '1,50'), ('b', '-0,25'), (NULL, NULL)",
+    "decimal points": "('a', '1.50'), ('b', '-0.25')",
+    "both, and none": "('a', '1,00'), ('b', '0.25'), ('c', '0')",
+    "a text longer than a usual line": "(REPEAT('x,', 2_000_000), '1,50'), ('\n\"', '-0,25')",
+    "numbers": "('a', 1.50::DECIMAL(9, 2)), ('b', -0.25)",
+}
+
+
+@pytest.mark.parametrize("file_format", [one for one in ExportFormat if one != ExportFormat.XLSX])
+@pytest.mark.parametrize("kind", AMOUNTS)
+def test_amounts_are_read_back_however_they_are_written(
+    kind: str, file_format: ExportFormat, tmp_path: Path
+) -> None:
+    target = Target(tmp_path / "a", ("v",), file_format)
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE SCHEMA exports; CREATE SCHEMA ops; CREATE SCHEMA sources;"
+            "CREATE TABLE ops.control_totals AS SELECT 'v' AS export_name, 'n' AS column_name;"
+            "CREATE TABLE sources.app__invoices AS SELECT 1.25::DECIMAL(10, 2) AS amount;"
+            f"CREATE TABLE exports.v AS FROM (VALUES {AMOUNTS[kind]}) AS t(x, n);"
+        )
+        rows = connection.execute("SELECT COUNT(*) FROM exports.v").fetchall()[0][0]
+        assert write(connection, target, target.path) == (rows, Decimal("1.25"))
+        connection.execute("INSERT INTO sources.app__invoices VALUES (0.01)")
+        with pytest.raises(PlatformError, match=r"n come to 1\.25, expected 1\.26"):
+            write(connection, target, target.path)
+
+
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_cannot_be_written_as_it_is_is_refused_and_nothing_is_written(
     begun: Platform, tmp_path: Path, kind: str

@@ -1,7 +1,8 @@
 """The files of exports: what each holds, how it is written, and read back."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,7 @@ from data_platform.delivery.export_query import export_query, view_name
 from data_platform.delivery.few_values import columns_of_few_values
 from data_platform.delivery.workbook import check_fits, write_workbook
 from data_platform.errors import PlatformError, is_about_values, without_values
+from data_platform.lakehouse.limits import set_limits
 from data_platform.names import ExportFormat
 from data_platform.record.exports import control_column
 from data_platform.sql import literal, quoted
@@ -147,27 +149,44 @@ def _read_back(
     Raises:
         PlatformError: names what was expected and found.
     """
-    names = [name for name, *_ in connection.execute(f"DESCRIBE {view_name(view)}").fetchall()]
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    line = min(max(path.stat().st_size, _USUAL_LINE), _LONGEST_LINE)
-    delimiter = ";" if file_format == ExportFormat.EXCEL_FR else ","
-    source = (
-        "read_parquet($path)"
-        if file_format == ExportFormat.PARQUET
-        else f"read_csv($path, header = true, auto_detect = false, delim = '{delimiter}', "
-        f"quote = '\"', escape = '\"', max_line_size = {line}, "
-        f"buffer_size = {max(line, _BUFFER)}, columns = {{{columns}}})"
-    )
+    described = connection.execute(f"DESCRIBE {view_name(view)}").fetchall()
+    texts = {name: "VARCHAR" for name, *_ in described}
     control = control_column(connection, view)
-    amount = "NULL"
-    if control:
-        text = f"REPLACE(CAST({quoted(control)} AS VARCHAR), ',', '.')"
-        amount = f"SUM(CAST({text} AS DECIMAL(18, 2)))"
-    found = connection.execute(f"SELECT COUNT(*), {amount} FROM {source}", {"path": str(path)})
-    counted, total = found.fetchone() or (0, None)
+    column = quoted(control) if control else "NULL"
+    as_text = f"CAST(REPLACE(CAST({column} AS VARCHAR), ',', '.') AS DECIMAL(18, 2))"
+    with closing(duckdb.connect()) as reader:  # whose errors end no transaction
+        set_limits(reader)
+        if file_format == ExportFormat.PARQUET:
+            counted, total = _counted(reader, f"read_parquet({literal(str(path))})", as_text)
+        else:
+            types = {**texts, control: "DECIMAL(18, 2)"} if control else texts
+            try:
+                file = _csv(path, file_format, types, _USUAL_LINE)
+                counted, total = _counted(reader, file, column)
+            except duckdb.Error:  # decimal points, or a very long text: in twice the time
+                file = _csv(path, file_format, texts, _LONGEST_LINE)
+                counted, total = _counted(reader, file, as_text)
     if counted != rows:
         raise PlatformError(f"export {view}: {rows:,} rows were written, {counted:,} read back")
     return _as_invoiced(connection, view, control, total or Decimal(0)) if control else None
+
+
+def _counted(
+    reader: duckdb.DuckDBPyConnection, file: str, amount: str
+) -> tuple[int, Decimal | None]:
+    counted, total = reader.execute(f"SELECT COUNT(*), SUM({amount}) FROM {file}").fetchall()[0]
+    return counted, total
+
+
+def _csv(path: Path, file_format: ExportFormat, types: Mapping[str, str], line: int) -> str:
+    """What DuckDB selects from to read a file of text, whose lines are at most so many bytes."""
+    columns = ", ".join(f"{literal(name)}: '{type_}'" for name, type_ in types.items())
+    delimiter = ";" if file_format == ExportFormat.EXCEL_FR else ","
+    return (
+        f"read_csv({literal(str(path))}, header = true, auto_detect = false, "
+        f"delim = '{delimiter}', quote = '\"', escape = '\"', decimal_separator = ',', "
+        f"max_line_size = {line}, buffer_size = {max(line, _BUFFER)}, columns = {{{columns}}})"
+    )
 
 
 def _as_invoiced(

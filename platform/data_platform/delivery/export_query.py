@@ -63,9 +63,10 @@ def export_query(
             source = f"CAST({source} AS VARCHAR)"
         cell = source if name in harmless else _cell(source, type_, file_format, name in texts)
         cells.append(f"{cell} AS {column}")
-    order = ", ".join(f"source.{quoted(name)} NULLS FIRST" for name, *_ in columns)
-    rows = f"(SELECT {', '.join(sources)} FROM {view_name(view)})" if few else view_name(view)
-    return f"SELECT {', '.join(cells)} FROM {rows} AS source ORDER BY {order}"
+    order = ", ".join(f"{quoted(name)} NULLS FIRST" for name, *_ in columns)
+    # Cells are made of sorted rows, in whose order DuckDB keeps them: a sort would carry both.
+    rows = f"SELECT {', '.join(sources)} FROM {view_name(view)}"
+    return f"SELECT {', '.join(cells)} FROM (SELECT * FROM ({rows}) ORDER BY {order}) AS source"
 
 
 def _is_harmless(
