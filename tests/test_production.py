@@ -12,7 +12,8 @@ from data_platform.delivery.report.render import report
 from data_platform.errors import PlatformError
 from data_platform.ingest.extract import extract
 from data_platform.ingest.load import load
-from data_platform.project.evaluation import Evaluation, Recorder
+from data_platform.project.console import Recorder
+from data_platform.project.evaluation import Evaluation
 from data_platform.simulation import Simulation
 from data_platform.transform.transform import transform
 from data_platform.transform.transformed import Transformed

@@ -37,6 +37,44 @@ def test_a_query_comes_in_the_shape_that_is_asked_for(finished: Platform) -> Non
     )
 
 
+def test_rows_come_in_pieces_as_if_they_were_one(finished: Platform) -> None:
+    many = "SELECT range AS n, 'a' || range AS text FROM range(25_000)"
+    found = finished.call("query", many, "--format", "csv").stdout
+    assert found.splitlines() == ["n,text", *(f"{n},a{n}" for n in range(25_000))]
+    rows = json.loads(finished.call("query", many, "--format", "json").stdout)
+    assert rows == [{"n": n, "text": f"a{n}"} for n in range(25_000)]
+    lines = finished.call("query", many, "--format", "markdown").stdout.splitlines()
+    assert lines[:3] == ["| n | text |", "| --- | --- |", "| 0 | a0 |"] and len(lines) == 25_002
+    none = finished.call("query", "SELECT 1 AS n LIMIT 0", "--format", "json").stdout
+    assert json.loads(none) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [(1_000, ""), (10_000, "10,000 rows, the first"), (10_001, "more than 10,000 rows, the first")],
+)
+def test_a_table_says_how_many_rows_there_are(finished: Platform, rows: int, told: str) -> None:
+    said = finished.call("query", f"FROM range({rows})").stderr
+    assert said.startswith(told) and bool(said) == bool(told)
+
+
+# Of a process that is started by a small one: a fork of this one counts as what this one takes.
+PEAK = """import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
+
+
+def test_many_rows_take_little_memory(finished: Platform) -> None:
+    big = "SELECT range AS n, repeat('x', 100) AS text FROM range(2_000_000)"
+    program = str(Path(sys.executable).with_name("data-platform"))
+    words = [program, "-d", str(finished.data), "query", big, "--format", "csv"]
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, *words], capture_output=True, text=True, cwd=PROJECT
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 300_000  # KB; rows and texts at once take 700,000
+
+
 FORBIDDEN = [
     "CREATE TABLE sources.more AS SELECT 1",
     "DELETE FROM sources.app__users",

@@ -1,9 +1,9 @@
-"""Rows to show, and the shapes in which they go to other programs."""
+"""Rows to show, and the shapes in which they go to other programs, a piece at a time."""
 
 import csv
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from io import StringIO
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Result:
-    """The columns and rows of a statement."""
+    """The columns and rows of a statement, or of a piece of what it gives."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
@@ -23,13 +23,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def as_csv(result: Result) -> str:
+def as_csv(pieces: Iterable[Result]) -> Iterator[str]:
     """Header and rows, comma-separated."""
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(result.columns)
-    writer.writerows(result.rows)
-    return text.getvalue()
+    for place, piece in enumerate(pieces):
+        text = StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        if place == 0:
+            writer.writerow(piece.columns)
+        writer.writerows(piece.rows)
+        yield text.getvalue()
 
 
 def _json_value(value: object) -> object:
@@ -61,14 +63,20 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def as_json(result: Result) -> str:
+def as_json(pieces: Iterable[Result]) -> Iterator[str]:
     """A list of objects, one a row; a column's name that comes twice gets a number."""
-    names = distinct(result.columns)
-    rows = [dict(zip(names, map(_json_value, row), strict=True)) for row in result.rows]
-    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    before = "["
+    for piece in pieces:
+        names = distinct(piece.columns)
+        rows = [dict(zip(names, map(_json_value, row), strict=True)) for row in piece.rows]
+        if rows:
+            text = json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False)
+            yield before + text.removeprefix("[").removesuffix("\n]")
+            before = ","
+    yield "[]\n" if before == "[" else "\n]\n"
 
 
-def as_markdown(result: Result) -> str:
+def as_markdown(pieces: Iterable[Result]) -> Iterator[str]:
     """A table in Markdown."""
 
     def line(cells: Iterable[object]) -> str:
@@ -78,4 +86,11 @@ def as_markdown(result: Result) -> str:
     def lines(rows: Sequence[Sequence[object]]) -> str:
         return "".join(line(row) for row in rows)
 
-    return line(result.columns) + line("---" for _ in result.columns) + lines(result.rows)
+    for place, piece in enumerate(pieces):
+        header = line(piece.columns) + line("---" for _ in piece.columns) if place == 0 else ""
+        yield header + lines(piece.rows)
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> str:
+    """A table in Markdown of a few rows."""
+    return "".join(as_markdown([Result(tuple(columns), list(rows))]))

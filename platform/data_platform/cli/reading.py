@@ -1,8 +1,11 @@
 """The commands that read: what is published, also while a run is at work on its private copy."""
 
 import json
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,11 +29,12 @@ def _query(call: Call, sql: str | None, result_format: str, failed: bool) -> int
         from data_platform.delivery.browse import shell
 
         return shell(settings, call.settings.data_dir)
-    _show_rows(call, query.query(settings, sql), result_format)
+    with closing(query.query(settings, sql)) as pieces:
+        _show_rows(call, pieces, result_format)
     return 0
 
 
-def _show_rows(call: Call, found: "Result", result_format: str) -> None:
+def _show_rows(call: Call, pieces: "Iterable[Result]", result_format: str) -> None:
     from data_platform import result
 
     shapes = {
@@ -39,9 +43,11 @@ def _show_rows(call: Call, found: "Result", result_format: str) -> None:
         ResultFormat.MARKDOWN: result.as_markdown,
     }
     if shape := shapes.get(ResultFormat(result_format)):
-        call.reporter.write(shape(found))
+        for text in shape(pieces):
+            call.reporter.write(text)
     else:
-        call.reporter.table(found)
+        first, *more = islice(pieces, 2)
+        call.reporter.table(first, has_more=bool(more))
 
 
 @click.command("query", cls=parsing.Interspersed)
@@ -57,7 +63,7 @@ def query_command(sql: str | None, result_format: str, failed: bool) -> Action:
 def _tables(call: Call, result_format: str) -> None:
     from data_platform.delivery.query import tables
 
-    _show_rows(call, tables(call.settings), result_format)
+    _show_rows(call, [tables(call.settings)], result_format)
 
 
 @click.command("tables", cls=parsing.Command)
@@ -190,7 +196,7 @@ def ui_command(host: str, port: int) -> Action:
 def _sources(call: Call, result_format: str) -> None:
     from data_platform.operations.sources import sources
 
-    _show_rows(call, sources(call.settings), result_format)
+    _show_rows(call, [sources(call.settings)], result_format)
 
 
 def _check_sources(call: Call, asked: tuple[str, ...], result_format: str) -> int:
@@ -202,7 +208,7 @@ def _check_sources(call: Call, asked: tuple[str, ...], result_format: str) -> in
     if result_format == ResultFormat.TABLE:  # too narrow for what does not fit, which is told below
         said = [(*row[:3], "refused" if row[3] in found.faults else row[3]) for row in shown.rows]
         shown = replace(shown, rows=said)
-    _show_rows(call, shown, result_format)
+    _show_rows(call, [shown], result_format)
     for fault in found.faults if result_format == ResultFormat.TABLE else ():
         call.reporter.warn(fault)
     for change in found.schema_changes:

@@ -149,8 +149,12 @@ class Reporter:
         counted = "1 warning" if self.warnings == 1 else f"{self.warnings} warnings"
         self.say(f"Done in {seconds:.1f} s, {counted}.")
 
-    def table(self, result: Result) -> None:
-        """Rows of a query; the first thousand of them."""
+    def table(self, result: Result, has_more: bool = False) -> None:
+        """Rows of a query; the first thousand of them.
+
+        Args:
+            has_more: there are more than those of the result.
+        """
         if not result.columns:
             return
         console, shown = self._wide(), result.rows[:_TABLE_ROWS]
@@ -167,8 +171,9 @@ class Reporter:
         else:
             _print_table(console, result.columns, cells)
         if len(result.rows) > len(cells):
+            more = "more than " if has_more else ""
             self._err.print(
-                f"{len(result.rows):,} rows, the first {len(cells):,} shown; "
+                f"{more}{len(result.rows):,} rows, the first {len(cells):,} shown; "
                 "--format csv gives them all"
             )
         elif is_cut:

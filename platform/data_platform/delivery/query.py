@@ -1,6 +1,6 @@
 """Read the lakehouse: a statement's rows, or what there is to read."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 
 import duckdb
 
@@ -16,6 +16,8 @@ from data_platform.settings import Settings
 from data_platform.sources.contract import SCHEMA as SOURCES
 from data_platform.sources.contract_file import read_contract
 
+# So many rows at a time are made values of Python's: ten million of them would take gigabytes.
+_ROWS_OF_A_PIECE = 10_000
 # In the order in which a reader looks for something.
 SCHEMAS = (
     *(Layer.EXPORTS, Layer.REPORT, Layer.MARTS, Layer.INTERMEDIATE, Layer.STAGING),
@@ -40,11 +42,13 @@ def lakehouse(settings: Settings, failed: bool) -> Settings:
     return kept
 
 
-def query(settings: Settings, sql: str) -> Result:
-    """Run SQL that can only read the lakehouse, and nothing else.
+def query(settings: Settings, sql: str) -> Generator[Result, None, None]:
+    """Run SQL that can only read the lakehouse, and nothing else; what it gives, in pieces.
+
+    There is one at least, and more where there are more rows than it holds.
 
     Raises:
-        PlatformError: there is no lakehouse, or DuckDB refuses the statement.
+        PlatformError: there is no lakehouse, or DuckDB refuses the statement, or fails later on.
     """
     with reading(settings) as connection:
         try:
@@ -56,7 +60,10 @@ def query(settings: Settings, sql: str) -> Result:
             store_of(settings).refuse_query(sql)
             cursor = connection.execute(sql)
             columns = tuple(column[0] for column in cursor.description or ())
-            return Result(columns, cursor.fetchall() if columns else [])
+            rows = cursor.fetchmany(_ROWS_OF_A_PIECE) if columns else []
+            yield Result(columns, rows)
+            while rows and (rows := cursor.fetchmany(_ROWS_OF_A_PIECE)):
+                yield Result(columns, rows)
         except duckdb.Error as error:
             raise PlatformError(f"the query failed: {with_our_limits(str(error))}") from error
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from data_platform.result import Result, as_markdown, counted
+from data_platform.result import counted, markdown_table
 
 if TYPE_CHECKING:
     from data_platform.deployment.diff import Diff, ModelDiff
@@ -36,7 +36,7 @@ def diff_markdown(found: "Diff") -> str:
             (f"`{model.model}`", _counted(model, found.environment), "<br>".join(_details(model)))
             for model in found.models
         ]
-        parts.append(as_markdown(Result(("Model", "Rows", "Differences"), rows)))
+        parts.append(markdown_table(("Model", "Rows", "Differences"), rows))
     totals = [
         (f"`{model.model}`", f"`{column}`", _shown(before), _shown(after))
         for model in found.models
@@ -44,11 +44,11 @@ def diff_markdown(found: "Diff") -> str:
     ]
     if totals:
         header = ("Model", "Column", "Total in production", f"Total in {found.environment}")
-        parts.append(as_markdown(Result(header, list(totals))))
+        parts.append(markdown_table(header, list(totals)))
     if found.warnings:
         titles = ("Model", f"Warning in {found.environment}", "Warning in production")
         told = [(f"`{one.model}`", one.here or "", one.production or "") for one in found.warnings]
-        parts.append(as_markdown(Result(titles, list(told))))
+        parts.append(markdown_table(titles, list(told)))
     for model in found.models:
         if model.samples:
             shown: list[tuple[Any, ...]] = [
@@ -62,7 +62,7 @@ def diff_markdown(found: "Diff") -> str:
                 )
                 for sample in model.samples
             ]
-            table = as_markdown(Result(("Row", "Where", "Difference"), shown))
+            table = markdown_table(("Row", "Where", "Difference"), shown)
             summary = f"<summary>Samples of <code>{model.model}</code></summary>"
             parts.append(f"<details>{summary}\n\n{table}\n</details>\n")
     return "\n".join(parts)

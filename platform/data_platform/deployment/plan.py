@@ -27,6 +27,7 @@ from data_platform.transform.environments import differing, own_tables, tables_o
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.production import Production
 from data_platform.transform.readers import show_to_readers
+from data_platform.transform.recompute import compute
 from data_platform.transform.transformed import failure
 
 
@@ -174,7 +175,7 @@ def _make_reflect(
     """Make some models reflect a load; gives those that had to be computed or, views, audited."""
     evaluation = tables.project.evaluation
     to_do = {name: why for name, why in tables.behind(load).items() if name in names}
-    tables.compute(to_do, load, progress=progress)
+    compute(tables, to_do, load, progress=progress)
     if evaluation.stops or evaluation.errors:
         raise failure(evaluation)
     tables.mark_as_reflecting(load, names)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_platform.deployment.code_changes import CodeChanges, ModelChange
 from data_platform.project.lineage.formats import impact_as_json
-from data_platform.result import Result, as_markdown, counted
+from data_platform.result import counted, markdown_table
 from data_platform.transform.environments import How
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def plan_markdown(planned: "Planned") -> str:
         )
         for one in code.changes
     ]
-    table = as_markdown(Result(("Model", "Change", "Why", "Columns that may differ"), rows))
+    table = markdown_table(("Model", "Change", "Why", "Columns that may differ"), rows)
     parts = [
         f"### Plan\n\n{counted(planned.unit_tests, 'unit test')} passed. {cost(code)}\n\n{table}",
         f"### Impact\n\n{impact_markdown(code)}",

@@ -34,6 +34,7 @@ from data_platform.transform.environments import (
 )
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.production import Production
+from data_platform.transform.recompute import compute
 from data_platform.transform.transformed import Progress, Transformed, failure
 
 
@@ -119,7 +120,7 @@ def promote(
         evaluation.start(load.load_number, found.name)
         in_record = vouched(tables, own, load)
         asked = own - {audit.model_name for audit in in_record}
-        tables.compute(tables.all_of(asked, load), load, progress=progress, audits_only=True)
+        compute(tables, tables.all_of(asked, load), load, progress=progress, audits_only=True)
         if evaluation.stops or evaluation.errors:
             raise failure(evaluation)
         passed = tuple(evaluation.audits)

@@ -28,7 +28,8 @@ from data_platform.lakehouse.duckdb_file import refusal
 from data_platform.lakehouse.stores import store_of
 from data_platform.names import BESIDE_DUCKDB, DUCKDB, SPARK
 from data_platform.project.beside import beside
-from data_platform.project.evaluation import Evaluation, Recorder, place_of
+from data_platform.project.console import Recorder
+from data_platform.project.evaluation import Evaluation, place_of
 from data_platform.project.evaluator import RememberingEvaluator
 from data_platform.project.facts import ModelFacts, facts_of
 from data_platform.project.garbage import collect_rarely

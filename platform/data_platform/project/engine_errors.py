@@ -1,9 +1,11 @@
-"""What engines say where a query fails, without the values of rows: those may be personal."""
+"""What is said where something fails, without the values of rows: those may be personal."""
 
 import re
 from typing import Any
 
 import duckdb
+from sqlglot.errors import SqlglotError
+from sqlmesh.utils.errors import PythonModelEvalError, SQLMeshError
 
 from data_platform.errors import is_about_values, one_line, without_values
 
@@ -40,3 +42,19 @@ def what_an_engine_says(error: BaseException) -> str | None:
     if type(error).__name__ in ("AnalysisException", "ParseException") and _CLASS.match(str(error)):
         return one_line(str(error).partition(";")[0].splitlines()[0])
     return None
+
+
+def innermost(error: BaseException) -> str:
+    """What first went wrong, in one line and without the values of rows."""
+    seen = [error]
+    while seen[-1].__cause__ is not None:
+        seen.append(seen[-1].__cause__)
+    for one in reversed(seen):
+        if said := what_an_engine_says(one):
+            return said
+    # What somebody's Python or a library says may quote the values that it stumbled over.
+    if any(isinstance(one, PythonModelEvalError) for one in seen):
+        return "an error in its Python; -v shows what it says"
+    if isinstance(seen[-1], SQLMeshError | SqlglotError):
+        return without_values(str(seen[-1]))
+    return f"{type(seen[-1]).__name__}; -v shows what it says"

@@ -1,12 +1,10 @@
-"""The tables of some versions of models, the load that each reflects, and how they are computed."""
+"""The tables of some versions of models, and the load that each reflects."""
 
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from sqlmesh.core.scheduler import parent_snapshots_by_name
 from sqlmesh.core.snapshot import (
     DeployabilityIndex,
     Snapshot,
@@ -17,7 +15,6 @@ from sqlmesh.core.snapshot import (
 
 from data_platform.names import SHOWN_TO_READERS, Layer
 from data_platform.project.context import Project
-from data_platform.project.evaluation import innermost
 from data_platform.project.kinds import kind_of, reach_of
 from data_platform.project.lineage.graph import Lineage
 from data_platform.project.lineage.working_tree import lineage_of
@@ -75,8 +72,8 @@ class Tables:
         }
 
     @property
-    def _first_day(self) -> date:
-        """Of the company: nothing before it is ever computed."""
+    def first_day(self) -> date:
+        """The company's: nothing before it is ever computed."""
         return date.fromisoformat(str(self.project.context.config.model_defaults.start))
 
     def of_layers(self, layers: Collection[str]) -> set[str]:
@@ -122,7 +119,7 @@ class Tables:
         reflected = self.reflected()
         found: dict[str, Restatement] = {}
         for number in set(reflected.values()) - {load.load_number}:
-            all_time = Window.of_months(self._first_day, latest_as_of_since(cursor, number))
+            all_time = Window.of_months(self.first_day, latest_as_of_since(cursor, number))
             if number is None:
                 changes: Mapping[str, Change] = {}
             else:
@@ -145,127 +142,8 @@ class Tables:
 
     def all_of(self, names: Collection[str], load: LastLoad) -> dict[str, Restatement]:
         """Some models over all of time."""
-        all_time = Window.of_months(self._first_day, load.as_of)
+        all_time = Window.of_months(self.first_day, load.as_of)
         return {n.name: Restatement(n.kind, all_time, ()) for n in self.nodes if n.name in names}
-
-    def audit_sources(self, load: LastLoad) -> None:
-        """Audit the raw tables by what the contract claims of them, over all of time."""
-        for snapshot in self.snapshots.values():
-            if snapshot.is_external and snapshot.model.audits:
-                self.project.evaluator.audit(
-                    snapshot,
-                    start=self._first_day,
-                    end=load.as_of,
-                    execution_time=load.execution_time,
-                    snapshots={snapshot.name: snapshot},
-                    deployability_index=self.deployability,
-                )
-
-    def compute(
-        self,
-        restatements: Mapping[str, Restatement],
-        load: LastLoad,
-        ignore_audits_of: Collection[str] = (),
-        progress: Callable[[int, int, str], None] = lambda done, total, model: None,
-        audits_only: bool = False,
-    ) -> None:
-        """Compute and audit models again, each after those that it reads.
-
-        A model that fails, or an audit of it that blocks, holds back the models that read it; the
-        others go on. What was found is in the project's evaluation.
-
-        Args:
-            ignore_audits_of: models whose audits run, but neither stop anything nor are recorded.
-            audits_only: compute nothing.
-        """
-        with self.project.evaluator.at_once():
-            self._compute(restatements, load, ignore_audits_of, progress, audits_only)
-
-    def _compute(
-        self,
-        restatements: Mapping[str, Restatement],
-        load: LastLoad,
-        ignore_audits_of: Collection[str],
-        progress: Callable[[int, int, str], None],
-        audits_only: bool,
-    ) -> None:
-        evaluator = self.project.evaluator
-        evaluation = self.project.evaluation
-        execution_time = load.execution_time
-        held_back: set[SnapshotId] = set()
-        done = 0
-        for snapshot in self.in_order:
-            name = short_name(snapshot.name)
-            restatement = restatements.get(name)
-            if any(parent in held_back for parent in snapshot.parents):
-                held_back.add(snapshot.snapshot_id)
-                continue
-            if restatement is None:
-                continue
-            progress(done, len(restatements), name)
-            done += 1
-            readable = parent_snapshots_by_name(snapshot, dict(self.snapshots))
-            window = {
-                "start": restatement.window.first,
-                "end": restatement.window.last,
-                "execution_time": execution_time,
-            }
-            started = time.perf_counter()
-            try:
-                if restatement.kind is Kind.TIME_RANGE:
-                    # As a full rebuild does it, in which nothing is left and no day is to come.
-                    window["end"] = load.as_of
-                    if not audits_only:
-                        evaluator.empty(self.table(snapshot))
-                if restatement.kind is not Kind.VIEW and not audits_only:
-                    self._evaluate(snapshot, window)
-                audit = evaluator.audit_untold if name in ignore_audits_of else evaluator.audit
-                results = audit(
-                    snapshot,
-                    **window,
-                    snapshots=readable,
-                    deployability_index=self.deployability,
-                )
-            except Exception as error:  # whatever an engine may raise
-                evaluation.errors.append(f"{evaluation.located(name)}: {innermost(error)}")
-                held_back.add(snapshot.snapshot_id)
-                continue
-            if not audits_only:
-                evaluation.computed.add(snapshot.snapshot_id)
-            stops = any(result.count and result.blocking for result in results)
-            if stops and name not in ignore_audits_of:
-                held_back.add(snapshot.snapshot_id)
-            if not audits_only:
-                evaluation.note_model(snapshot, restatement.window, time.perf_counter() - started)
-
-    def _evaluate(self, snapshot: Snapshot, window: Mapping[str, date]) -> None:
-        self.project.evaluator.evaluate(
-            snapshot,
-            **window,
-            snapshots=parent_snapshots_by_name(snapshot, dict(self.snapshots)),
-            deployability_index=self.deployability,
-            batch_index=0,
-            target_table_exists=None,
-            allow_destructive_snapshots=set(),
-            allow_additive_snapshots=set(),
-        )
-
-    def bind_views(self, names: Collection[str], load: LastLoad) -> None:
-        """Make views read the tables that these versions of models have.
-
-        Versions of a view that SQLMesh takes for the same, as where what it reads has only got a
-        column more, are one view in the lakehouse, which reads what the last of them read.
-        """
-        window = {
-            "start": self._first_day,
-            "end": load.as_of,
-            "execution_time": load.execution_time,
-        }
-        with self.project.evaluator.at_once():
-            for snapshot in self.in_order:
-                is_view = kind_of(snapshot.model) is Kind.VIEW
-                if is_view and short_name(snapshot.name) in names:
-                    self._evaluate(snapshot, window)
 
     def mark_as_reflecting(self, load: LastLoad, names: Collection[str]) -> None:
         """Note that models reflect the load, with the platform and in SQLMesh's own state."""

@@ -36,6 +36,7 @@ from data_platform.transform.environments import (
 from data_platform.transform.model_tables import Tables
 from data_platform.transform.readers import show_to_readers
 from data_platform.transform.reauditing import audit_what_has_come_back, is_due, recount
+from data_platform.transform.recompute import bind_views, compute
 from data_platform.transform.restatement import Restatement
 from data_platform.transform.transformed import Progress, Refreshed, Transformed, failure
 
@@ -210,7 +211,7 @@ class Production:
         load: LastLoad,
         ignore_audits_of: Sequence[str] = (),
     ) -> None:
-        tables.compute(restatements, load, ignore_audits_of, self.progress)
+        compute(tables, restatements, load, ignore_audits_of, self.progress)
         self._stop_at_failures()
 
     def _refresh_tables_that_are_kept(
@@ -262,7 +263,7 @@ class Production:
             if snapshot.snapshot_id in evaluation.computed - before
         )
         changed = {n for n, v in self._versions().items() if versions.get(n) not in (None, v)}
-        tables.bind_views(changed - set(computed), load)
+        bind_views(tables, changed - set(computed), load)
         tables.mark_as_reflecting(load, computed)
         return computed
 

@@ -11,6 +11,7 @@ from data_platform.record.loads import LastLoad
 from data_platform.record.rows import Audited
 from data_platform.record.transforms import record_recount, recounted_as_of
 from data_platform.transform.model_tables import Tables
+from data_platform.transform.recompute import audit_sources, compute
 from data_platform.transform.transformed import Progress
 
 _EVERY_DAYS = 7
@@ -24,9 +25,9 @@ def is_due(tables: Tables, load: LastLoad) -> bool:
 
 def recount(tables: Tables, load: LastLoad, progress: Progress) -> None:
     """Audit all models over all of time; what was found is in the project's evaluation."""
-    tables.audit_sources(load)
+    audit_sources(tables, load)
     names = [name for name, snapshot in tables.by_name.items() if snapshot.model.audits]
-    tables.compute(tables.all_of(names, load), load, (), progress, audits_only=True)
+    compute(tables, tables.all_of(names, load), load, (), progress, audits_only=True)
     evaluation = tables.project.evaluation
     if not (evaluation.stops or evaluation.errors):
         record_recount(tables.project.cursor, load.load_number, load.as_of)
@@ -49,4 +50,4 @@ def audit_what_has_come_back(
     audited = {*evaluation.seconds, *(one.model_name for one in audited_before)}
     names = {name for name in changed if tables.by_name[name].model.audits} - audited
     if names:
-        tables.compute(tables.all_of(names, load), load, (), progress, audits_only=True)
+        compute(tables, tables.all_of(names, load), load, (), progress, audits_only=True)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from data_platform.errors import listed
-from data_platform.project.evaluation import Evaluation, innermost
+from data_platform.project.engine_errors import innermost
+from data_platform.project.evaluation import Evaluation
 from data_platform.project.lineage.graph import Lineage
 from data_platform.project.window import Kind
 from data_platform.record.rows import Audited, FailedAudit, ModelRan, StoppedError
