@@ -29,7 +29,7 @@ from data_platform.project.audit_queries import (
     split,
 )
 from data_platform.project.engine_errors import what_values_did
-from data_platform.project.gateways import DuckLakeAdapter, Resilient, TogetherAdapter
+from data_platform.project.gateways import DuckLakeAdapter, Resilient
 from data_platform.project.rendered import KeptByDigest, made_of, period_of
 
 
@@ -88,10 +88,10 @@ class RememberingEvaluator(SnapshotEvaluator):
         with self._together():
             super().promote(*args, **options)
 
-    def _together(
-        self, kind: type[TogetherAdapter] = TogetherAdapter
-    ) -> AbstractContextManager[None]:
-        return self.adapter.together() if isinstance(self.adapter, kind) else nullcontext()
+    def _together(self) -> AbstractContextManager[None]:
+        return (
+            self.adapter.together() if isinstance(self.adapter, DuckLakeAdapter) else nullcontext()
+        )
 
     def set_correlation_id(self, correlation_id: Any) -> "RememberingEvaluator":
         """A plan of SQLMesh's asks for an evaluator that marks its queries; this one goes on."""
@@ -150,7 +150,7 @@ class RememberingEvaluator(SnapshotEvaluator):
 
     def audit_untold(self, snapshot: Snapshot, **options: Any) -> list[SampledResult]:
         """Audit a model, and tell nobody the results."""
-        with self._together(DuckLakeAdapter):  # DuckDB's own would end by a query that fails
+        with self._together():
             return cast(list[SampledResult], super().audit(snapshot, **options))
 
     def _render_snapshot_for_evaluation(

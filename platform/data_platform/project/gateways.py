@@ -11,7 +11,7 @@ from sqlmesh.core.config.connection import ConnectionConfig, DuckDBConnectionCon
 from sqlmesh.core.engine_adapter import DuckDBEngineAdapter, EngineAdapter
 
 from data_platform.lakehouse.extensions import are_compared
-from data_platform.names import DUCKDB, POSTGRES, SPARK, TEAM
+from data_platform.names import POSTGRES, SPARK, TEAM
 
 
 @runtime_checkable
@@ -22,11 +22,11 @@ class Resilient(Protocol):
         """Go on after a query that failed."""
 
 
-class TogetherAdapter(DuckDBEngineAdapter):
-    """Makes a table or view and its comments in one transaction: each of those waits for the disk.
+class DuckLakeAdapter(DuckDBEngineAdapter):
+    """Makes a table or view and its comments in one transaction.
 
-    A model has a comment for each column. On DuckLake a transaction reads the whole catalogue
-    again, too.
+    Each transaction of DuckLake reads the whole catalogue again, and a model has a comment for each
+    column.
     """
 
     @contextmanager
@@ -42,29 +42,6 @@ class TogetherAdapter(DuckDBEngineAdapter):
             self._connection_pool.rollback()
             raise
         self._connection_pool.commit()
-
-    def create_view(self, *args: Any, **options: Any) -> None:
-        """Make a view with its comments."""
-        with self.together():
-            super().create_view(*args, **options)
-
-    def create_table(self, *args: Any, **options: Any) -> None:
-        """Make an empty table with its comments."""
-        with self.together():
-            super().create_table(*args, **options)
-
-    def replace_query(self, *args: Any, **options: Any) -> None:
-        """Make a table of a query, with its comments."""
-        with self.together():
-            super().replace_query(*args, **options)
-
-    def _insert_overwrite_by_condition(self, *args: Any, **options: Any) -> None:
-        with self.together():
-            super()._insert_overwrite_by_condition(*args, **options)
-
-
-class DuckLakeAdapter(TogetherAdapter):
-    """Gathers what several models do in one transaction, too."""
 
     def gather(self) -> None:
         """Make what follows one transaction, until it is settled."""
@@ -88,15 +65,28 @@ class DuckLakeAdapter(TogetherAdapter):
             self._connection_pool.rollback()
             self._connection_pool.begin()
 
+    def create_view(self, *args: Any, **options: Any) -> None:
+        """Make a view with its comments."""
+        with self.together():
+            super().create_view(*args, **options)
+
+    def create_table(self, *args: Any, **options: Any) -> None:
+        """Make an empty table with its comments."""
+        with self.together():
+            super().create_table(*args, **options)
+
     def _create_table(self, *args: Any, **options: Any) -> None:
         # A file a month would be many for what a table holds; within a file, rows lie by month.
         super()._create_table(*args, **{**options, "partitioned_by": None})
 
+    def replace_query(self, *args: Any, **options: Any) -> None:
+        """Make a table of a query, with its comments."""
+        with self.together():
+            super().replace_query(*args, **options)
 
-class _DuckDBConnection(DuckDBConnectionConfig):
-    @property
-    def _engine_adapter(self) -> type[EngineAdapter]:
-        return TogetherAdapter
+    def _insert_overwrite_by_condition(self, *args: Any, **options: Any) -> None:
+        with self.together():
+            super()._insert_overwrite_by_condition(*args, **options)
 
 
 class _DuckLakeConnection(DuckDBConnectionConfig):
@@ -126,8 +116,6 @@ def adapt(config: Config) -> None:
 
 def _connection_of(gateway: str) -> type[ConnectionConfig] | None:
     """The connection of ours that a gateway has; nobody pays for another one's drivers."""
-    if gateway == DUCKDB:
-        return _DuckDBConnection
     if gateway == TEAM:
         return _DuckLakeConnection
     if gateway == POSTGRES:
