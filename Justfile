@@ -9,7 +9,7 @@ set positional-arguments
 python := env("PYTHON", "python3")
 bin := ".venv/bin"
 
-# What is installed is compiled at once, on all cores, as pip does: whoever has Python write no bytecode
+# What is installed is compiled at once, as pip does: whoever has Python write no bytecode
 # (PYTHONDONTWRITEBYTECODE, as in many containers) would compile SQLMesh again with each command.
 export UV_COMPILE_BYTECODE := "1"
 
@@ -255,7 +255,7 @@ setup:
     #!/usr/bin/env sh
     set -eu
     stamp=.venv/built-from
-    wanted=$(cat requirements-setup.lock requirements.lock | cksum)
+    wanted="$(cat requirements-setup.lock requirements.lock | cksum) compiled"
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then exit 0; fi
     echo "Building .venv from requirements.lock, once: 1 of 3, the installer uv"
     rm -rf .venv
@@ -269,7 +269,7 @@ setup:
     $uv --require-hashes -r requirements.lock
     echo "3 of 3, the program itself"
     $uv --no-deps --no-build-isolation -e .
-    {{ bin }}/python -m compileall -q platform
+    {{ bin }}/python -m compileall -q -j 0 platform
     echo "$wanted" > "$stamp"
 
 # Add to .venv what gateway `team` needs, from requirements-team.lock (docs/scaling.md)

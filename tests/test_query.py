@@ -58,6 +58,26 @@ def test_a_table_says_how_many_rows_there_are(finished: Platform, rows: int, tol
     assert said.startswith(told) and bool(said) == bool(told)
 
 
+def test_an_answer_is_of_one_encoding(finished: Platform) -> None:
+    program = str(Path(sys.executable).with_name("data-platform"))
+    many = "SELECT IF(range = 15_000, '€', 'é') AS text FROM range(20_000)"
+    for sql, encoding in ((many, "utf-8"), (f"{many} LIMIT 12_000", "latin-1")):
+        done = subprocess.run(
+            [program, "-d", str(finished.data), "query", sql, "--format", "csv"],
+            capture_output=True,
+            cwd=PROJECT,
+            env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        )
+        assert done.stdout.decode(encoding).splitlines()[:2] == ["text", "é"]
+
+
+def test_what_fails_in_the_end_shows_nothing(finished: Platform) -> None:
+    sql = "SELECT IF(range < 20_000, '1', 'x')::INT AS n FROM range(200_000)"
+    for file_format in ("csv", "json", "markdown"):
+        done = finished.call("query", sql, "--format", file_format, check=False)
+        assert (done.returncode, done.stdout) == (1, "") and "the query failed" in done.stderr
+
+
 # Of a process that is started by a small one: a fork of this one counts as what this one takes.
 PEAK = """import resource, subprocess, sys
 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)

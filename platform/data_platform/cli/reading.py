@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,8 @@ from data_platform.result import counted
 if TYPE_CHECKING:
     from data_platform.project.lineage.graph import Impact
     from data_platform.result import Result
+
+_IN_MEMORY = 1 << 24  # characters of an answer; what is longer waits in a temporary file
 
 
 def _query(call: Call, sql: str | None, result_format: str, failed: bool) -> int:
@@ -43,8 +46,11 @@ def _show_rows(call: Call, pieces: "Iterable[Result]", result_format: str) -> No
         ResultFormat.MARKDOWN: result.as_markdown,
     }
     if shape := shapes.get(ResultFormat(result_format)):
-        for text in shape(pieces):
-            call.reporter.write(text)
+        with SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="") as whole:
+            for text in shape(pieces):  # whose last row may be the one that fails
+                whole.write(text)
+            whole.seek(0)
+            call.reporter.write_from(whole)
     else:
         first, *more = islice(pieces, 2)
         call.reporter.table(first, has_more=bool(more))

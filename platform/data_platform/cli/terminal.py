@@ -5,7 +5,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from io import StringIO
+from typing import IO, TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _TABLE_ROWS = 1_000
 # Columns get this much at least, or all that they need; a table that cannot give it to all of them
 # is shown a row at a time, and fewer of them.
+_PIECE = 1 << 20  # characters of data that are written at a time
 _SHORT = 10
 _WIDE_ROWS = 20
 
@@ -200,16 +203,23 @@ class Reporter:
         return Console(width=width, highlight=False, markup=False, emoji=False)
 
     def write(self, text: str) -> None:
-        """Data for another program, whole: in UTF-8 from where the output lacks a character on."""
+        """Data for another program."""
+        self.write_from(StringIO(text))
+
+    def write_from(self, source: IO[str]) -> None:
+        """The same, of a file: in UTF-8 if the output lacks one of its characters."""
         if sys.stdout is None:  # closed by who calls
             return
         try:
-            text.encode(sys.stdout.encoding)
+            for piece in iter(partial(source.read, _PIECE), ""):
+                piece.encode(sys.stdout.encoding)
         except UnicodeEncodeError:
             errors = sys.stdout.errors
             sys.stdout.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]
+        source.seek(0)
         try:
-            sys.stdout.write(text)
+            for piece in iter(partial(source.read, _PIECE), ""):
+                sys.stdout.write(piece)
             sys.stdout.flush()
         except BrokenPipeError:
             self._out.on_broken_pipe()

@@ -14,15 +14,14 @@ from data_platform.delivery.export_query import export_query, view_name
 from data_platform.delivery.few_values import columns_of_few_values
 from data_platform.delivery.workbook import check_fits, write_workbook
 from data_platform.errors import PlatformError, is_about_values, without_values
-from data_platform.lakehouse.limits import set_limits
 from data_platform.names import ExportFormat
 from data_platform.record.exports import control_column
 from data_platform.sql import literal, quoted
 
 WORKBOOK = "exports.xlsx"
 _LONGEST_NAME = 200  # bytes of a file's, less what stands around it while it is written
-# Of a file that is read back: the reader's own limit, and ours. It takes memory for 16 of them
-# where it is not told how much.
+# Bytes of a line of a file that is read back, at most: mostly, and in any file; and of a buffer,
+# which is 16 times a line where nothing is said.
 _USUAL_LINE, _LONGEST_LINE, _BUFFER = 2_000_000, 1 << 28, 32_000_000
 _BOM = b"\xef\xbb\xbf"
 
@@ -154,27 +153,28 @@ def _read_back(
     control = control_column(connection, view)
     column = quoted(control) if control else "NULL"
     as_text = f"CAST(REPLACE(CAST({column} AS VARCHAR), ',', '.') AS DECIMAL(18, 2))"
-    with closing(duckdb.connect()) as reader:  # whose errors end no transaction
-        set_limits(reader)
+    with closing(connection.cursor()) as reader:  # whose errors end no transaction
         if file_format == ExportFormat.PARQUET:
             counted, total = _counted(reader, f"read_parquet({literal(str(path))})", as_text)
         else:
             types = {**texts, control: "DECIMAL(18, 2)"} if control else texts
             try:
-                file = _csv(path, file_format, types, _USUAL_LINE)
-                counted, total = _counted(reader, file, column)
-            except duckdb.Error:  # decimal points, or a very long text: in twice the time
-                file = _csv(path, file_format, texts, _LONGEST_LINE)
-                counted, total = _counted(reader, file, as_text)
+                source = _csv(path, file_format, types, _USUAL_LINE)
+                counted, total = _counted(reader, source, column)
+            except (duckdb.ConversionException, duckdb.InvalidInputException):
+                # Decimal points, or a very long text: in twice the time.
+                longest = min(max(path.stat().st_size, _USUAL_LINE), _LONGEST_LINE)
+                source = _csv(path, file_format, texts, longest)
+                counted, total = _counted(reader, source, as_text)
     if counted != rows:
         raise PlatformError(f"export {view}: {rows:,} rows were written, {counted:,} read back")
     return _as_invoiced(connection, view, control, total or Decimal(0)) if control else None
 
 
 def _counted(
-    reader: duckdb.DuckDBPyConnection, file: str, amount: str
+    reader: duckdb.DuckDBPyConnection, source: str, amount: str
 ) -> tuple[int, Decimal | None]:
-    counted, total = reader.execute(f"SELECT COUNT(*), SUM({amount}) FROM {file}").fetchall()[0]
+    counted, total = reader.execute(f"SELECT COUNT(*), SUM({amount}) FROM {source}").fetchall()[0]
     return counted, total
 
 

@@ -64,7 +64,8 @@ def export_query(
         cell = source if name in harmless else _cell(source, type_, file_format, name in texts)
         cells.append(f"{cell} AS {column}")
     order = ", ".join(f"{quoted(name)} NULLS FIRST" for name, *_ in columns)
-    # Cells are made of sorted rows, in whose order DuckDB keeps them: a sort would carry both.
+    # Cells are made of sorted rows, in whose order DuckDB keeps them: a sort of cells would carry
+    # the columns that they are sorted by besides.
     rows = f"SELECT {', '.join(sources)} FROM {view_name(view)}"
     return f"SELECT {', '.join(cells)} FROM (SELECT * FROM ({rows}) ORDER BY {order}) AS source"
 
