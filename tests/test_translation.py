@@ -8,7 +8,7 @@ import pytest
 from sqlglot import exp, parse_one
 
 from data_platform.errors import PlatformError
-from data_platform.project.engine_errors import what_an_engine_says, what_values_did
+from data_platform.project.error_messages import what_an_engine_says, what_values_did
 from data_platform.project.postgres_sql import in_postgres
 from data_platform.project.spark_sql import in_spark
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 _TABLE_ROWS = 1_000
 # Columns get this much at least, or all that they need; a table that cannot give it to all of them
 # is shown a row at a time, and fewer of them.
-_PIECE = 1 << 20  # characters of data that are written at a time
 _SHORT = 10
 _WIDE_ROWS = 20
+_PIECE = 1 << 20  # characters of data that are written at a time
 
 
 class _Unbroken(Console):

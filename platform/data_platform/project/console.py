@@ -11,7 +11,7 @@ from sqlmesh.utils.date import to_date
 from sqlmesh.utils.errors import NodeAuditsErrors
 
 from data_platform.errors import one_line
-from data_platform.project.engine_errors import innermost
+from data_platform.project.error_messages import innermost
 from data_platform.project.evaluation import Evaluation, place_of
 from data_platform.project.window import Window
 from data_platform.sql import short_name

@@ -28,7 +28,7 @@ from data_platform.project.audit_queries import (
     count_and_sample,
     split,
 )
-from data_platform.project.engine_errors import what_values_did
+from data_platform.project.error_messages import what_values_did
 from data_platform.project.gateways import DuckLakeAdapter, Resilient
 from data_platform.project.rendered import KeptByDigest, made_of, period_of
 

@@ -7,7 +7,7 @@ from datetime import date
 from sqlmesh.core.scheduler import parent_snapshots_by_name
 from sqlmesh.core.snapshot import Snapshot, SnapshotId
 
-from data_platform.project.engine_errors import innermost
+from data_platform.project.error_messages import innermost
 from data_platform.project.kinds import kind_of
 from data_platform.project.window import Kind
 from data_platform.record.loads import LastLoad

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from data_platform.errors import listed
-from data_platform.project.engine_errors import innermost
+from data_platform.project.error_messages import innermost
 from data_platform.project.evaluation import Evaluation
 from data_platform.project.lineage.graph import Lineage
 from data_platform.project.window import Kind
