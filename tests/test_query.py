@@ -78,6 +78,19 @@ def test_what_fails_in_the_end_shows_nothing(finished: Platform) -> None:
         assert (done.returncode, done.stdout) == (1, "") and "the query failed" in done.stderr
 
 
+def test_no_progress_is_drawn_among_rows(finished: Platform) -> None:
+    # DuckDB takes a program without a file for a notebook, and draws on its standard output.
+    program = "import sys; from data_platform.cli import main; sys.exit(main())"
+    words = ["query", "SELECT current_setting('enable_progress_bar') AS bar", "--format", "csv"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, "-d", str(finished.data), *words],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+    )
+    assert done.stdout.split() == ["bar", "False"]
+
+
 # Of a process that is started by a small one: a fork of this one counts as what this one takes.
 PEAK = """import resource, subprocess, sys
 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)

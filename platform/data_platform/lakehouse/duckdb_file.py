@@ -13,7 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 from data_platform.errors import LakehouseInUseError, PlatformError, one_line
 from data_platform.files import sync_file, writable_folder
 from data_platform.lakehouse.copying import Copying, copy_database
-from data_platform.lakehouse.limits import limits, set_limits
+from data_platform.lakehouse.limits import limits, set_limits, silence
 from data_platform.lakehouse.whose import refuse_other
 from data_platform.settings import DATABASE, Settings
 from data_platform.sql import literal, quoted
@@ -23,7 +23,6 @@ _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
-    "lock_configuration": "true",
 }
 
 
@@ -59,7 +58,10 @@ class DuckDBFile:
             except duckdb.Error as error:
                 raise refusal(path, error) from error
             try:
-                if not is_locked_down:
+                silence(connection)
+                if is_locked_down:
+                    connection.execute("SET lock_configuration = true")
+                else:
                     set_limits(connection)
                 yield connection
             except BaseException:

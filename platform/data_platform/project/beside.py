@@ -8,7 +8,7 @@ from typing import Protocol
 import duckdb
 from sqlglot import exp
 
-from data_platform.lakehouse.limits import set_limits
+from data_platform.lakehouse.limits import set_limits, silence
 from data_platform.names import Layer
 from data_platform.settings import Settings
 from data_platform.sources.contract import SCHEMA as SOURCES
@@ -53,6 +53,7 @@ def beside(
     """
     with closing(duckdb.connect(str(settings.lakehouse))) as record:
         set_limits(record)
+        silence(record)
         if not computes:
             yield record
             return

@@ -12,7 +12,7 @@ import duckdb
 from data_platform.errors import PlatformError, one_line
 from data_platform.files import writable_folder
 from data_platform.lakehouse.extensions import are_compared, extension_folder, note_compared
-from data_platform.lakehouse.limits import limits
+from data_platform.lakehouse.limits import limits, silence
 from data_platform.lakehouse.postgres_server import Server
 from data_platform.lakehouse.team.catalogue import Catalogues
 from data_platform.lakehouse.team.naming import lakehouse_name
@@ -86,6 +86,7 @@ def attached(settings: Settings, is_read_only: bool) -> duckdb.DuckDBPyConnectio
         }
     )
     try:
+        silence(connection)
         connection.execute(attach_statement(settings, is_read_only))
         connection.execute(f"USE {ALIAS}")
         note_compared()
