@@ -179,6 +179,7 @@ def test_no_step_leaves_debris(finished: Platform) -> None:
         "holder.json",
         "standing.json",
         "snapshots",
+        "spare-lakehouse.duckdb",
     }
     assert not list(finished.data.rglob("*.partial"))
 

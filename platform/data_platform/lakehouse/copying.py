@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_platform.errors import PlatformError
+from data_platform.lakehouse import copier
+
+# Whether a copy is made of a file that is no longer needed; macOS shares blocks.
+IS_WRITTEN_OVER = sys.platform == "linux"
 
 
 @dataclass(frozen=True)
@@ -20,17 +24,23 @@ class Copying:
     process: subprocess.Popen[str]
 
     @classmethod
-    def start(cls, database: Path, folder: Path) -> "Copying | None":
+    def start(cls, database: Path, folder: Path, spare: Path | None = None) -> "Copying | None":
         """Begin to copy, sharing blocks where the file system can; None where nothing is there.
 
         A writer that was killed has left its log beside the database: it is copied too, and DuckDB
         reads it into the copy.
+
+        Args:
+            spare: a file to write over, which is gone afterwards; it need not be there.
         """
-        files = [str(file) for file in database.parent.glob(f"{database.name}*") if file.is_file()]
-        if not files:
+        if not database.exists():
             return None
-        shared = "-c" if sys.platform == "darwin" else "--reflink=auto"
-        words = ["cp", "-p", shared, *files, str(folder)]
+        if IS_WRITTEN_OVER:
+            words = [sys.executable, "-I", "-S", copier.__file__]
+            words += [str(database), str(folder), str(spare or folder / "spare")]
+        else:
+            files = [str(f) for f in database.parent.glob(f"{database.name}*") if f.is_file()]
+            words = ["cp", "-p", "-c", *files, str(folder)]
         return cls(
             subprocess.Popen(
                 words,
@@ -65,7 +75,8 @@ class Copying:
 def _how_it_ended(code: int) -> str:
     if code == -signal.SIGXFSZ:
         return "it is larger than files may be here (ulimit -f)"
-    return f"cp was ended by {signal.Signals(-code).name}" if code < 0 else f"cp ended with {code}"
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+    return f"the process that copies {how}"
 
 
 def copy_database(database: Path, folder: Path) -> None:

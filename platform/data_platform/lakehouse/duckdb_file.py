@@ -14,6 +14,7 @@ from data_platform.errors import LakehouseInUseError, PlatformError, one_line
 from data_platform.files import sync_file, writable_folder
 from data_platform.lakehouse.copying import Copying, copy_database
 from data_platform.lakehouse.limits import limits, set_limits, silence
+from data_platform.lakehouse.releases import Releases
 from data_platform.lakehouse.whose import refuse_other
 from data_platform.settings import DATABASE, Settings
 from data_platform.sql import literal, quoted
@@ -161,7 +162,8 @@ class DuckDBFile:
         return known + 1
 
     def begin(self, settings: Settings, private: Settings) -> Copying | None:
-        return Copying.start(settings.lakehouse, private.lakehouse.parent)
+        spare = Releases(settings.data_dir).spare
+        return Copying.start(settings.lakehouse, private.lakehouse.parent, spare)
 
     def settle(self, connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("CHECKPOINT")

@@ -3,7 +3,8 @@
     data/releases/<number>/{lakehouse,sources,exports,report}
     data/current                             a link to the release in force, changed in one rename
     data/{lakehouse,sources,exports,report}  links through it, which never change
-    data/runs/                               the writers' lock, journals, a run's private copy
+    data/runs/                               the writers' lock, journals, a run's private copy, and
+                                             a lakehouse of before that the next copy is made of
 
 A run works on a private copy in which nothing is shared that it may write to: the extracts and
 exports are hard links to files that are only ever replaced, the lakehouse is a copy of its own.
@@ -12,11 +13,13 @@ exports are hard links to files that are only ever replaced, the lakehouse is a 
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_platform.errors import PlatformError
 from data_platform.files import remove_partial_files, sync_folders, writable_folder
+from data_platform.lakehouse.copying import IS_WRITTEN_OVER
 from data_platform.settings import DATABASE
 
 PARTS = ("lakehouse", "sources", "exports", "report")
@@ -48,6 +51,14 @@ class Releases:
     def snapshots_dir(self) -> Path:
         """The folder of the copies that long-lived readers have."""
         return self.runs_dir / "snapshots"
+
+    @property
+    def spare(self) -> Path:
+        """The lakehouse of a release that is gone, or of a private copy that was discarded.
+
+        The next private copy is written over it (`copier`).
+        """
+        return self.runs_dir / f"spare-{DATABASE}"
 
     @property
     def current(self) -> int | None:
@@ -103,7 +114,8 @@ class Releases:
         releases = writable_folder(self.data_dir / "releases")
         for folder in self.runs_dir.glob("work-*"):
             if folder.name.removeprefix("work-").isdigit():
-                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):
+                    self._remove(folder)
         for folder in (self.data_dir, self.runs_dir):
             remove_partial_files(folder)
         current, there = self.current, sorted(folder.name for folder in releases.iterdir())
@@ -122,7 +134,7 @@ class Releases:
             )
         for name in there:
             if not name.isdigit() or int(name) > (current or 0):  # never published
-                _remove(releases / name)
+                self._remove(releases / name)
         for part in PARTS:
             place, target = self.data_dir / part, releases / str(current) / part
             if place.is_dir() and not place.is_symlink():
@@ -180,20 +192,34 @@ class Releases:
         # Readers may look for files of the release before for as long as a run takes.
         for old in folder.parent.iterdir():
             if old.name not in {str(number), str(before)}:
-                shutil.rmtree(old, ignore_errors=True)
+                with suppress(OSError):
+                    self._remove(old)
 
     def keep_failed(self, private: Path) -> None:
         """Move a failed run's private copy to `failed_dir`, where `query --failed` reads it."""
-        _remove(self.failed_dir)
+        self._remove(self.failed_dir)
         private.rename(self.failed_dir)
 
     def discard(self, private: Path) -> None:
         """Remove a private copy."""
-        _remove(private)
+        self._remove(private)
 
     def forget_failed(self) -> None:
         """Remove the copy that was kept aside."""
-        _remove(self.failed_dir)
+        self._remove(self.failed_dir)
+
+    def _remove(self, folder: Path) -> None:
+        """Remove a release or a private copy; its lakehouse may serve for the next copy."""
+        database = folder / "lakehouse" / DATABASE
+        with suppress(OSError):  # there is none, or it lies on another disk
+            if not folder.is_symlink() and self._has_room_for(database):
+                database.replace(self.spare)
+        _remove(folder)
+
+    def _has_room_for(self, database: Path) -> bool:
+        """Whether to keep a database as the spare one: once, and not on a disk that is full."""
+        is_free = IS_WRITTEN_OVER and not self.spare.exists()
+        return is_free and shutil.disk_usage(self.runs_dir).free > database.stat().st_size
 
     def _make_parts(self, folder: Path) -> None:
         for part in PARTS:
