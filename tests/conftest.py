@@ -103,7 +103,7 @@ class Platform:
             shutil.copytree(PROJECT / name, self.project / name)
         for name in ("config.yaml", "external_models.yaml", "sources.yaml"):
             shutil.copy2(PROJECT / name, self.project / name)  # SQLMesh's cache goes by its time
-        for name in ("model_definition", "optimized_query"):  # parsed once, by what is in a file
+        for name in ("model_definition", "optimized_query", "lineage"):  # by what is in a file
             if (parsed := PROJECT / ".cache" / name).is_dir():
                 written = shutil.ignore_patterns("*__tmp*")  # by another worker, just now
                 shutil.copytree(parsed, self.project / ".cache" / name, ignore=written)

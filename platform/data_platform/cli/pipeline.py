@@ -223,21 +223,24 @@ def run_command(
     wanted = options.chosen_formats(formats, csv_dialect)
 
     def act(call: Call) -> None:
-        from data_platform.operations import pipeline
+        from data_platform.project.reading_ahead import reading_ahead
 
-        pipeline.run(
-            run_of(call),
-            company_of(call, pristine, kinds),
-            sources,
-            accept_new_columns,
-            start_over,
-            layers,
-            deploy,
-            wanted,
-            output_dir,
-            partial(tell_step, call),
-            not no_report,
-        )
+        with reading_ahead(call.settings.project_dir):
+            from data_platform.operations import pipeline
+
+            pipeline.run(
+                run_of(call),
+                company_of(call, pristine, kinds),
+                sources,
+                accept_new_columns,
+                start_over,
+                layers,
+                deploy,
+                wanted,
+                output_dir,
+                partial(tell_step, call),
+                not no_report,
+            )
         if layers:
             call.reporter.say("export, report: left as they are, since --layer computes a part")
 

@@ -48,8 +48,7 @@ def read_lineage(project_dir: Path) -> Lineage:
     Raises:
         PlatformError: SQLMesh cannot load the project.
     """
-    folder = cache_folder(project_dir) / "lineage"
-    kept = folder / f"{code_digest(project_dir)}.json"
+    kept = _kept(project_dir)
     with suppress(OSError, ValueError, TypeError, KeyError):
         return lineage_from_json(json.loads(kept.read_bytes()))
     from data_platform.project.context import read_project
@@ -58,8 +57,17 @@ def read_lineage(project_dir: Path) -> Lineage:
         lineage = lineage_of(context.models.values(), context.default_catalog)
     with suppress(OSError):  # a project that cannot be written to is read every time
         replace_text(kept, json.dumps(lineage_as_json(lineage)))
-        remove_old(folder, "[0-9a-f]*.json")
+        remove_old(kept.parent, "[0-9a-f]*.json")
     return lineage
+
+
+def is_lineage_kept(project_dir: Path) -> bool:
+    """Whether `read_lineage` has been asked for the code as it is."""
+    return _kept(project_dir).exists()
+
+
+def _kept(project_dir: Path) -> Path:
+    return cache_folder(project_dir) / "lineage" / f"{code_digest(project_dir)}.json"
 
 
 def remove_old(folder: Path, pattern: str) -> None:
