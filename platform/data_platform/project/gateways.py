@@ -1,7 +1,7 @@
 """What SQLMesh needs to know of a gateway beyond config.yaml."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -39,9 +39,9 @@ class DuckLakeAdapter(DuckDBEngineAdapter):
         try:
             yield
         except BaseException:
-            self._connection_pool.rollback()
+            self._undo()
             raise
-        self._connection_pool.commit()
+        self._commit()
 
     def gather(self) -> None:
         """Make what follows one transaction, until it is settled."""
@@ -51,13 +51,34 @@ class DuckLakeAdapter(DuckDBEngineAdapter):
     def settle(self) -> None:
         """Make what was gathered safe."""
         if self._connection_pool.is_transaction_active:
-            self._connection_pool.commit()
+            self._commit()
 
     def forget(self) -> None:
         """Undo what was gathered."""
         if self._connection_pool.is_transaction_active:
-            self._connection_pool.rollback()
+            self._undo()
         self._clear_data_object_cache()
+
+    def _commit(self) -> None:
+        """Commit, or undo and say why.
+
+        SQLMesh goes on after some errors. One that has ended the transaction makes COMMIT undo it
+        without a word.
+        """
+        try:
+            self.cursor.execute("SELECT 1")
+            self._connection_pool.commit()
+        except BaseException:
+            self._undo()
+            raise
+
+    def _undo(self) -> None:
+        try:
+            self._connection_pool.rollback()
+        except duckdb.Error:  # a commit that fails has ended it, which the pool does not know
+            with suppress(duckdb.Error):
+                self._connection_pool.begin()
+                self._connection_pool.rollback()
 
     def look_again(self) -> None:
         """Go on after a query that failed, which has ended a transaction that wrote nothing."""
