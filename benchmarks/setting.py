@@ -63,8 +63,9 @@ class Bench:
         return (AS_OF,) if self.is_quick else (EARLY, AS_OF)
 
     def before(self, as_of: date) -> Path:
-        """A data folder as of the day before, and the day's extracts."""
-        made = self._made(f"before-{as_of}", as_of - timedelta(days=1), "run", "--no-report")
+        """A data folder in use as of the day before, and the day's extracts."""
+        made = self._made(f"before-{as_of}", as_of - timedelta(days=2), "run", "--no-report")
+        platform(made, *self.words(as_of - timedelta(days=1)), "extract", "load", "transform")
         platform(made, *self.words(as_of), "extract")
         return made
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -111,7 +112,8 @@ def test_a_kept_lineage_follows_every_edit(analyst: Platform) -> None:
 
 
 def test_a_project_that_cannot_be_written_to_is_read_all_the_same(analyst: Platform) -> None:
-    (analyst.project / ".cache").mkdir(exist_ok=True)
+    shutil.rmtree(analyst.project / ".cache", ignore_errors=True)
+    (analyst.project / ".cache").mkdir()
     (analyst.project / ".cache/lineage").write_text("in the way")
     assert read_lineage(analyst.project) == read_lineage(PROJECT)
 
