@@ -241,3 +241,25 @@ def test_what_a_python_model_says_when_it_fails_is_not_told(analyst: Platform) -
         assert "marts.people (models/marts/people.py): an error in its Python; -v" in told
         assert "Traceback" not in done.stderr
         assert [person for person in people(analyst) if person in told.lower()] == []
+
+
+@pytest.mark.slow(reason="Python models are rare; SQL models neither print nor end")
+def test_a_python_model_neither_prints_into_an_answer_nor_ends_the_program(
+    analyst: Platform,
+) -> None:
+    begin(analyst)
+    config, model = analyst.project / "config.yaml", analyst.project / "models/marts/people.py"
+    config.write_text(config.read_text().replace("  enabled: true\n", "  enabled: false\n"))
+    line = '    frame["who"] = frame["last_name"]\n'
+    model.write_text(IN_PYTHON.replace(line, f'    print("computing")\n{line}'))
+    done = analyst.call("plan", "dev", "--format", "json")
+    assert json.loads(done.stdout)["environment"] == "dev" and "computing" in done.stderr
+    for ending in (
+        IN_PYTHON.replace(line, f"    import sys\n    sys.exit(0)\n{line}"),
+        f"{IN_PYTHON}\nraise SystemExit(0)\n",
+    ):
+        model.write_text(ending)
+        done = analyst.call("plan", "dev", check=False)
+        (error,) = [told for told in done.stderr.splitlines() if told.startswith("Error: ")]
+        assert done.returncode == 1
+        assert "models/marts/people.py" in error and "its Python would end the program" in error

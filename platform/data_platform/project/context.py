@@ -29,6 +29,7 @@ from data_platform.lakehouse.stores import store_of
 from data_platform.names import BESIDE_DUCKDB, DUCKDB, SPARK
 from data_platform.project.beside import beside
 from data_platform.project.console import Recorder
+from data_platform.project.error_messages import ENDED
 from data_platform.project.evaluation import Evaluation, place_of
 from data_platform.project.evaluator import RememberingEvaluator
 from data_platform.project.facts import ModelFacts, facts_of
@@ -114,8 +115,8 @@ _HINTS = {
 }
 
 
-def _unloadable(error: Exception) -> PlatformError:
-    said = one_line(str(error))
+def _unloadable(error: BaseException) -> PlatformError:
+    said = ENDED if isinstance(error, SystemExit) else one_line(str(error))
     hints = [hint for pattern, hint in _HINTS.items() if re.search(pattern, said)]
     if not re.search(r"\w\.(sql|py|ya?ml)\b", said):
         hints.append(f"the last file that it read is {ContentLoader.last_file}")
@@ -155,7 +156,7 @@ def open_project(
         )
     except duckdb.Error as error:
         raise refusal(settings.lakehouse, error) from error
-    except Exception as error:  # whatever a model makes SQLMesh or SQLGlot raise
+    except (Exception, SystemExit) as error:  # whatever a model makes SQLMesh or SQLGlot raise
         if isinstance(error, SQLMeshError) and "gateway" in str(error).lower():
             raise UsageError(f"no gateway {settings.gateway} in config.yaml") from error
         if settings.gateway == SPARK and "org.apache.spark" in str(error):
@@ -214,7 +215,7 @@ def read_project(project_dir: Path) -> Iterator[Context]:
             loader=ContentLoader,
             load_state=False,
         )
-    except Exception as error:  # whatever a model makes SQLMesh or SQLGlot raise
+    except (Exception, SystemExit) as error:  # whatever a model makes SQLMesh or SQLGlot raise
         raise _unloadable(error) from error
     try:
         with keeping_lineage(project_dir):

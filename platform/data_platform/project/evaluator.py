@@ -5,9 +5,10 @@ on small data takes far longer than to run them. A backfill asks the same of eac
 """
 
 import pickle
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +20,7 @@ from sqlmesh.core.engine_adapter import EngineAdapter
 from sqlmesh.core.macros import RuntimeStage
 from sqlmesh.core.model.definition import AuditResult
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
+from sqlmesh.utils.errors import SQLMeshError
 
 from data_platform.lakehouse.limits import within_memory
 from data_platform.project.audit_queries import (
@@ -28,7 +30,7 @@ from data_platform.project.audit_queries import (
     count_and_sample,
     split,
 )
-from data_platform.project.error_messages import what_values_did
+from data_platform.project.error_messages import ENDED, what_values_did
 from data_platform.project.gateways import DuckLakeAdapter, Resilient
 from data_platform.project.rendered import KeptByDigest, made_of, period_of
 
@@ -118,9 +120,13 @@ class RememberingEvaluator(SnapshotEvaluator):
         self._gather(partial(self.adapter.delete_from, table, exp.true()))
 
     def evaluate(self, *args: Any, **options: Any) -> Any:
-        """Compute a model."""
+        """Compute a model; what its Python prints is no output of the command, nor its end."""
         compute = partial(super().evaluate, *args, **options)
-        return within_memory(self.adapter.cursor, partial(self._gather, compute))
+        try:
+            with redirect_stdout(sys.stderr):
+                return within_memory(self.adapter.cursor, partial(self._gather, compute))
+        except SystemExit:
+            raise SQLMeshError(ENDED) from None
 
     def _gather(self, compute: Callable[[], Any]) -> Any:
         if self._gathered is None or not isinstance(self.adapter, DuckLakeAdapter):
