@@ -1,5 +1,6 @@
 """A private copy is written over a lakehouse that nobody needs any more, and is the same."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -39,7 +40,10 @@ def place(tmp_path: Path) -> Path:
 
 
 def copy(place: Path) -> Path:
-    copier.copy(place / "published" / DATABASE, place / "private", place / SPARE)
+    """Copy as on a disk that cannot share blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copier, "_share_blocks", lambda source, target: target.touch())
+        copier.copy(place / "published" / DATABASE, place / "private", place / SPARE)
     return place / "private" / DATABASE
 
 
@@ -56,6 +60,7 @@ def test_what_is_written_over_is_the_same(
     source.write_bytes(new)
     target.write_bytes(old)
     with pytest.MonkeyPatch.context() as patch, source.open("rb") as read:
+        patch.setattr(copier, "_FIRST", 3)
         patch.setattr(copier, "_PIECE", 4)
         with target.open("rb+") as written:
             copier._make_the_same(read.fileno(), written.fileno())
@@ -117,6 +122,33 @@ def test_a_file_that_somebody_has_is_not_written_over(
     assert not spare.exists()
 
 
+def test_a_spare_file_that_cannot_be_used_is_gone_and_no_error(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(read: int, written: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    (place / SPARE).write_bytes(b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr(copier, "_make_the_same", fail)
+        assert copy(place).read_bytes() == LONG
+    assert not (place / SPARE).exists()
+
+    (place / SPARE).write_bytes(b"old")
+    (place / "private" / DATABASE).unlink()
+    with monkeypatch.context() as patch:  # such as NFS, others of whose readers nobody knows
+        patch.setattr(copier, "_OF_THIS_MACHINE", set())
+        assert copy(place).read_bytes() == LONG
+    assert not (place / SPARE).exists()
+
+
+def test_what_is_too_large_is_said_so(place: Path) -> None:
+    small = f"ulimit -f 100; exec {sys.executable} -P -S {copier.__file__} {place}/published/"
+    words = f"{small}{DATABASE} {place}/private {place}/{SPARE}"
+    done = subprocess.run(["sh", "-c", words], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.strip()) == (1, copier.TOO_LARGE)
+
+
 def test_a_log_that_was_left_is_copied(place: Path) -> None:
     (place / SPARE).write_bytes(b"old")
     (place / "published" / f"{DATABASE}.wal").write_bytes(b"log")
@@ -130,29 +162,67 @@ def test_a_copy_without_a_spare_file_is_made_by_its_own_process(place: Path) -> 
     assert {path.name for path in (place / "private").iterdir()} == {DATABASE}
 
 
-def test_who_reads_an_old_release_sees_it_whatever_is_published(begun: Platform) -> None:
+def test_who_reads_an_old_release_sees_it_whatever_is_published(
+    begun: Platform, tmp_path: Path
+) -> None:
+    def files() -> dict[int, Path]:
+        found = [*begun.data.glob("releases/*/lakehouse/*"), *begun.data.glob("runs/*.duckdb")]
+        return {path.stat().st_ino: path for path in found}
+
     shown = "SELECT SUM(HASH(invoices)) FROM intermediate.invoices"
-    before = begun.rows(shown)
-    with duckdb.connect(str(begun.settings().lakehouse.resolve()), read_only=True) as reader:
-        for environment in ("one", "two", "three"):  # the third would write over what is read
+    before, lakehouse = begun.rows(shown), begun.settings().lakehouse.resolve()
+    number = lakehouse.stat().st_ino
+    with duckdb.connect(str(lakehouse), read_only=True) as reader:
+        for environment in ("one", "two"):
             begun.call("plan", environment)
+        assert files()[number] == begun.data / "runs" / SPARE
+        begun.call("plan", "three")  # would write over what is read
+        assert number not in files()
         assert reader.execute(shown).fetchall() == before
     begun.call("plan", "four")
     number = (begun.data / "runs" / SPARE).stat().st_ino
     begun.call("plan", "five")
-    assert begun.settings().lakehouse.stat().st_ino == number
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.touch()
+    if not copier._share_blocks(source, target):
+        assert begun.settings().lakehouse.stat().st_ino == number
     assert begun.rows(shown) == before
 
 
-def test_a_disk_without_room_keeps_no_spare_file(
-    begun: Platform, monkeypatch: pytest.MonkeyPatch
+def released(data: Path, number: int) -> None:
+    """A release with a lakehouse, in force."""
+    place = data / "runs" / f"work-{number}"
+    (place / "lakehouse").mkdir(parents=True)
+    (place / "lakehouse" / DATABASE).write_bytes(LONG)
+    releases = Releases(data)
+    (data / "releases").mkdir(exist_ok=True)
+    releases.publish(place, number, False, lambda folder: None, lambda: None)
+
+
+def test_the_lakehouse_of_a_release_that_goes_is_kept_where_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    releases, private = Releases(begun.data), begun.data / "runs" / "work-9"
-    (private / "lakehouse").mkdir(parents=True)
-    for free, is_kept in ((LONG[:9], False), (LONG, True)):
-        (private / "lakehouse").mkdir(parents=True, exist_ok=True)
-        (private / "lakehouse" / DATABASE).write_bytes(LONG[:10])
-        usage = SimpleNamespace(free=len(free))
+    releases = Releases(tmp_path)
+    for number, free, is_kept in ((1, 9, False), (2, 9, False), (3, 9, False), (4, 1 << 30, True)):
+        usage = SimpleNamespace(free=free)
         monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
-        releases.discard(private)
-        assert not private.exists() and releases.spare.exists() == is_kept
+        released(tmp_path, number)
+        assert releases.spare.exists() == is_kept
+    assert {path.name for path in (tmp_path / "releases").iterdir()} == {"3", "4"}
+    # A private copy was never made safe on the disk, and is no good.
+    releases.spare.unlink()
+    (tmp_path / "runs/work-5/lakehouse").mkdir(parents=True)
+    (tmp_path / "runs/work-5/lakehouse" / DATABASE).write_bytes(LONG)
+    releases.discard(tmp_path / "runs/work-5")
+    assert not releases.spare.exists()
+
+
+def test_a_spare_file_of_a_lakehouse_that_is_elsewhere_by_now_is_removed(tmp_path: Path) -> None:
+    released(tmp_path, 1)
+    releases = Releases(tmp_path)
+    releases.spare.write_bytes(LONG)
+    releases.tidy()
+    assert releases.spare.exists()
+    (tmp_path / "current" / "lakehouse" / DATABASE).unlink()
+    releases.tidy()
+    assert not releases.spare.exists()

@@ -34,7 +34,7 @@ def test_a_project_is_read_meanwhile_and_once(unread: Path) -> None:
     with reading_ahead(unread):
         (process,) = children()
         while not is_lineage_kept(unread):
-            os.kill(process, 0)  # it is still at work
+            assert os.waitpid(process, os.WNOHANG) == (0, 0)  # it is still at work
             time.sleep(0.05)
     assert len(list((unread / ".cache" / "optimized_query").iterdir())) > 30
     with reading_ahead(unread):
@@ -56,17 +56,25 @@ def test_what_is_wrong_with_a_project_is_for_the_run_to_say(unread: Path) -> Non
         capture_output=True,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    (unread / "config.yaml").unlink()
-    (unread / "config.yaml").mkdir()
+
+
+def test_a_module_beside_the_caller_is_none_of_its_own(
+    unread: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("open('was-run', 'w')")
+    monkeypatch.chdir(tmp_path)
     with reading_ahead(unread):
-        pass
+        (process,) = children()
+        os.waitpid(process, 0)
+    assert not (tmp_path / "was-run").exists()
+    assert is_lineage_kept(unread)
 
 
 def test_without_an_idle_core_or_memory_for_a_process_nothing_is_read(
     unread: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(os, "cpu_count", lambda: 1)
+        patch.setattr(os, "sched_getaffinity", lambda _: {0})
         with reading_ahead(unread):
             assert children() == set()
 
@@ -77,3 +85,11 @@ def test_without_an_idle_core_or_memory_for_a_process_nothing_is_read(
         patch.setattr(room.subprocess, "Popen", refuse)
         with reading_ahead(unread):
             assert not is_lineage_kept(unread)
+
+    def forbid(_: Path) -> bool:
+        raise PermissionError("a model of somebody else's")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "is_lineage_kept", forbid)
+        with reading_ahead(unread):
+            assert children() == set()

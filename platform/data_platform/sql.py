@@ -40,3 +40,11 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def short_name(fully_qualified: str) -> str:
     """A model's name without its catalog and quotes, like marts.kpi__nps."""
     return fully_qualified.replace('"', "").partition(".")[2]
+
+
+def silence(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have no progress drawn among an answer's rows.
+
+    DuckDB does so after two seconds where the program that runs has no file, as in a notebook.
+    """
+    connection.execute("SET enable_progress_bar = false")

@@ -6,6 +6,7 @@ writing one and waiting for the disk. The program imports nothing of the platfor
 starts at once.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -13,8 +14,13 @@ import signal
 import sys
 from pathlib import Path
 
-_PIECE = 1 << 18  # bytes: a block of DuckDB's
+# Bytes: DuckDB's headers, and the blocks that come after them.
+_FIRST, _PIECE = 3 << 12, 1 << 18
 _FICLONE = 0x40049409  # <linux/fs.h>; Python names it from 3.12 on
+# Of the others, some have readers of whom this machine's kernel does not know.
+_OF_THIS_MACHINE = {"btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"}
+
+TOO_LARGE = "it is larger than files may be here (ulimit -f)"
 
 
 def copy(database: Path, folder: Path, spare: Path) -> None:
@@ -54,25 +60,35 @@ def _write_over(spare: Path, source: Path, target: Path) -> bool:
         backup that takes long.
     """
     try:
+        if not _is_of_this_machine(target.parent):
+            spare.unlink()
+            return False
         spare.replace(target)  # nobody finds it from here on
         written = os.open(target, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        target.unlink()
-        return False
-    try:
-        is_free = _is_nobody_else_s(written)
-        if is_free:
-            with source.open("rb", buffering=0) as read:
-                _make_the_same(read.fileno(), written)
-        else:
-            target.unlink()
-        return is_free
-    finally:
-        os.close(written)
+        try:
+            if _is_nobody_else_s(written):
+                with source.open("rb", buffering=0) as read:
+                    _make_the_same(read.fileno(), written)
+                return True
+        finally:
+            os.close(written)
+    except OSError:  # there is none; it cannot be read, or not be written to
+        pass
+    target.unlink()
+    return False
+
+
+def _is_of_this_machine(folder: Path) -> bool:
+    """Whether a folder lies on a file system all of whose readers the kernel knows."""
+    device = folder.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    kinds = {m.partition(" - ")[2].split()[0] for m in mounts if m.split()[2] == number}
+    return bool(kinds) and kinds <= _OF_THIS_MACHINE
 
 
 def _is_nobody_else_s(file: int) -> bool:
-    """Whether no other process has a file open and it has no other name.
+    """Whether a file is open nowhere else and has no other name.
 
     The system gives a lease to write for such a file alone.
     """
@@ -87,12 +103,13 @@ def _is_nobody_else_s(file: int) -> bool:
 
 def _make_the_same(read: int, written: int) -> None:
     new, old = bytearray(_PIECE), bytearray(_PIECE)
-    place = 0
-    while count := os.preadv(read, [new], place):
-        # In the last piece, what follows is of the piece before: at worst it is written in vain.
-        if os.preadv(written, [old], place) < count or new != old:
+    place, size = 0, _FIRST
+    while count := os.preadv(read, [memoryview(new)[:size]], place):
+        there = os.preadv(written, [memoryview(old)[:size]], place)
+        # What follows in them is of the piece before: at worst, a last one is written in vain.
+        if there < count or new != old:
             _write(written, memoryview(new)[:count], place)
-        place += count
+        place, size = place + count, _PIECE
     os.ftruncate(written, place)
 
 
@@ -107,4 +124,5 @@ if __name__ == "__main__":
     try:
         copy(*map(Path, sys.argv[1:]))
     except OSError as error:
-        sys.exit(f"{error.filename or sys.argv[2]}: {error.strerror}")
+        is_large = error.errno == errno.EFBIG
+        sys.exit(TOO_LARGE if is_large else f"{sys.argv[2]}: {error.strerror}")

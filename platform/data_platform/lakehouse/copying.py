@@ -32,17 +32,21 @@ class Copying:
 
         Args:
             spare: a file to write over, which is gone afterwards; it need not be there.
+
+        Raises:
+            PlatformError: no process can be started.
         """
         if not database.exists():
             return None
         if IS_WRITTEN_OVER:
-            words = [sys.executable, "-I", "-S", copier.__file__]
+            # Without packages, and the folder of the program among its modules.
+            words = [sys.executable or "python3", "-P", "-S", copier.__file__]
             words += [str(database), str(folder), str(spare or folder / "spare")]
         else:
             files = [str(f) for f in database.parent.glob(f"{database.name}*") if f.is_file()]
             words = ["cp", "-p", "-c", *files, str(folder)]
-        return cls(
-            subprocess.Popen(
+        try:
+            process = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -50,7 +54,10 @@ class Copying:
                 text=True,
                 start_new_session=True,  # Ctrl-C is for the run to decide about
             )
-        )
+        except OSError as error:
+            reason = f"{words[0]}: {error.strerror}"
+            raise PlatformError(f"cannot copy the lakehouse: {reason}") from error
+        return cls(process)
 
     def wait(self) -> None:
         """Wait for the end; a second call has nothing to wait for.
@@ -74,7 +81,7 @@ class Copying:
 
 def _how_it_ended(code: int) -> str:
     if code == -signal.SIGXFSZ:
-        return "it is larger than files may be here (ulimit -f)"
+        return copier.TOO_LARGE
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
     return f"the process that copies {how}"
 

@@ -13,11 +13,11 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 from data_platform.errors import LakehouseInUseError, PlatformError, one_line
 from data_platform.files import sync_file, writable_folder
 from data_platform.lakehouse.copying import Copying, copy_database
-from data_platform.lakehouse.limits import limits, set_limits, silence
+from data_platform.lakehouse.limits import limits, set_limits
 from data_platform.lakehouse.releases import Releases
 from data_platform.lakehouse.whose import refuse_other
 from data_platform.settings import DATABASE, Settings
-from data_platform.sql import literal, quoted
+from data_platform.sql import literal, quoted, silence
 
 _POLL_SECONDS = 0.1
 _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {

@@ -1,4 +1,4 @@
-"""How much memory DuckDB may take, how much of the disk what does not fit, and what it may print.
+"""How much memory DuckDB may take, and how much of the disk what does not fit.
 
 That goes beside the database, DuckDB's own default; for who reads only into a temporary folder of
 their own; or where a team's attachment says.
@@ -71,11 +71,3 @@ def set_limits(connection: duckdb.DuckDBPyConnection) -> None:
     """
     for name, value in limits().items():
         connection.execute(f"SET {name} = {literal(value)}")
-
-
-def silence(connection: duckdb.DuckDBPyConnection) -> None:
-    """Have no progress drawn among an answer's rows.
-
-    DuckDB does so after two seconds where the program that runs has no file, as in a notebook.
-    """
-    connection.execute("SET enable_progress_bar = false")

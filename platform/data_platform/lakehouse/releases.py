@@ -54,9 +54,10 @@ class Releases:
 
     @property
     def spare(self) -> Path:
-        """The lakehouse of a release that is gone, or of a private copy that was discarded.
+        """The lakehouse of a release that is gone, which the next private copy is written over.
 
-        The next private copy is written over it (`copier`).
+        It was made safe on the disk when it was published: the next copy compares itself with what
+        is there (`copier`).
         """
         return self.runs_dir / f"spare-{DATABASE}"
 
@@ -114,10 +115,11 @@ class Releases:
         releases = writable_folder(self.data_dir / "releases")
         for folder in self.runs_dir.glob("work-*"):
             if folder.name.removeprefix("work-").isdigit():
-                with suppress(OSError):
-                    self._remove(folder)
+                shutil.rmtree(folder, ignore_errors=True)
         for folder in (self.data_dir, self.runs_dir):
             remove_partial_files(folder)
+        if not (self.data_dir / "current" / "lakehouse" / DATABASE).exists():
+            self.spare.unlink(missing_ok=True)  # the lakehouse is elsewhere by now
         current, there = self.current, sorted(folder.name for folder in releases.iterdir())
         if published is not None and str(published) in there and published > (current or 0):
             self._point_to(published)
@@ -134,7 +136,7 @@ class Releases:
             )
         for name in there:
             if not name.isdigit() or int(name) > (current or 0):  # never published
-                self._remove(releases / name)
+                _remove(releases / name)
         for part in PARTS:
             place, target = self.data_dir / part, releases / str(current) / part
             if place.is_dir() and not place.is_symlink():
@@ -192,34 +194,28 @@ class Releases:
         # Readers may look for files of the release before for as long as a run takes.
         for old in folder.parent.iterdir():
             if old.name not in {str(number), str(before)}:
-                with suppress(OSError):
-                    self._remove(old)
+                self._keep_to_be_written_over(old / "lakehouse" / DATABASE)
+                shutil.rmtree(old, ignore_errors=True)
 
     def keep_failed(self, private: Path) -> None:
         """Move a failed run's private copy to `failed_dir`, where `query --failed` reads it."""
-        self._remove(self.failed_dir)
+        _remove(self.failed_dir)
         private.rename(self.failed_dir)
 
     def discard(self, private: Path) -> None:
         """Remove a private copy."""
-        self._remove(private)
+        _remove(private)
 
     def forget_failed(self) -> None:
         """Remove the copy that was kept aside."""
-        self._remove(self.failed_dir)
+        _remove(self.failed_dir)
 
-    def _remove(self, folder: Path) -> None:
-        """Remove a release or a private copy; its lakehouse may serve for the next copy."""
-        database = folder / "lakehouse" / DATABASE
+    def _keep_to_be_written_over(self, database: Path) -> None:
+        """Keep a database for the next copy: one, and not on a disk that is full."""
         with suppress(OSError):  # there is none, or it lies on another disk
-            if not folder.is_symlink() and self._has_room_for(database):
+            has_room = shutil.disk_usage(self.runs_dir).free > database.stat().st_size
+            if IS_WRITTEN_OVER and has_room and not self.spare.exists():
                 database.replace(self.spare)
-        _remove(folder)
-
-    def _has_room_for(self, database: Path) -> bool:
-        """Whether to keep a database as the spare one: once, and not on a disk that is full."""
-        is_free = IS_WRITTEN_OVER and not self.spare.exists()
-        return is_free and shutil.disk_usage(self.runs_dir).free > database.stat().st_size
 
     def _make_parts(self, folder: Path) -> None:
         for part in PARTS:

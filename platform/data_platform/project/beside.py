@@ -8,11 +8,11 @@ from typing import Protocol
 import duckdb
 from sqlglot import exp
 
-from data_platform.lakehouse.limits import set_limits, silence
+from data_platform.lakehouse.limits import set_limits
 from data_platform.names import Layer
 from data_platform.settings import Settings
 from data_platform.sources.contract import SCHEMA as SOURCES
-from data_platform.sql import quoted
+from data_platform.sql import quoted, silence
 
 
 class EngineBeside(Protocol):

@@ -29,12 +29,12 @@ from data_platform.lakehouse.stores import store_of
 from data_platform.names import BESIDE_DUCKDB, DUCKDB, SPARK
 from data_platform.project.beside import beside
 from data_platform.project.console import Recorder
-from data_platform.project.error_messages import ENDED
 from data_platform.project.evaluation import Evaluation, place_of
 from data_platform.project.evaluator import RememberingEvaluator
 from data_platform.project.facts import ModelFacts, facts_of
 from data_platform.project.garbage import collect_rarely
 from data_platform.project.gateways import adapt
+from data_platform.project.guest_python import guest_python
 from data_platform.project.kinds import kind_of, refuse_unsupported
 from data_platform.project.lineage.working_tree import keeping_lineage
 from data_platform.project.model_cache import (
@@ -115,8 +115,8 @@ _HINTS = {
 }
 
 
-def _unloadable(error: BaseException) -> PlatformError:
-    said = ENDED if isinstance(error, SystemExit) else one_line(str(error))
+def _unloadable(error: Exception) -> PlatformError:
+    said = one_line(str(error))
     hints = [hint for pattern, hint in _HINTS.items() if re.search(pattern, said)]
     if not re.search(r"\w\.(sql|py|ya?ml)\b", said):
         hints.append(f"the last file that it read is {ContentLoader.last_file}")
@@ -148,15 +148,16 @@ def open_project(
     set_console(Recorder(evaluation, progress))
     ContentLoader.last_file = CONFIG_FILE
     try:
-        context = _Context(
-            paths=str(settings.project_dir),
-            config=_configs(settings.project_dir),
-            gateway=settings.gateway,
-            loader=ContentLoader if with_unit_tests else ContentLoaderWithoutTests,
-        )
+        with guest_python():
+            context = _Context(
+                paths=str(settings.project_dir),
+                config=_configs(settings.project_dir),
+                gateway=settings.gateway,
+                loader=ContentLoader if with_unit_tests else ContentLoaderWithoutTests,
+            )
     except duckdb.Error as error:
         raise refusal(settings.lakehouse, error) from error
-    except (Exception, SystemExit) as error:  # whatever a model makes SQLMesh or SQLGlot raise
+    except Exception as error:  # whatever a model makes SQLMesh or SQLGlot raise
         if isinstance(error, SQLMeshError) and "gateway" in str(error).lower():
             raise UsageError(f"no gateway {settings.gateway} in config.yaml") from error
         if settings.gateway == SPARK and "org.apache.spark" in str(error):
@@ -209,13 +210,14 @@ def read_project(project_dir: Path) -> Iterator[Context]:
     os.environ["DATA_PLATFORM_GATEWAY"] = DUCKDB  # code is the same on all of them
     ContentLoader.last_file = CONFIG_FILE
     try:
-        context = Context(
-            paths=str(project_dir),
-            config=_configs(project_dir),
-            loader=ContentLoader,
-            load_state=False,
-        )
-    except (Exception, SystemExit) as error:  # whatever a model makes SQLMesh or SQLGlot raise
+        with guest_python():
+            context = Context(
+                paths=str(project_dir),
+                config=_configs(project_dir),
+                loader=ContentLoader,
+                load_state=False,
+            )
+    except Exception as error:  # whatever a model makes SQLMesh or SQLGlot raise
         raise _unloadable(error) from error
     try:
         with keeping_lineage(project_dir):

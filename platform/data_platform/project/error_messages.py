@@ -9,8 +9,6 @@ from sqlmesh.utils.errors import PythonModelEvalError, SQLMeshError
 
 from data_platform.errors import is_about_values, one_line, without_values
 
-# Of a model's Python that calls sys.exit.
-ENDED = "its Python would end the program"
 _UNSAID = "the value is not shown, it may be personal"
 # Of PostgreSQL's classes of errors: about the values of rows; about the SQL.
 _VALUES, _SQL = "22", ("42", "0A")

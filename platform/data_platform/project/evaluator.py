@@ -5,10 +5,9 @@ on small data takes far longer than to run them. A backfill asks the same of eac
 """
 
 import pickle
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +19,6 @@ from sqlmesh.core.engine_adapter import EngineAdapter
 from sqlmesh.core.macros import RuntimeStage
 from sqlmesh.core.model.definition import AuditResult
 from sqlmesh.core.snapshot import DeployabilityIndex, Snapshot, SnapshotEvaluator
-from sqlmesh.utils.errors import SQLMeshError
 
 from data_platform.lakehouse.limits import within_memory
 from data_platform.project.audit_queries import (
@@ -30,8 +28,9 @@ from data_platform.project.audit_queries import (
     count_and_sample,
     split,
 )
-from data_platform.project.error_messages import ENDED, what_values_did
+from data_platform.project.error_messages import what_values_did
 from data_platform.project.gateways import DuckLakeAdapter, Resilient
+from data_platform.project.guest_python import each_of_guests, guest_python
 from data_platform.project.rendered import KeptByDigest, made_of, period_of
 
 
@@ -120,13 +119,9 @@ class RememberingEvaluator(SnapshotEvaluator):
         self._gather(partial(self.adapter.delete_from, table, exp.true()))
 
     def evaluate(self, *args: Any, **options: Any) -> Any:
-        """Compute a model; what its Python prints is no output of the command, nor its end."""
+        """Compute a model."""
         compute = partial(super().evaluate, *args, **options)
-        try:
-            with redirect_stdout(sys.stderr):
-                return within_memory(self.adapter.cursor, partial(self._gather, compute))
-        except SystemExit:
-            raise SQLMeshError(ENDED) from None
+        return within_memory(self.adapter.cursor, partial(self._gather, compute))
 
     def _gather(self, compute: Callable[[], Any]) -> Any:
         if self._gathered is None or not isinstance(self.adapter, DuckLakeAdapter):
@@ -167,8 +162,10 @@ class RememberingEvaluator(SnapshotEvaluator):
         render_kwargs: dict[str, Any],
     ) -> Iterator[Any]:
         def render() -> Iterator[Any]:
-            yield from super(RememberingEvaluator, self)._render_snapshot_for_evaluation(
-                snapshot, snapshots, deployability_index, render_kwargs
+            yield from each_of_guests(
+                super(RememberingEvaluator, self)._render_snapshot_for_evaluation(
+                    snapshot, snapshots, deployability_index, render_kwargs
+                )
             )
 
         if not snapshot.model.is_sql:  # data, not a query
@@ -275,14 +272,15 @@ class RememberingEvaluator(SnapshotEvaluator):
         options: Mapping[str, Any],
     ) -> tuple[str, str | None, str | None, bytes]:
         adapter = self.get_adapter(snapshot.model_gateway)
-        query = snapshot.model.render_audit_query(
-            audit,
-            snapshots=snapshots,
-            engine_adapter=adapter,
-            runtime_stage=RuntimeStage.AUDITING,
-            **options,
-            **audit_args,
-        )
+        with guest_python():
+            query = snapshot.model.render_audit_query(
+                audit,
+                snapshots=snapshots,
+                engine_adapter=adapter,
+                runtime_stage=RuntimeStage.AUDITING,
+                **options,
+                **audit_args,
+            )
         # SQLMesh's own audits select whole rows, which may be personal; ours select keys.
         is_ours = audit.name in snapshot.model.audit_definitions
         query, template = split(query)

@@ -12,12 +12,12 @@ import duckdb
 from data_platform.errors import PlatformError, one_line
 from data_platform.files import writable_folder
 from data_platform.lakehouse.extensions import are_compared, extension_folder, note_compared
-from data_platform.lakehouse.limits import limits, silence
+from data_platform.lakehouse.limits import limits
 from data_platform.lakehouse.postgres_server import Server
 from data_platform.lakehouse.team.catalogue import Catalogues
 from data_platform.lakehouse.team.naming import lakehouse_name
 from data_platform.settings import Settings
-from data_platform.sql import literal
+from data_platform.sql import literal, silence
 
 # The name under which SQLMesh knows the catalogue, that of the default's database.
 ALIAS = "lakehouse"

@@ -25,7 +25,7 @@ from data_platform.sources.databases.query import OF_A_TABLE, Query
 from data_platform.sources.databases.texts import ROWS_AT_ONCE, TextSession, database_file, told
 from data_platform.sources.entries import Entry
 from data_platform.sources.real import RealSource
-from data_platform.sql import literal, quoted
+from data_platform.sql import literal, quoted, silence
 
 _OPTIONS = ("file", "schema", "time_zone", "tables")
 # Types whose texts are no values that a column of the contract holds.
@@ -89,6 +89,7 @@ class _DuckDB:
 @contextmanager
 def _session(entry: Entry, file: str) -> Iterator[TextSession]:
     with told(entry, _said), duckdb.connect(file, read_only=True) as connection:
+        silence(connection)
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("BEGIN TRANSACTION READ ONLY")
         schema = entry.option("schema", str, "main")
