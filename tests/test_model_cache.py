@@ -1,6 +1,7 @@
 """What was parsed once is not parsed again, and what was edited is."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -106,6 +107,7 @@ def test_a_unit_test_that_a_variable_decides_is_parsed_every_time(
 )
 def test_a_file_that_cannot_be_read_is_named(analyst: Platform, name: str) -> None:
     (analyst.project / name).write_text(": [ )(")
+    shutil.rmtree(analyst.project / ".cache" / "lineage", ignore_errors=True)
     # In a process of its own: what SQLMesh has read by then would stay in this one.
     done = analyst.call("lineage", "marts.kpi__nps", options=[], check=False)
     assert done.returncode == 1 and "cannot load the project" in done.stderr

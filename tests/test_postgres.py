@@ -60,7 +60,7 @@ def test_the_models_unit_tests_hold_on_postgresql(postgres: Platform, tmp_path: 
     "boundary",
     [
         Boundary("lakehouse.postgres_databases", "PostgresDatabases.begin", is_after=True),
-        Boundary("transform.model_tables", "Tables.compute"),
+        Boundary("transform.production", "compute"),
         Boundary("transform.readers", "copy_to_readers"),
         Boundary("lakehouse.releases", "Releases._point_to"),
         Boundary("lakehouse.releases", "Releases._point_to", is_after=True),

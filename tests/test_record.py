@@ -119,7 +119,7 @@ def test_the_journal_gives_back_whatever_characters_a_key_holds(tmp_path: Path) 
 def test_a_run_that_was_killed_is_told_by_the_status_and_later_by_the_record(
     begun: Platform,
 ) -> None:
-    boundary = Boundary("transform.model_tables", "Tables.compute")
+    boundary = Boundary("transform.production", "compute")
     begun.start("run", options=NEXT, boundary=boundary).join()
     for _ in range(2):
         last = status_of(begun)["runs"][0]

@@ -136,7 +136,7 @@ def assert_models_equal_the_reference_of(team: Team) -> None:
     ("boundary", "is_published"),
     [
         (Boundary("ingest.load", "record_load"), False),
-        (Boundary("transform.model_tables", "Tables.compute"), False),
+        (Boundary("transform.production", "compute"), False),
         (Boundary("lakehouse.run", "fold"), False),
         (Boundary("lakehouse.team.ducklake", "compact", is_after=True), False),
         (Boundary("lakehouse.team.ducklake", "DuckLake.commit"), False),

@@ -107,7 +107,7 @@ EARLIER = [
     Boundary("ingest.extract", "remove_unlisted"),
     Boundary("ingest.load", "record_load"),
     Boundary("ingest.load", "renew_warnings"),
-    Boundary("transform.model_tables", "Tables.compute"),
+    Boundary("transform.production", "compute"),
     Boundary("transform.model_tables", "Tables.mark_as_reflecting"),
     Boundary("transform.production", "Production.tidy"),
     Boundary("delivery.export", "write", call=2),
@@ -210,25 +210,37 @@ def test_a_run_that_is_interrupted_at_many_moments_cleans_up_at_once(
     end_at_random(tmp_path, runs, 12, number)
 
 
+# Has the program that copies wait until its parent has started SQLMesh, for half a minute at most.
+COPIES_LATE = """import subprocess
+
+class Popen(subprocess.Popen):
+    def __init__(self, words, *others, **options):
+        is_copier = any(str(word).endswith("copier.py") for word in words)
+        super().__init__([SLOW, *words] if is_copier else words, *others, **options)
+
+subprocess.Popen = Popen
+"""
+
+
 @pytest.mark.slow(reason="a run for when a module is imported, not for what comes of it")
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at what a process has in memory")
 def test_sqlmesh_starts_while_the_lakehouse_is_copied(begun: Platform, tmp_path: Path) -> None:
     """It imports pydantic, which nothing else does that waits for the copy."""
-    seen, cp = tmp_path / "seen", tmp_path / "bin" / "cp"
-    cp.parent.mkdir()
-    cp.write_text(
+    seen, slow = tmp_path / "seen", tmp_path / "slow"
+    slow.write_text(
         "#!/bin/sh\ni=0\nuntil grep -q pydantic_core /proc/$PPID/maps; do\n"
-        f'  i=$((i+1)); [ $i -lt 300 ] || exec {shutil.which("cp")} "$@"; sleep 0.1\n'
-        f'done\ntouch {seen}\nexec {shutil.which("cp")} "$@"\n'
+        '  i=$((i+1)); [ $i -lt 300 ] || exec "$@"; sleep 0.1\n'
+        f'done\ntouch {seen}\nexec "$@"\n'
     )
-    cp.chmod(0o755)
+    slow.chmod(0o755)
+    (tmp_path / "sitecustomize.py").write_text(COPIES_LATE.replace("SLOW", repr(str(slow))))
     program = Path(sys.executable).with_name("data-platform")
     for words in (["load", "transform"], ["audit"]):
         seen.unlink(missing_ok=True)
         command = [str(program), "-p", str(begun.project), "-d", str(begun.data)]
         subprocess.run(
             [*command, *begun.options, *words],
-            env={**os.environ, "PATH": f"{cp.parent}{os.pathsep}{os.environ['PATH']}"},
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
             capture_output=True,
             check=True,
         )
