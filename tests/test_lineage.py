@@ -89,6 +89,7 @@ def test_the_impact_of_a_column_is_told_by_values_and_by_rows(platform: Platform
 @pytest.mark.slow(reason="the project is read after each edit")
 def test_a_kept_lineage_follows_every_edit(analyst: Platform) -> None:
     cache = analyst.project / ".cache/lineage"
+    shutil.rmtree(cache, ignore_errors=True)
     column = "exports.monthly_turnover.Turnover (in €)"
     before = read_lineage(analyst.project)
     assert before == read_lineage(analyst.project)
