@@ -78,17 +78,53 @@ def test_what_fails_in_the_end_shows_nothing(finished: Platform) -> None:
         assert (done.returncode, done.stdout) == (1, "") and "the query failed" in done.stderr
 
 
+def in_a_program_without_a_file(code: str, *words: str) -> str:
+    """What DuckDB takes for a notebook, in which it draws progress on the standard output."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=PROJECT
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_no_progress_is_drawn_among_rows(finished: Platform) -> None:
-    # DuckDB takes a program without a file for a notebook, and draws on its standard output.
     program = "import sys; from data_platform.cli import main; sys.exit(main())"
     words = ["query", "SELECT current_setting('enable_progress_bar') AS bar", "--format", "csv"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, "-d", str(finished.data), *words],
-        capture_output=True,
-        text=True,
-        cwd=PROJECT,
-    )
-    assert done.stdout.split() == ["bar", "False"]
+    told = in_a_program_without_a_file(program, "-d", str(finished.data), *words)
+    assert told.split() == ["bar", "False"]
+
+
+EVERY_CONNECTION = """
+import sys
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from data_platform.lakehouse.connection import reading
+from data_platform.project.context import open_project
+from data_platform.settings import Settings
+from data_platform.sources.databases import duckdb_file
+from data_platform.sources.entries import Entry
+
+project, data = map(Path, sys.argv[1:])
+settings = Settings(date(2024, 2, 29), project, data, "duckdb")
+setting = "SELECT current_setting('enable_progress_bar')"
+found = [duckdb.execute(setting).fetchall()]  # as a notebook has it
+with reading(settings) as connection:
+    found.append(connection.execute(setting).fetchall())
+with open_project(settings) as opened:
+    found.append(opened.context.engine_adapter.fetchall(setting))
+entry = Entry("app", "duckdb", {}, None, None, project)
+with duckdb_file._session(entry, str(settings.lakehouse)) as session:
+    found.append(session.database.ask(setting))
+print([bar for ((bar,),) in found])
+"""
+
+
+def test_no_connection_draws_progress(finished: Platform) -> None:
+    told = in_a_program_without_a_file(EVERY_CONNECTION, str(PROJECT), str(finished.data))
+    assert told == "[True, False, False, False]\n"
 
 
 # Of a process that is started by a small one: a fork of this one counts as what this one takes.

@@ -1,4 +1,4 @@
-"""The program that copies a database: DATABASE FOLDER SPARE, in a process of its own.
+"""The program that copies a database: DATABASE FOLDER [SPARE], in a process of its own.
 
 Where the file system cannot share blocks, a copy of the file before, which nobody needs any more,
 is made the same: two of them differ by what a run has changed, and reading both takes a fifth of
@@ -23,7 +23,7 @@ _OF_THIS_MACHINE = {"btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs",
 TOO_LARGE = "it is larger than files may be here (ulimit -f)"
 
 
-def copy(database: Path, folder: Path, spare: Path) -> None:
+def copy(database: Path, folder: Path, spare: Path | None = None) -> None:
     """Copy a database with its log, if a writer that was killed has left one.
 
     Args:
@@ -36,9 +36,13 @@ def copy(database: Path, folder: Path, spare: Path) -> None:
         if not source.is_file():
             continue
         target = folder / source.name
-        if _share_blocks(source, target):
-            spare.unlink(missing_ok=True)
-        elif source != database or not _write_over(spare, source, target):
+        is_copied = _share_blocks(source, target)
+        if spare is not None and source == database:
+            if is_copied:
+                spare.unlink(missing_ok=True)
+            else:
+                is_copied = _write_over(spare, source, target)
+        if not is_copied:
             shutil.copyfile(source, target)
         shutil.copystat(source, target)
 

@@ -41,7 +41,7 @@ class Copying:
         if IS_WRITTEN_OVER:
             # Without packages, and the folder of the program among its modules.
             words = [sys.executable or "python3", "-P", "-S", copier.__file__]
-            words += [str(database), str(folder), str(spare or folder / "spare")]
+            words += [str(path) for path in (database, folder, spare) if path]
         else:
             files = [str(f) for f in database.parent.glob(f"{database.name}*") if f.is_file()]
             words = ["cp", "-p", "-c", *files, str(folder)]

@@ -161,15 +161,13 @@ class RememberingEvaluator(SnapshotEvaluator):
         deployability_index: DeployabilityIndex,
         render_kwargs: dict[str, Any],
     ) -> Iterator[Any]:
-        def render() -> Iterator[Any]:
-            yield from each_of_guests(
-                super(RememberingEvaluator, self)._render_snapshot_for_evaluation(
-                    snapshot, snapshots, deployability_index, render_kwargs
-                )
+        rendering = each_of_guests(
+            super()._render_snapshot_for_evaluation(
+                snapshot, snapshots, deployability_index, render_kwargs
             )
-
+        )
         if not snapshot.model.is_sql:  # data, not a query
-            yield from render()
+            yield from rendering
             return
         window = self._window(snapshot.snapshot_id, snapshot.model.query, render_kwargs)
         place = _place(deployability_index)
@@ -182,7 +180,7 @@ class RememberingEvaluator(SnapshotEvaluator):
             )
             rendered = self._kept.get(*of)
             if rendered is None:
-                rendered = list(render())
+                rendered = list(rendering)
                 self._kept.put(rendered, *of)
             self._queries[key] = rendered
         for query in self._queries[key]:
